@@ -1,0 +1,3 @@
+module pabal
+
+go 1.26.0

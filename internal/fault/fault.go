@@ -1,0 +1,108 @@
+// Package fault is the one error type that crosses package borders.
+//
+// An Error carries a stable code, the thing it is about and the values its
+// sentence needs. The sentence itself, in Korean and English, with what to do
+// next, stands in package catalog under the same code, so logs, rows, console
+// and peer-independent metrics can all use the code while people read words.
+// What the peer on the wire is told is never taken from here.
+package fault
+
+import (
+	"errors"
+	"fmt"
+	"sort"
+	"strings"
+)
+
+// Code names one kind of failure, for example "name.unknown_file_id". The part
+// before the dot is the area. Codes are stable: operators search for them.
+type Code string
+
+// Args are the values that a sentence mentions, by placeholder name.
+type Args map[string]string
+
+// Error is a failure that a person will read about.
+type Error struct {
+	Code    Code
+	Subject string // what it is about: a file name, a path, a field
+	Args    Args
+	Err     error // the cause, for logs; never shown to the peer
+}
+
+// New makes an Error. kv are placeholder names and values in turn; values are
+// formatted with %v.
+func New(code Code, subject string, kv ...any) *Error {
+	e := &Error{Code: code, Subject: subject}
+	if len(kv) > 0 {
+		e.Args = make(Args, len(kv)/2)
+		for i := 0; i+1 < len(kv); i += 2 {
+			e.Args[fmt.Sprint(kv[i])] = fmt.Sprint(kv[i+1])
+		}
+	}
+	return e
+}
+
+// Because returns a copy of e whose cause is err.
+func (e *Error) Because(err error) *Error {
+	c := *e
+	c.Err = err
+	return &c
+}
+
+// Error is the form for logs: code, subject, values and cause.
+func (e *Error) Error() string {
+	var b strings.Builder
+	b.WriteString(string(e.Code))
+	if e.Subject != "" {
+		b.WriteString(" ")
+		b.WriteString(e.Subject)
+	}
+	keys := make([]string, 0, len(e.Args))
+	for k := range e.Args {
+		keys = append(keys, k)
+	}
+	sort.Strings(keys)
+	for _, k := range keys {
+		fmt.Fprintf(&b, " %s=%q", k, e.Args[k])
+	}
+	if e.Err != nil {
+		b.WriteString(": ")
+		b.WriteString(e.Err.Error())
+	}
+	return b.String()
+}
+
+func (e *Error) Unwrap() error { return e.Err }
+
+// Is makes errors.Is(err, fault.New(code, "")) true for equal codes.
+func (e *Error) Is(target error) bool {
+	t, ok := target.(*Error)
+	return ok && t.Code == e.Code
+}
+
+// As returns the outermost Error in err's chain, or nil.
+func As(err error) *Error {
+	var e *Error
+	if errors.As(err, &e) {
+		return e
+	}
+	return nil
+}
+
+// CodeOf is the code of the outermost Error in err's chain, or "".
+func CodeOf(err error) Code {
+	if e := As(err); e != nil {
+		return e.Code
+	}
+	return ""
+}
+
+// Problem is a mistake in options or configuration: where it stands, as a
+// path like files[2].wire_name, and what is wrong. Package config turns the
+// path into file and line.
+type Problem struct {
+	Path string
+	Err  *Error
+}
+
+func (p Problem) Error() string { return p.Path + ": " + p.Err.Error() }

@@ -1,0 +1,126 @@
+package transfer
+
+import "time"
+
+// Transfer is one file on its way in one direction (일괄전송 파일). Times are
+// UTC; a zero time means "not yet". Sizes are bytes.
+type Transfer struct {
+	ID        string // sortable by time of creation, unique across databases
+	Direction Direction
+	Status    Status
+
+	// Identity (design D6): equal for the same file sent or received again.
+	Institution string
+	Job         string
+	FileID      string // the registration
+	WireName    string // the name that the peer sees
+	BaseDate    string // business date of the data, YYYYMMDD
+	Serial      string // the profile's serial number of the file, if it has one
+
+	// Where it comes from or goes to.
+	Name       string // sending: the name in the scan directory; receiving: the full formatted name
+	Place      string // the host whose directories hold it
+	SourceID   string // sending: identity of the source file (device, inode, size, time) when claimed
+	WorkPath   string // sending: the claimed file, until backed up
+	BackupPath string // sending: where the backup is or, with BackedUpAt zero, will be
+	FinalPath  string // receiving: the chosen final name, set by placing
+
+	// Shape. Payload rows hold what goes over the wire; the file may differ
+	// from it by line ends, gzip or EBCDIC.
+	Form        string // record form, as the registration writes it: fixed, lines, raw …
+	Encoding    string // transforms on the wire beside the form: "", "gzip", "ebcdic", "gzip+ebcdic"
+	FileSize    int64
+	WireSize    int64
+	MessageSize int // N of the profile for which the file was cut
+	DataSize    int // L: data bytes per telegram; every telegram but the last is full
+	PerBlock    int // sequences per block
+	Records     int64
+	Sequences   int64
+	Blocks      int64
+	FileDigest  string // sha256 hex of the file
+	WireDigest  string // sha256 hex of the payload rows, once complete
+
+	// Ownership (design D4).
+	Owner   string
+	Term    int64
+	Attempt int64
+
+	// Progress and outcome.
+	SessionID   string
+	SentBytes   int64 // sending: how much may have reached the peer in earlier sessions
+	Resent      int64 // sequences sent again because the peer missed them
+	Missed      int64 // receiving: sequences we asked for again
+	Tries       int   // failures in a row since the last progress
+	NextTry     time.Time
+	EndedOnce   bool   // an attempt with this digest has reached ending
+	Response    string // the peer's last response code
+	ErrorCode   string // fault code of the last failure, "" when none
+	ErrorDetail string // its subject and values as JSON, for the sentence
+	Proofs      string // what proved success, as JSON
+
+	CreatedAt  time.Time
+	UpdatedAt  time.Time
+	StartedAt  time.Time // first telegram of the current attempt
+	BackedUpAt time.Time
+	EndedAt    time.Time
+}
+
+// Ref is what a holder of a transfer presents with every write. A write whose
+// owner, term or attempt no longer match the row is fenced off.
+type Ref struct {
+	ID      string
+	Owner   string
+	Term    int64
+	Attempt int64
+}
+
+// Ref of the transfer as it was read.
+func (t *Transfer) Ref() Ref {
+	return Ref{ID: t.ID, Owner: t.Owner, Term: t.Term, Attempt: t.Attempt}
+}
+
+// Geometry of the transfer's payload.
+func (t *Transfer) Geometry() Geometry {
+	return Geometry{DataSize: t.DataSize, PerBlock: t.PerBlock}
+}
+
+// Event is one entry of a transfer's or session's history.
+type Event struct {
+	ID         int64
+	At         time.Time
+	TransferID string
+	SessionID  string
+	Kind       string // "status", "resend", "round", "backup", …
+	From, To   Status // for kind "status"
+	Code       string // fault code, if it tells of a failure
+	Detail     string // JSON object
+}
+
+// Command is what a person asked for, and what it changed.
+type Command struct {
+	ID         int64
+	At         time.Time
+	Name       string // hold, release, resend, cancel, …
+	TransferID string
+	Who        string // OS user
+	Host       string
+	Reason     string
+	Before     Status
+	After      Status
+}
+
+// Session is one connection with a counterparty, from accept or connect to close.
+type Session struct {
+	ID          string
+	Institution string
+	Profile     string
+	Instance    string
+	Direction   Direction // "" until the peer has said
+	Calling     bool      // we connected
+	Peer        string    // address
+	OpenedAt    time.Time
+	ClosedAt    time.Time
+	Files       int
+	ErrorCode   string
+	ErrorDetail string
+}
