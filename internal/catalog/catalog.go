@@ -1,0 +1,182 @@
+// Package catalog holds every sentence that a person reads, in Korean and
+// English, by the stable code of package fault (design D8).
+//
+// The sentences stand in sentences/*.yaml, one file per area. An entry has the
+// sentence and, for failures, what to do next. Placeholders are written {name}
+// in lower case: the Args of the fault, and {subject}. A test reads the Go
+// files of the module and finds codes without a sentence, sentences without a
+// code, and calls that leave a placeholder empty.
+package catalog
+
+import (
+	"bytes"
+	"embed"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+
+	"gopkg.in/yaml.v3"
+
+	"pabal/internal/fault"
+)
+
+//go:embed sentences/*.yaml
+var embedded embed.FS
+
+// CodeInternal is the entry for what has no sentence of its own: an error
+// without a code, or with a code that this build does not know.
+const CodeInternal fault.Code = "internal"
+
+// Area of plain interface texts. They need no next step.
+const areaUI = "ui."
+
+// Lang is a language of the catalogue.
+type Lang string
+
+const (
+	KO Lang = "ko"
+	EN Lang = "en"
+)
+
+// LangFrom chooses the language: the --lang flag if it is given, else the first
+// of LC_ALL, LC_MESSAGES and LANG that is set. Whatever starts with "ko" is
+// Korean, all else English.
+func LangFrom(flag string, env func(string) string) Lang {
+	choice := flag
+	for _, name := range []string{"LC_ALL", "LC_MESSAGES", "LANG"} {
+		if choice != "" {
+			break
+		}
+		choice = env(name)
+	}
+	if strings.HasPrefix(strings.ToLower(choice), "ko") {
+		return KO
+	}
+	return EN
+}
+
+// entry is one code's texts as the files hold them.
+type entry struct {
+	EN     string `yaml:"en"`
+	KO     string `yaml:"ko"`
+	NextEN string `yaml:"next_en"`
+	NextKO string `yaml:"next_ko"`
+}
+
+func (e entry) in(lang Lang) (sentence, next string) {
+	if lang == KO {
+		return e.KO, e.NextKO
+	}
+	return e.EN, e.NextEN
+}
+
+// Catalog is the loaded catalogue. It is read-only and safe for concurrent use.
+type Catalog struct {
+	entries map[fault.Code]entry
+}
+
+// Load reads the embedded sentences. It fails only when this build carries a
+// broken file, so a program may treat the error as fatal.
+func Load() (*Catalog, error) { return load(embedded) }
+
+func load(files fs.FS) (*Catalog, error) {
+	names, err := fs.Glob(files, "sentences/*.yaml")
+	if err != nil {
+		return nil, err
+	}
+	c := &Catalog{entries: map[fault.Code]entry{}}
+	for _, name := range names {
+		text, err := fs.ReadFile(files, name)
+		if err != nil {
+			return nil, err
+		}
+		d := yaml.NewDecoder(bytes.NewReader(text))
+		d.KnownFields(true)
+		area := map[fault.Code]entry{}
+		if err := d.Decode(&area); err != nil && !errors.Is(err, io.EOF) {
+			return nil, fmt.Errorf("catalog: %s: %w", path.Base(name), err)
+		}
+		for code, e := range area {
+			if _, twice := c.entries[code]; twice {
+				return nil, fmt.Errorf("catalog: %s: code %s stands in another file too", path.Base(name), code)
+			}
+			c.entries[code] = e
+		}
+	}
+	if _, ok := c.entries[CodeInternal]; !ok {
+		return nil, fmt.Errorf("catalog: no entry %s", CodeInternal)
+	}
+	return c, nil
+}
+
+// Codes lists every code that has an entry, sorted.
+func (c *Catalog) Codes() []fault.Code { return slices.Sorted(maps.Keys(c.entries)) }
+
+// Sentence says in words what err is and what to do next. It speaks of the
+// outermost fault in err's chain. An error without a code, or with an unknown
+// one, gets the entry "internal", which still shows its text.
+func (c *Catalog) Sentence(lang Lang, err error) (sentence, next string) {
+	if err == nil {
+		return "", ""
+	}
+	if f := fault.As(err); f != nil {
+		if e, ok := c.entries[f.Code]; ok {
+			sentence, next = e.in(lang)
+			return fill(lang, sentence, f.Subject, f.Args), fill(lang, next, f.Subject, f.Args)
+		}
+	}
+	sentence, next = c.entries[CodeInternal].in(lang)
+	args := fault.Args{"text": err.Error()}
+	return fill(lang, sentence, "", args), fill(lang, next, "", args)
+}
+
+// Text is the sentence of a code without an error: labels and lines of the
+// interface (area ui), or the sentence for a code and arguments that a row of
+// the database holds. An unknown code gives the code itself.
+func (c *Catalog) Text(lang Lang, code fault.Code, args fault.Args) string {
+	e, ok := c.entries[code]
+	if !ok {
+		return string(code)
+	}
+	sentence, _ := e.in(lang)
+	return fill(lang, sentence, args["subject"], args)
+}
+
+// placeholder is lower case only, so that sentences can quote ${FILE_ID:4} and
+// ${env:NAME} as they are.
+var placeholder = regexp.MustCompile(`\{[a-z][a-z0-9_]*\}`)
+
+// fill puts the values in, in one pass: a value that looks like a placeholder
+// stays as it is. A value that is missing shows as "?".
+func fill(lang Lang, text, subject string, args fault.Args) string {
+	text = placeholder.ReplaceAllStringFunc(text, func(p string) string {
+		name := p[1 : len(p)-1]
+		if v, ok := args[name]; ok {
+			return v
+		}
+		if name == "subject" && subject != "" {
+			return subject
+		}
+		return "?"
+	})
+	if lang == KO {
+		return josa(text)
+	}
+	return text
+}
+
+// placeholders lists the names that a text mentions, sorted, each once.
+func placeholders(text string) []string {
+	var names []string
+	for _, p := range placeholder.FindAllString(text, -1) {
+		names = append(names, p[1:len(p)-1])
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}

@@ -1,0 +1,135 @@
+package catalog
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"github.com/stretchr/testify/require"
+
+	"pabal/internal/fault"
+)
+
+func TestEveryEntryIsComplete(t *testing.T) {
+	c, err := Load()
+	require.NoError(t, err)
+	hangul := regexp.MustCompile(`\p{Hangul}`)
+	form := regexp.MustCompile(`^[a-z0-9_]+(\.[a-z0-9_]+)*$`)
+	for code, e := range c.entries {
+		require.Regexp(t, form, string(code))
+		texts := map[string]string{"en": e.EN, "ko": e.KO}
+		if !strings.HasPrefix(string(code), areaUI) {
+			texts["next_en"], texts["next_ko"] = e.NextEN, e.NextKO
+		}
+		for name, text := range texts {
+			require.NotEmpty(t, strings.TrimSpace(text), "%s %s", code, name)
+			require.Equal(t, strings.HasSuffix(name, "ko"), hangul.MatchString(text), "%s %s: %q", code, name, text)
+			require.NotContains(t, placeholder.ReplaceAllString(text, ""), "%!", "%s %s", code, name)
+		}
+		require.Equal(t, placeholders(e.EN), placeholders(e.KO), "%s: placeholders of en and ko", code)
+		require.Equal(t, placeholders(e.NextEN), placeholders(e.NextKO), "%s: placeholders of next_en and next_ko", code)
+	}
+}
+
+func TestLangFrom(t *testing.T) {
+	for _, tc := range []struct {
+		flag string
+		env  map[string]string
+		want Lang
+	}{
+		{"", nil, EN},
+		{"ko", nil, KO},
+		{"KO", map[string]string{"LANG": "en_US.UTF-8"}, KO},
+		{"en", map[string]string{"LC_ALL": "ko_KR.UTF-8"}, EN},
+		{"", map[string]string{"LANG": "ko_KR.eucKR"}, KO},
+		{"", map[string]string{"LC_ALL": "C", "LANG": "ko_KR.UTF-8"}, EN},
+		{"", map[string]string{"LC_MESSAGES": "ko_KR", "LANG": "C"}, KO},
+		{"", map[string]string{"LC_ALL": "", "LC_MESSAGES": "de_DE", "LANG": "ko"}, EN},
+	} {
+		require.Equal(t, tc.want, LangFrom(tc.flag, func(k string) string { return tc.env[k] }), "%+v", tc)
+	}
+}
+
+func sample(t *testing.T, text string) *Catalog {
+	t.Helper()
+	c, err := load(fstest.MapFS{
+		"sentences/a.yaml": {Data: []byte(text)},
+		"sentences/internal.yaml": {Data: []byte(
+			"internal: {en: 'odd: {text}', ko: '이상: {text}', next_en: look, next_ko: 보십시오}")},
+	})
+	require.NoError(t, err)
+	return c
+}
+
+func TestSentence(t *testing.T) {
+	c := sample(t, `
+name.unknown: {en: 'No "{file_id}" in {subject}.', ko: '{subject}에 "{file_id}"이(가) 없습니다.', next_en: 'Register {file_id}.', next_ko: '{file_id}을(를) 등록하십시오.'}
+ui.files: {en: '{n} files', ko: '파일 {n}건'}
+`)
+	inner := fault.New("name.unknown", "inner")
+	f := fault.New("name.unknown", "a.b", "file_id", "EB21").Because(inner)
+	err := fmt.Errorf("scan: %w", f)
+
+	s, next := c.Sentence(EN, err)
+	require.Equal(t, `No "EB21" in a.b.`, s)
+	require.Equal(t, "Register EB21.", next)
+	s, next = c.Sentence(KO, err)
+	require.Equal(t, `a.b에 "EB21"이 없습니다.`, s)
+	require.Equal(t, "EB21을 등록하십시오.", next)
+
+	s, _ = c.Sentence(EN, inner)
+	require.Equal(t, `No "?" in inner.`, s, "a missing value is visible and not an error")
+	s, _ = c.Sentence(EN, fault.New("name.unknown", "x", "file_id", "{subject}"))
+	require.Equal(t, `No "{subject}" in x.`, s, "values are not expanded again")
+
+	s, next = c.Sentence(EN, errors.New("disk on fire"))
+	require.Equal(t, "odd: disk on fire", s)
+	require.Equal(t, "look", next)
+	s, _ = c.Sentence(KO, fault.New("no.such", "thing"))
+	require.Equal(t, "이상: no.such thing", s)
+	s, next = c.Sentence(EN, nil)
+	require.Empty(t, s+next)
+
+	require.Equal(t, "파일 3건", c.Text(KO, "ui.files", fault.Args{"n": "3"}))
+	require.Equal(t, "ui.none", c.Text(KO, "ui.none", nil))
+	require.Equal(t, []fault.Code{"internal", "name.unknown", "ui.files"}, c.Codes())
+}
+
+func TestLoadRefusesBrokenFiles(t *testing.T) {
+	good := "internal: {en: a, ko: b, next_en: c, next_ko: d}"
+	for name, files := range map[string]fstest.MapFS{
+		"unknown key":  {"sentences/a.yaml": {Data: []byte("x: {en: a, kr: b}")}, "sentences/i.yaml": {Data: []byte(good)}},
+		"same code":    {"sentences/a.yaml": {Data: []byte(good)}, "sentences/b.yaml": {Data: []byte(good)}},
+		"twice":        {"sentences/a.yaml": {Data: []byte(good + "\n" + good)}},
+		"no fall-back": {"sentences/a.yaml": {Data: []byte("x: {en: a, ko: b}")}},
+	} {
+		_, err := load(files)
+		require.Error(t, err, name)
+	}
+	_, err := load(fstest.MapFS{"sentences/a.yaml": {Data: []byte(good)}, "sentences/empty.yaml": {Data: []byte("# nothing yet\n")}})
+	require.NoError(t, err)
+}
+
+func TestParticlesFollowTheLastSound(t *testing.T) {
+	for in, want := range map[string]string{
+		"기관은(는)":          "기관은",
+		"업무은(는)":          "업무는",
+		"EB21이(가)":        "EB21이",
+		"EB22이(가)":        "EB22가",
+		`"KFTC"을(를)`:      `"KFTC"를`,
+		"CMS과(와) EDI과(와)": "CMS와 EDI와",
+		"8(으)로":           "8로",
+		"6(으)로":           "6으로",
+		"서울(으)로":          "서울로",
+		"URL(으)로":         "URL로",
+		"abc.dat을(를)":     "abc.dat을(를)",
+		"(없음)은(는)":        "(없음)은",
+		"은(는)":            "은(는)",
+		"파일(file)":        "파일(file)",
+	} {
+		require.Equal(t, want, josa(in), in)
+	}
+}

@@ -1,0 +1,215 @@
+package catalog
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"pabal/internal/fault"
+)
+
+// source is what the Go files of the module say about codes.
+type source struct {
+	codes    map[fault.Code]string // declared constants and where
+	byName   map[string]fault.Code // "dir.Const" of each
+	uses     map[string]int        // how often "dir.Const" is mentioned beside its declaration
+	literals map[string]bool       // every string literal outside tests
+	calls    []call
+	twice    []string
+}
+
+// call is one fault.New(Const, subject, "key", …) whose keys are all literal.
+type call struct {
+	at   string
+	code string // "dir.Const"
+	keys map[string]bool
+}
+
+func moduleRoot(t *testing.T) string {
+	dir, err := os.Getwd()
+	require.NoError(t, err)
+	for {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			return dir
+		}
+		require.NotEqual(t, dir, filepath.Dir(dir), "no go.mod above the test")
+		dir = filepath.Dir(dir)
+	}
+}
+
+func readModule(t *testing.T, root string) *source {
+	s := &source{
+		codes: map[fault.Code]string{}, byName: map[string]fault.Code{},
+		uses: map[string]int{}, literals: map[string]bool{},
+	}
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() {
+			if path != root && (strings.HasPrefix(d.Name(), ".") || d.Name() == "testdata") {
+				return filepath.SkipDir
+			}
+			return nil
+		}
+		if !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+			return nil
+		}
+		rel, err := filepath.Rel(root, path)
+		if err != nil {
+			return err
+		}
+		set := token.NewFileSet()
+		file, err := parser.ParseFile(set, path, nil, parser.SkipObjectResolution)
+		if err != nil {
+			return err
+		}
+		s.file(set, file, filepath.ToSlash(rel))
+		return nil
+	})
+	require.NoError(t, err)
+	return s
+}
+
+func (s *source) file(set *token.FileSet, file *ast.File, rel string) {
+	dir := "."
+	if i := strings.LastIndex(rel, "/"); i >= 0 {
+		dir = rel[:i]
+	}
+	imports := map[string]string{} // local name → directory in the module
+	for _, imp := range file.Imports {
+		p, _ := strconv.Unquote(imp.Path.Value)
+		if inside, ok := strings.CutPrefix(p, "pabal/"); ok {
+			name := inside[strings.LastIndex(inside, "/")+1:]
+			if imp.Name != nil {
+				name = imp.Name.Name
+			}
+			imports[name] = inside
+		}
+	}
+	// full names a constant as "dir.Const", or "" for other expressions.
+	full := func(e ast.Expr) string {
+		switch e := e.(type) {
+		case *ast.Ident:
+			return dir + "." + e.Name
+		case *ast.SelectorExpr:
+			if x, ok := e.X.(*ast.Ident); ok && imports[x.Name] != "" {
+				return imports[x.Name] + "." + e.Sel.Name
+			}
+		}
+		return ""
+	}
+	at := func(n ast.Node) string { return rel + ":" + strconv.Itoa(set.Position(n.Pos()).Line) }
+	ast.Inspect(file, func(n ast.Node) bool {
+		switch n := n.(type) {
+		case *ast.BasicLit:
+			if text, err := strconv.Unquote(n.Value); err == nil {
+				s.literals[text] = true
+			}
+		case *ast.Ident, *ast.SelectorExpr:
+			s.uses[full(n.(ast.Expr))]++
+		case *ast.ValueSpec:
+			s.constants(n, full, at(n), func(name string) string { return dir + "." + name })
+		case *ast.CallExpr:
+			if c, ok := newFault(n, full); ok {
+				c.at = at(n)
+				s.calls = append(s.calls, c)
+			}
+		}
+		return true
+	})
+}
+
+func (s *source) constants(spec *ast.ValueSpec, full func(ast.Expr) string, at string, named func(string) string) {
+	const code = "internal/fault.Code"
+	for i, value := range spec.Values {
+		typed := spec.Type != nil && full(spec.Type) == code
+		if conv, ok := value.(*ast.CallExpr); ok && len(conv.Args) == 1 && full(conv.Fun) == code {
+			typed, value = true, conv.Args[0]
+		}
+		lit, ok := value.(*ast.BasicLit)
+		if !typed || !ok {
+			continue
+		}
+		text, _ := strconv.Unquote(lit.Value)
+		if before, dup := s.codes[fault.Code(text)]; dup {
+			s.twice = append(s.twice, text+" at "+before+" and "+at)
+		}
+		s.codes[fault.Code(text)] = at
+		s.byName[named(spec.Names[i].Name)] = fault.Code(text)
+		s.uses[named(spec.Names[i].Name)]-- // the declaration itself
+	}
+}
+
+func newFault(n *ast.CallExpr, full func(ast.Expr) string) (call, bool) {
+	if full(n.Fun) != "internal/fault.New" || len(n.Args) < 2 || n.Ellipsis.IsValid() {
+		return call{}, false
+	}
+	c := call{code: full(n.Args[0]), keys: map[string]bool{}}
+	for i := 2; i < len(n.Args); i += 2 {
+		lit, ok := n.Args[i].(*ast.BasicLit)
+		if !ok {
+			return call{}, false
+		}
+		key, _ := strconv.Unquote(lit.Value)
+		c.keys[key] = true
+	}
+	return c, true
+}
+
+func TestCodesAndSentencesMatch(t *testing.T) {
+	c, err := Load()
+	require.NoError(t, err)
+	s := readModule(t, moduleRoot(t))
+	require.Contains(t, s.codes, CodeInternal, "the reader of Go files finds the code of this package")
+
+	for _, both := range s.twice {
+		t.Errorf("code declared twice: %s", both)
+	}
+	for code, at := range s.codes {
+		if _, ok := c.entries[code]; !ok {
+			t.Errorf("%s: code %s has no entry in the catalogue", at, code)
+		}
+	}
+	for name, code := range s.byName {
+		if s.uses[name] < 1 {
+			t.Errorf("%s: code %s is declared and never raised", s.codes[code], code)
+		}
+	}
+	for code := range c.entries {
+		if _, declared := s.codes[code]; !declared && !s.asLiteral(string(code)) {
+			t.Errorf("catalogue entry %s has no constant of type fault.Code", code)
+		}
+	}
+	for _, call := range s.calls {
+		e := c.entries[s.byName[call.code]]
+		for _, text := range []string{e.EN, e.NextEN} {
+			for _, name := range placeholders(text) {
+				if name != "subject" && !call.keys[name] {
+					t.Errorf("%s: the sentence of %s needs {%s}, which this call does not give", call.at, s.byName[call.code], name)
+				}
+			}
+		}
+	}
+}
+
+// asLiteral finds interface texts: by their whole code, or by a literal prefix
+// that ends in a dot ("ui.status." + status).
+func (s *source) asLiteral(code string) bool {
+	if !strings.HasPrefix(code, areaUI) {
+		return false
+	}
+	if s.literals[code] {
+		return true
+	}
+	i := strings.LastIndex(code, ".")
+	return i >= len(areaUI) && s.literals[code[:i+1]]
+}
