@@ -1,0 +1,69 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+)
+
+// Exit codes. They are documented in docs/operations.md.
+const (
+	exitOK          = 0
+	exitFailed      = 1   // the command could not do what it was asked
+	exitUsage       = 2   // the command line was wrong; nothing was done
+	exitInterrupted = 130 // stopped by a signal before it was done
+)
+
+// app is what every subcommand gets: the streams, the global flags, and a
+// place to leave what has to be closed.
+type app struct {
+	in  io.Reader
+	out io.Writer
+	err io.Writer
+
+	lang       string // --lang: ko or en
+	json       bool   // --json: one JSON value per line, for programs
+	configPath string // --config
+
+	closers []func() error
+}
+
+// onClose has f called when the command has ended. The last one registered is
+// called first, because it may use what was opened before it.
+func (a *app) onClose(f func() error) { a.closers = append(a.closers, f) }
+
+// close calls the closers in reverse order; every one is called even if an
+// earlier one failed.
+func (a *app) close() error {
+	var errs []error
+	for i := len(a.closers) - 1; i >= 0; i-- {
+		if err := a.closers[i](); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	a.closers = nil
+	return errors.Join(errs...)
+}
+
+// usageError marks an error that the command line caused.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+// finish tells the user how the command ended and gives the exit code.
+func (a *app) finish(ctx context.Context, err error) int {
+	var usage usageError
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.As(err, &usage):
+		fmt.Fprintf(a.err, "pabal: %v\n", err)
+		return exitUsage
+	case errors.Is(err, context.Canceled) && ctx.Err() != nil:
+		return exitInterrupted
+	default:
+		fmt.Fprintf(a.err, "pabal: %v\n", err)
+		return exitFailed
+	}
+}
