@@ -84,12 +84,12 @@ func (h *SeqSet) Last() int {
 }
 
 // Block is one stored block: where it stands, which sequences of it are held
-// and how long each is. The payload has room for every sequence at its place,
-// (seq-1) * DataSize; what is not held is zero and not accounted for.
+// and how long each is. The payload is the held sequences one after the other,
+// so a complete block is exactly its bytes of the file.
 type Block struct {
 	Number   int64
 	Offset   int64    // of its first byte in the wire bytes
-	Lengths  []uint16 // per sequence 1…, by index seq-1; counts only where Held has the sequence
+	Lengths  []uint16 // per sequence, index seq-1; counts only where Held has the sequence
 	Held     SeqSet
 	Payload  []byte
 	Checksum uint32 // CRC-32C of Payload
