@@ -1,0 +1,5 @@
+//go:build !linux
+
+package place
+
+func renameNoReplace(_, _ string) error { return errNoSupport }
