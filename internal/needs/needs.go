@@ -1,0 +1,28 @@
+// Package needs lets a test say which system tool it cannot run without. The
+// end of make test counts those tests and says how to get the tool, and CI
+// fails over them, so that a skipped test never looks like a passed one.
+package needs
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+)
+
+// Tool returns the path of a command, which scripts/deps.txt must list, or
+// skips the test. Daemons outside an ordinary user's PATH are found too.
+func Tool(t testing.TB, command string) string {
+	t.Helper()
+	if path, err := exec.LookPath(command); err == nil {
+		return path
+	}
+	for _, dir := range []string{"/usr/sbin", "/usr/local/sbin", "/sbin"} {
+		path := filepath.Join(dir, command)
+		if st, err := os.Stat(path); err == nil && st.Mode().IsRegular() && st.Mode()&0o111 != 0 {
+			return path
+		}
+	}
+	t.Skipf("needs %s: make deps installs it", command)
+	return ""
+}
