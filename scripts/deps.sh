@@ -1,0 +1,57 @@
+#!/usr/bin/env bash
+# Installs the Debian packages of deps.txt that are missing, where it may:
+# as root, or with a sudo that asks no password. Otherwise it says what to type.
+# The exit code is 1 if something is still missing.
+set -euo pipefail
+cd "$(dirname "$0")"
+
+there() { # a command in PATH, in a directory for daemons, or a file
+	command -v "$1" >/dev/null 2>&1 || [[ -x /usr/sbin/$1 ]] || [[ $1 == /* && -e $1 ]]
+}
+
+missing() { # prints "package<TAB>what for" for each line of deps.txt that is not there
+	local package proof why when
+	while IFS='|' read -r package proof why when; do
+		read -r package <<<"$package"
+		[[ -z $package || $package == \#* ]] && continue
+		read -r proof <<<"$proof"; read -r why <<<"$why"; read -r when <<<"$when"
+		[[ $when == ci && ${CI:-} != true ]] && continue
+		there "$proof" || printf '%s\t%s\n' "$package" "$why"
+	done <deps.txt
+}
+
+list=$(missing)
+[[ -z $list ]] && exit 0
+
+echo "Missing test tools:"
+sed 's/\t/: /; s/^/  /' <<<"$list"
+mapfile -t packages < <(cut -f1 <<<"$list")
+command="apt-get install -y --no-install-recommends ${packages[*]}"
+
+become=()
+if [[ $(id -u) != 0 ]]; then
+	become=(sudo -n)
+	if ! sudo -n true 2>/dev/null; then
+		echo "They are not installed, because this user may not. To install them:"
+		echo "  sudo apt-get update && sudo $command"
+		exit 1
+	fi
+fi
+if ! command -v apt-get >/dev/null; then
+	echo "There is no apt-get here; install them with this system's package manager."
+	exit 1
+fi
+
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+echo "Installing: $command"
+if ! { "${become[@]}" env DEBIAN_FRONTEND=noninteractive apt-get update &&
+	"${become[@]}" env DEBIAN_FRONTEND=noninteractive $command; } >"$log" 2>&1 </dev/null; then
+	tail -n 15 "$log"
+fi
+
+list=$(missing)
+[[ -z $list ]] && exit 0
+echo "Still missing:"
+sed 's/\t/: /; s/^/  /' <<<"$list"
+exit 1

@@ -1,0 +1,40 @@
+#!/usr/bin/env bash
+# make test: fetches the tools that tests use where it may, then runs every
+# test once and says what did not run. Arguments are packages.
+#
+# RACE=0 leaves out the race detector, RACE=1 insists on it. Without either it
+# is used when there is a C compiler; in CI it is required.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+scripts/deps.sh || echo "Going on without them; the tests that need them are counted at the end."
+
+c_works() { # the race detector links against libc
+	local out
+	out=$(mktemp)
+	echo '#include <stdlib.h>
+int main(void) { return 0; }' | gcc -x c - -o "$out" >/dev/null 2>&1
+	local ok=$?
+	rm -f "$out"
+	return $ok
+}
+
+race=${RACE:-}
+if [[ -z $race ]]; then
+	race=0
+	if [[ ${CI:-} == true ]] || c_works; then race=1; fi
+fi
+
+flags=(-timeout 15m)
+export CGO_ENABLED=0
+if [[ $race == 1 ]]; then
+	export CGO_ENABLED=1 # for the race detector only; what we ship is built without
+	flags+=(-race)
+else
+	echo "No C compiler (package gcc): the tests run without the race detector."
+fi
+
+mkdir -p bin
+# The reporter itself is built without cgo, whatever the tests need.
+CGO_ENABLED=0 go build -buildvcs=false -o bin/testsum ./internal/tools/testsum
+exec bin/testsum -deps scripts/deps.txt -summary bin/test-summary.txt -- "${flags[@]}" "${@:-./...}"
