@@ -63,6 +63,7 @@ type Transfer struct {
 	StartedAt  time.Time // first telegram of the current attempt
 	BackedUpAt time.Time
 	EndedAt    time.Time
+	ReleasedAt time.Time // payload rows deleted; backup file and digests stay
 }
 
 // Ref is what a holder of a transfer presents with every write. A write whose
