@@ -66,7 +66,6 @@ scripts_ok() {
 }
 
 step gofmt formatted
-step vet go vet ./...
 step lengths lengths
 step skips skips
 step scripts scripts_ok
