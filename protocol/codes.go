@@ -1,0 +1,26 @@
+package protocol
+
+import "pabal/internal/fault"
+
+// What can be wrong with bytes that a peer sent.
+const (
+	CodeTooShort      fault.Code = "wire.too_short"
+	CodeTooLong       fault.Code = "wire.too_long"
+	CodeNotANumber    fault.Code = "wire.not_a_number"
+	CodeBadLength     fault.Code = "wire.bad_length"
+	CodeUnknownType   fault.Code = "wire.unknown_type"
+	CodeDataLength    fault.Code = "wire.data_length"
+	CodeDoesNotFit    fault.Code = "wire.does_not_fit"
+	CodeNotInProfile  fault.Code = "wire.not_in_profile"
+	CodeWrongBusiness fault.Code = "wire.wrong_business"
+)
+
+// What can be wrong with a profile.
+const (
+	CodeProfileSyntax  fault.Code = "profile.syntax"
+	CodeProfileField   fault.Code = "profile.field"
+	CodeProfileWidth   fault.Code = "profile.width"
+	CodeProfileMissing fault.Code = "profile.missing"
+	CodeProfileValue   fault.Code = "profile.value"
+	CodeProfileUnknown fault.Code = "profile.unknown"
+)

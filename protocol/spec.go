@@ -1,0 +1,133 @@
+package protocol
+
+import (
+	"fmt"
+	"time"
+
+	"gopkg.in/yaml.v3"
+)
+
+// Spec is a profile as it is written down. Compile turns it into a Profile.
+type Spec struct {
+	Profile   string            `yaml:"profile"`
+	Title     map[string]string `yaml:"title"`     // by language
+	Certainty string            `yaml:"certainty"` // certain, assumed, template
+	Source    string            `yaml:"source"`    // document and section
+	Notes     []string          `yaml:"notes"`     // what the profile assumes
+
+	Framing   FramingSpec             `yaml:"framing"`
+	Header    []FieldSpec             `yaml:"header"`
+	Bodies    map[string][]FieldSpec  `yaml:"bodies"`
+	Telegrams map[string]TelegramSpec `yaml:"telegrams"`
+	Letters   LettersSpec             `yaml:"letters"`
+	Session   SessionSpec             `yaml:"session"`
+	Files     FilesSpec               `yaml:"files"`
+	Responses map[string]string       `yaml:"responses"` // reason → code that we answer
+	Meanings  map[string]string       `yaml:"meanings"`  // code that a peer answers → reason; default refused
+}
+
+// FramingSpec says how one telegram is told from the next.
+type FramingSpec struct {
+	Offset int    `yaml:"offset"` // of the length digits from the first byte
+	Width  int    `yaml:"width"`  // digits
+	Counts string `yaml:"counts"` // "rest": what follows the digits; "all": the whole telegram
+	Max    int    `yaml:"max"`    // longest telegram in bytes, length included; 0 = what the digits can say
+}
+
+// FieldSpec is one row of a layout table.
+type FieldSpec struct {
+	Title  string `yaml:"title"`  // the document's own word
+	Field  string `yaml:"field"`  // what it means to us; a name of the profile's own; "" = filler
+	Type   string `yaml:"type"`   // N digits, zero filled; AN, A, C, H text, space filled; B bytes
+	Width  string `yaml:"width"`  // bytes; "last": one per sequence up to the last; "rest": what is left
+	Value  string `yaml:"value"`  // constant
+	Format string `yaml:"format"` // for sent_at: MMddHHmmss, yyMMddHHmmss
+	Max    int    `yaml:"max"`    // for "rest": most bytes
+	Line   int    `yaml:"-"`
+}
+
+// UnmarshalYAML keeps the line for messages.
+func (f *FieldSpec) UnmarshalYAML(n *yaml.Node) error {
+	type plain FieldSpec
+	if err := strict(n, (*plain)(f)); err != nil {
+		return err
+	}
+	f.Line = n.Line
+	return nil
+}
+
+// TelegramSpec is one telegram of the conversation.
+type TelegramSpec struct {
+	Title    string               `yaml:"title"`
+	Type     string               `yaml:"type"`     // message type code
+	Where    map[string]string    `yaml:"where"`    // fields that tell it from others of its type
+	Body     string               `yaml:"body"`     // name of a layout in bodies; "" = header only
+	Override map[string]FieldSpec `yaml:"override"` // header rows that mean something else here, by field name
+	Line     int                  `yaml:"-"`
+}
+
+// UnmarshalYAML keeps the line for messages.
+func (s *TelegramSpec) UnmarshalYAML(n *yaml.Node) error {
+	type plain TelegramSpec
+	if err := strict(n, (*plain)(s)); err != nil {
+		return err
+	}
+	s.Line = n.Line
+	return nil
+}
+
+// LettersSpec are the one-letter words of a profile.
+type LettersSpec struct {
+	Direction map[string]string `yaml:"direction"` // upload, download (institution → centre is upload)
+	Issuer    map[string]string `yaml:"issuer"`    // institution, centre
+	Held      string            `yaml:"held"`      // in the map, default 1
+	Missing   string            `yaml:"missing"`   // in the map, default 0
+}
+
+// SessionSpec are the switches of a session.
+type SessionSpec struct {
+	Opens      string   `yaml:"opens"`      // institution: it opens in both directions
+	Fetch      string   `yaml:"fetch"`      // "open": the opening says that files are to come; "request": a fetch telegram does
+	Cipher     string   `yaml:"cipher"`     // of the sender password: none, kftc
+	Reply      Duration `yaml:"reply"`      // wait for an answer
+	Resends    int      `yaml:"resends"`    // of a request that got none
+	FirstOpen  Duration `yaml:"first"`      // wait of the accepting side for the opening
+	EarlyInfo  bool     `yaml:"early_info"` // a first info may come before the reply to the opening
+	IdleClose  Duration `yaml:"idle"`       // wait of the following side for the next telegram
+	NoneFollow string   `yaml:"nothing"`    // after a fetch that finds nothing: "end-close" or "close"
+}
+
+// FilesSpec are the switches of one file's procedure.
+type FilesSpec struct {
+	NameWidth   int      `yaml:"name_width"`   // most bytes of a wire name
+	MessageSize int      `yaml:"message_size"` // N
+	Counts      string   `yaml:"counts"`       // what N counts: "rest" of the telegram after the length, or "data"
+	PerBlock    int      `yaml:"per_block"`    // sequences per block
+	MaxBlock    int64    `yaml:"max_block"`    // greatest block number
+	Packing     string   `yaml:"packing"`      // whole, filled, one: records per telegram
+	Announce    string   `yaml:"announce"`     // "always"; "upload": fetched files start with their first data
+	Resume      string   `yaml:"resume"`       // bytes, none
+	Rounds      int      `yaml:"rounds"`       // missing rounds of a block before the file fails
+	Pause       Duration `yaml:"pause"`        // between rounds, from the second on
+	EmptyCheck  bool     `yaml:"empty_check"`  // an empty file has one check of block 1, sequence 0
+	MapWidth    int      `yaml:"map_width"`    // 0: as long as the last sequence
+	Settle      string   `yaml:"settle"`       // an unknown end: "again" (announce again), "inquiry"
+	Repeat      string   `yaml:"repeat"`       // a name that we hold whole: refuse, new
+	Serial      bool     `yaml:"serial"`       // files of a day carry a serial number
+	Gzip        bool     `yaml:"gzip"`         // the profile can say that a file is compressed
+	EBCDIC      bool     `yaml:"ebcdic"`       // … or in EBCDIC
+	Sizes       string   `yaml:"sizes"`        // what size means: "wire" bytes or "file" bytes
+}
+
+// Duration is a time.Duration written as 60s.
+type Duration time.Duration
+
+// UnmarshalYAML reads "60s".
+func (d *Duration) UnmarshalYAML(n *yaml.Node) error {
+	v, err := time.ParseDuration(n.Value)
+	if err != nil {
+		return fmt.Errorf("line %d: %q is not a duration such as 60s", n.Line, n.Value)
+	}
+	*d = Duration(v)
+	return nil
+}

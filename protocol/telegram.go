@@ -1,0 +1,66 @@
+package protocol
+
+import "bytes"
+
+// Telegram is one message by meaning. Texts and Data of a decoded telegram
+// point into the frame they were read from: they are good until the next
+// frame is read, and Keep copies them.
+type Telegram struct {
+	Kind    Kind
+	numbers [numNumbers]int64
+	texts   [numTexts][]byte
+}
+
+// Number is the value of a number field, 0 where the layout has none.
+func (t *Telegram) Number(f Field) int64 { return t.numbers[f] }
+
+// SetNumber sets a number field.
+func (t *Telegram) SetNumber(f Field, v int64) { t.numbers[f] = v }
+
+// Raw is the value of a text field as it travels, with its padding.
+func (t *Telegram) Raw(f Field) []byte { return t.texts[f-numNumbers] }
+
+// Text is the value of a text field without the padding.
+func (t *Telegram) Text(f Field) string {
+	return string(bytes.TrimRight(t.texts[f-numNumbers], " "))
+}
+
+// Set sets a text field. The bytes are not copied.
+func (t *Telegram) Set(f Field, v []byte) { t.texts[f-numNumbers] = v }
+
+// SetText sets a text field.
+func (t *Telegram) SetText(f Field, v string) { t.texts[f-numNumbers] = []byte(v) }
+
+// Data is the file content that the telegram carries.
+func (t *Telegram) Data() []byte { return t.texts[Data-numNumbers] }
+
+// Reset empties the telegram.
+func (t *Telegram) Reset() { *t = Telegram{} }
+
+// Keep copies src without its data into t; the texts live in buf, which is
+// grown as needed and returned for the next use.
+func (t *Telegram) Keep(src *Telegram, buf []byte) []byte {
+	need := 0
+	for i, b := range src.texts {
+		if i != int(Data-numNumbers) {
+			need += len(b)
+		}
+	}
+	if cap(buf) < need {
+		buf = make([]byte, 0, need)
+	}
+	buf = buf[:0]
+	*t = *src
+	for i, b := range src.texts {
+		if i == int(Data-numNumbers) {
+			t.texts[i] = nil
+			continue
+		}
+		if b != nil {
+			at := len(buf)
+			buf = append(buf, b...)
+			t.texts[i] = buf[at:len(buf):len(buf)]
+		}
+	}
+	return buf
+}
