@@ -168,3 +168,25 @@ func TestNoPrivatePaths(t *testing.T) {
 		}
 	})
 }
+
+// moduleRow is the first column of the table in docs/dependencies.md.
+var moduleRow = regexp.MustCompile("(?m)^\\| `([^`]+)` \\|")
+
+func TestEveryLibraryHasItsLine(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(root(t), "docs", "dependencies.md"))
+	require.NoError(t, err)
+	var listed []string
+	for _, m := range moduleRow.FindAllStringSubmatch(string(text), -1) {
+		listed = append(listed, m[1])
+	}
+	require.NotEmpty(t, listed)
+
+	_, all := sources(t)
+	for _, s := range all {
+		for _, path := range imports(s.ast) {
+			if strings.Contains(top(path), ".") && !within(path, listed) {
+				t.Errorf("%s imports %s, which has no line in docs/dependencies.md: what for, where isolated, what else was looked at", s.path, path)
+			}
+		}
+	}
+}
