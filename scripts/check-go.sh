@@ -18,7 +18,7 @@ remedy() {
 
 pabal needs Go $need or newer; $1.
 
-To install it beside whatever is there now:
+To install it:
 
   1. Download $tarball, or a newer one, from https://go.dev/dl/
   2. sudo rm -rf /usr/local/go && sudo tar -C /usr/local -xzf $tarball
