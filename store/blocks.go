@@ -1,0 +1,189 @@
+package store
+
+import (
+	"encoding/binary"
+	"hash/crc32"
+	"math"
+	"time"
+
+	"pabal/internal/fault"
+	"pabal/transfer"
+)
+
+// castagnoli is CRC-32C, which processors compute in hardware.
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// blockRow is a block as it is stored: everything but the transfer it is of.
+type blockRow struct {
+	block    *transfer.Block
+	lengths  []byte
+	checksum uint32
+}
+
+// packBlocks prepares blocks before the writer's turn, and says about how
+// many bytes they are.
+func packBlocks(blocks []transfer.Block) (rows []blockRow, payload int64, err error) {
+	if len(blocks) == 0 {
+		return nil, 0, nil
+	}
+	rows = make([]blockRow, len(blocks))
+	for i := range blocks {
+		b := &blocks[i]
+		sum := crc32.Checksum(b.Payload, castagnoli)
+		// A block that came with its checksum is compared, so that damage on
+		// the way here is found now and not when it is read.
+		if b.Checksum != 0 && b.Checksum != sum {
+			return nil, 0, invalid(b, "checksum")
+		}
+		lengths, err := packLengths(b)
+		if err != nil {
+			return nil, 0, err
+		}
+		rows[i] = blockRow{block: b, lengths: lengths, checksum: sum}
+		payload += int64(len(b.Payload))
+	}
+	return rows, payload, nil
+}
+
+func invalid(b *transfer.Block, what string) error {
+	return fault.New(CodeBlockInvalid, "", "block", b.Number, "field", what)
+}
+
+// packLengths makes two bytes of each sequence, high byte first: the length
+// plus one, or 0 if it is missing.
+func packLengths(b *transfer.Block) ([]byte, error) {
+	if len(b.Lengths) > transfer.MaxPerBlock || b.Held.Last() > len(b.Lengths) {
+		return nil, invalid(b, "lengths")
+	}
+	packed := make([]byte, 2*len(b.Lengths))
+	for i, l := range b.Lengths {
+		if !b.Held.Has(i + 1) {
+			continue
+		}
+		if l == math.MaxUint16 {
+			return nil, invalid(b, "lengths")
+		}
+		binary.BigEndian.PutUint16(packed[2*i:], l+1)
+	}
+	return packed, nil
+}
+
+// unpackLengths undoes packLengths.
+func unpackLengths(packed []byte) (lengths []uint16, held transfer.SeqSet) {
+	lengths = make([]uint16, len(packed)/2)
+	for i := range lengths {
+		if v := binary.BigEndian.Uint16(packed[2*i:]); v > 0 {
+			lengths[i] = v - 1
+			held.Add(i + 1)
+		}
+	}
+	return lengths, held
+}
+
+// checkPlace refuses a block that does not stand where the transfer's
+// geometry puts it, because reading relies on that.
+func checkPlace(t *transfer.Transfer, b *transfer.Block) error {
+	g := t.Geometry()
+	switch {
+	case g.DataSize <= 0 || g.PerBlock <= 0:
+		return invalid(b, "geometry")
+	case b.Number < 1:
+		return invalid(b, "number")
+	case b.Offset != (b.Number-1)*g.BlockBytes():
+		return invalid(b, "offset")
+	case len(b.Lengths) > g.PerBlock:
+		return invalid(b, "lengths")
+	case int64(len(b.Payload)) > g.BlockBytes():
+		return invalid(b, "payload")
+	}
+	for i, l := range b.Lengths {
+		if b.Held.Has(i+1) && (int(l) > g.DataSize || i*g.DataSize+int(l) > len(b.Payload)) {
+			return invalid(b, "payload")
+		}
+	}
+	return nil
+}
+
+// putBlocks stores blocks by number. What the number had before is replaced,
+// so a block that grew, or came twice, needs no question.
+func (t *tx) putBlocks(now time.Time, row *transfer.Transfer, blocks []blockRow) error {
+	for _, b := range blocks {
+		if err := checkPlace(row, b.block); err != nil {
+			return err
+		}
+		payload := b.block.Payload
+		if payload == nil {
+			payload = []byte{} // nil would be NULL
+		}
+		// Payload comes last: SQLite reads the columns before it without
+		// walking its pages.
+		_, err := t.exec(`INSERT INTO blocks (transfer_id, number, byte_offset, length, checksum, lengths, stored_at, payload)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+			ON CONFLICT (transfer_id, number) DO UPDATE SET length = excluded.length, checksum = excluded.checksum,
+				lengths = excluded.lengths, stored_at = excluded.stored_at, payload = excluded.payload`,
+			row.ID, b.block.Number, b.block.Offset, len(payload), int64(b.checksum), b.lengths, toMicros(now), payload)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// run follows sequences in order and knows how far they go without a gap.
+type run struct {
+	data    int64 // bytes of a full telegram
+	size    int64 // bytes from 0 without a gap
+	blocks  int64
+	held    int64             // sequences, also after a gap
+	stopped bool              // something short or missing was met
+	at      transfer.Position // where, and what must not be held after it
+	gap     bool              // something is held all the same
+}
+
+// add takes the next block and returns how many bytes from its start belong
+// to the run. A telegram that is not full may only be the last.
+func (r *run) add(number, offset int64, packed []byte) (bytes int64) {
+	r.blocks++
+	for i := int64(0); 2*i+1 < int64(len(packed)); i++ {
+		v := int64(binary.BigEndian.Uint16(packed[2*i:]))
+		if v == 0 {
+			r.stop(number, i+1)
+			continue
+		}
+		r.held++
+		if r.size != offset+i*r.data {
+			r.stop(number, i+1)
+		}
+		if r.stopped {
+			r.gap = true
+			continue
+		}
+		r.size += v - 1
+		bytes += v - 1
+		if v-1 < r.data {
+			r.stop(number, i+2)
+		}
+	}
+	return bytes
+}
+
+func (r *run) stop(block, seq int64) {
+	if !r.stopped {
+		r.stopped, r.at = true, transfer.Position{Block: block, Seq: int(seq)}
+	}
+}
+
+// covered returns the first sequence without which from…to of a block is not
+// whole, or 0.
+func covered(packed []byte, data, from, to int64) int64 {
+	for i := from / data; i*data < to; i++ {
+		if 2*i+1 >= int64(len(packed)) {
+			return i + 1
+		}
+		v := int64(binary.BigEndian.Uint16(packed[2*i:]))
+		if v == 0 || i*data+v-1 < min(to, (i+1)*data) {
+			return i + 1
+		}
+	}
+	return 0
+}

@@ -1,0 +1,246 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"pabal/internal/fault"
+	"pabal/transfer"
+)
+
+// Also is what a change writes beside the transfer's own row, in the same
+// transaction.
+type Also struct {
+	Blocks []transfer.Block // stored by number; one that is there is replaced
+	Events []transfer.Event // TransferID and At are filled in
+}
+
+// Change is how the holder of a transfer writes (design D4). In one
+// transaction it touches the row if id, owner, term and attempt all match and
+// the owner's term is not over, lets f change the struct, stores the blocks
+// and, when the status has changed, writes an event with the error code,
+// detail and session that f left in the struct.
+//
+// f must only change the struct: it may be run again. It may give the row up
+// (Owner ""), but not change ID, Direction, Term, Attempt or CreatedAt. The
+// result has the row as it was written; its Ref is the one to go on with.
+//
+// Nothing is written if f fails, and its error is returned. Other errors:
+// CodeFenced, CodeNotFound, CodeIllegalMove, CodeForbidden, CodeBlockInvalid,
+// and those for which Away is true.
+func (s *Store) Change(ctx context.Context, now time.Time, ref transfer.Ref, f func(*transfer.Transfer) error, blocks ...transfer.Block) (*transfer.Transfer, error) {
+	return s.ChangeAlso(ctx, now, ref, f, Also{Blocks: blocks})
+}
+
+// ChangeAlso is Change with more to write.
+func (s *Store) ChangeAlso(ctx context.Context, now time.Time, ref transfer.Ref, f func(*transfer.Transfer) error, also Also) (*transfer.Transfer, error) {
+	rows, payload, err := packBlocks(also.Blocks)
+	if err != nil {
+		return nil, err
+	}
+	var out *transfer.Transfer
+	err = s.write(ctx, payload, func(tx *tx) error {
+		t, err := tx.touch(now, ref)
+		if err != nil {
+			return err
+		}
+		err = tx.change(now, t, func(t *transfer.Transfer) error {
+			if len(rows) > 0 {
+				t.ReleasedAt = time.Time{} // there is payload again
+			}
+			if f == nil {
+				return nil
+			}
+			return f(t)
+		}, false)
+		if err != nil {
+			return err
+		}
+		if err := tx.putBlocks(now, t, rows); err != nil {
+			return err
+		}
+		for _, e := range also.Events {
+			e.TransferID = ref.ID
+			if err := tx.event(now, e); err != nil {
+				return err
+			}
+		}
+		out = t
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// touch is the first statement of every holder's write: it finds the row only
+// if the holder still holds it. The term of the owner is looked up as well,
+// because a former process of the same instance has the same owner, and its
+// rows keep the old term until they are settled.
+func (t *tx) touch(now time.Time, ref transfer.Ref) (*transfer.Transfer, error) {
+	row := new(transfer.Transfer)
+	ok, err := t.scan(refs(transferColumns(row)), `UPDATE transfers SET updated_at = $1
+		WHERE id = $2 AND owner = $3 AND term = $4 AND attempt = $5
+		  AND NOT EXISTS (SELECT 1 FROM instances i WHERE i.id = $3 AND i.term > $4)
+		RETURNING `+transferList, toMicros(now), ref.ID, ref.Owner, ref.Term, ref.Attempt)
+	if err != nil || ok {
+		return row, err
+	}
+	if _, err := t.transfer(ref.ID); err != nil {
+		return nil, err
+	}
+	return nil, fault.New(CodeFenced, ref.ID)
+}
+
+func (t *tx) transfer(id string) (*transfer.Transfer, error) {
+	row := new(transfer.Transfer)
+	ok, err := t.scan(refs(transferColumns(row)), "SELECT "+transferList+" FROM transfers WHERE id = $1", id)
+	if err == nil && !ok {
+		err = fault.New(CodeNotFound, id)
+	}
+	return row, err
+}
+
+// change lets f change row, which was just read, checks what it did and
+// writes it. ownership says that owner, term and attempt were set on purpose.
+func (t *tx) change(now time.Time, row *transfer.Transfer, f func(*transfer.Transfer) error, ownership bool) error {
+	before := *row
+	if f != nil {
+		if err := f(row); err != nil {
+			return err
+		}
+	}
+	row.UpdatedAt = now
+	normal(row)
+	if row.ID != before.ID || row.Direction != before.Direction || !row.CreatedAt.Equal(before.CreatedAt) {
+		return fault.New(CodeForbidden, before.ID)
+	}
+	if !ownership && (row.Term != before.Term || row.Attempt != before.Attempt ||
+		row.Owner != before.Owner && row.Owner != "") {
+		return fault.New(CodeForbidden, before.ID)
+	}
+	if !transfer.CanMove(row.Direction, before.Status, row.Status) {
+		return fault.New(CodeIllegalMove, row.ID, "direction", row.Direction, "from", before.Status, "to", row.Status)
+	}
+	before.UpdatedAt = row.UpdatedAt
+	if *row == before && !ownership {
+		return nil // the touch has written all there is; f leaves the row alone for most blocks
+	}
+	if err := t.update(row); err != nil {
+		return err
+	}
+	if row.Status == before.Status {
+		return nil
+	}
+	return t.statusEvent(now, before.Status, row)
+}
+
+func (t *tx) update(row *transfer.Transfer) error {
+	_, err := t.exec(transferUpdate, append(refs(transferColumns(row)), claimable(row))...)
+	return err
+}
+
+func (t *tx) statusEvent(now time.Time, from transfer.Status, row *transfer.Transfer) error {
+	return t.event(now, transfer.Event{TransferID: row.ID, SessionID: row.SessionID, Kind: EventStatus,
+		From: from, To: row.Status, Code: row.ErrorCode, Detail: row.ErrorDetail})
+}
+
+// Command is what a person asked for. It needs no ref: it raises the attempt
+// and clears the owner, so that whoever holds the transfer is fenced off by
+// its next write, lets f change the row, and writes the command with the
+// status before and after. Before, After and ID of c are filled in.
+// Errors: f's own, CodeNotFound, CodeIllegalMove, CodeForbidden.
+func (s *Store) Command(ctx context.Context, now time.Time, c transfer.Command, f func(*transfer.Transfer) error) (*transfer.Transfer, error) {
+	var out *transfer.Transfer
+	err := s.write(ctx, 0, func(tx *tx) error {
+		t, err := tx.transfer(c.TransferID)
+		if err != nil {
+			return err
+		}
+		before := t.Status
+		attempt := t.Attempt + 1
+		err = tx.change(now, t, func(t *transfer.Transfer) error {
+			t.Owner = ""
+			if f != nil {
+				if err := f(t); err != nil {
+					return err
+				}
+			}
+			t.Attempt = attempt
+			return nil
+		}, true)
+		if err != nil {
+			return err
+		}
+		row := c
+		row.At, row.Before, row.After = now, before, t.Status
+		out = t
+		return tx.command(&row)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// TakeOver gives a transfer that is being received to a new, authenticated
+// session of the same peer. The former holder is fenced off.
+// Errors: CodeNotFound, CodeNotReceiving (arg status).
+func (s *Store) TakeOver(ctx context.Context, now time.Time, id, owner string, term int64, sessionID string) (*transfer.Transfer, error) {
+	var out *transfer.Transfer
+	err := s.write(ctx, 0, func(tx *tx) error {
+		t, err := tx.transfer(id)
+		if err != nil {
+			return err
+		}
+		if t.Status != transfer.Receiving {
+			return fault.New(CodeNotReceiving, id, "status", t.Status)
+		}
+		if err := tx.inTerm(id, owner, term); err != nil {
+			return err
+		}
+		former := t.SessionID
+		err = tx.change(now, t, func(t *transfer.Transfer) error {
+			t.Owner, t.Term, t.Attempt, t.SessionID = owner, term, t.Attempt+1, sessionID
+			return nil
+		}, true)
+		if err != nil {
+			return err
+		}
+		out = t
+		return tx.event(now, transfer.Event{TransferID: id, SessionID: sessionID, Kind: EventTakeOver,
+			Detail: detail("former_session", former)})
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// BackedUp notes that the file of a transfer stands at path in the backup
+// directory and that the work file is gone. It needs no ref: it is a fact
+// about the place's files and says nothing about who sends, who may be at it
+// at this moment and goes on undisturbed.
+func (s *Store) BackedUp(ctx context.Context, now time.Time, id, path string) (*transfer.Transfer, error) {
+	var out *transfer.Transfer
+	err := s.write(ctx, 0, func(tx *tx) error {
+		t, err := tx.transfer(id)
+		if err != nil {
+			return err
+		}
+		err = tx.change(now, t, func(t *transfer.Transfer) error {
+			t.WorkPath, t.BackupPath, t.BackedUpAt = "", path, now
+			return nil
+		}, false)
+		if err != nil {
+			return err
+		}
+		out = t
+		return tx.event(now, transfer.Event{TransferID: id, Kind: EventBackup, Detail: detail("path", path)})
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}

@@ -1,0 +1,74 @@
+package store
+
+import (
+	"errors"
+
+	"pabal/internal/fault"
+)
+
+// Codes of the faults that this package raises. The sentences stand in
+// internal/catalog/sentences/store.yaml.
+const (
+	// The store is away: nothing is wrong with the request, try again later.
+	CodeBusy     fault.Code = "store.busy"      // another process writes for too long
+	CodeDiskFull fault.Code = "store.disk_full" // no room for the database
+	CodeReadOnly fault.Code = "store.read_only" // the file or its file system cannot be written
+	CodeIO       fault.Code = "store.io"        // the disk failed a read, a write or a sync
+	CodeClosed   fault.Code = "store.closed"    // the store is being closed
+
+	// The store cannot be opened.
+	CodeURL          fault.Code = "store.url"           // not an address of a database
+	CodeMissing      fault.Code = "store.missing"       // no database at that path
+	CodeUnopenable   fault.Code = "store.unopenable"    // the file cannot be opened or made
+	CodeLocked       fault.Code = "store.locked"        // another server process holds it
+	CodeNetworkFS    fault.Code = "store.network_fs"    // on a network file system
+	CodeNotDatabase  fault.Code = "store.not_database"  // damaged, or some other file
+	CodeSchemaNewer  fault.Code = "store.schema_newer"  // written by a newer program
+	CodeSchemaOlder  fault.Code = "store.schema_older"  // migrations are still to be run
+	CodeSchemaBroken fault.Code = "store.schema_broken" // a migration failed
+
+	// The request cannot be done.
+	CodeFenced       fault.Code = "store.fenced"        // owner, term or attempt no longer match
+	CodeNotFound     fault.Code = "store.not_found"     // no such transfer
+	CodeAmbiguous    fault.Code = "store.ambiguous_id"  // the beginning of several ids
+	CodeExists       fault.Code = "store.exists"        // a transfer of that id is there
+	CodeIllegalMove  fault.Code = "store.illegal_move"  // the status may not change like that
+	CodeNotReceiving fault.Code = "store.not_receiving" // only a transfer being received can be taken over
+	CodeNotFinal     fault.Code = "store.not_final"     // payload of a transfer that is still under way
+	CodeForbidden    fault.Code = "store.forbidden"     // a change touched what only the store writes
+
+	// The payload is not as it should be.
+	CodeBlockMissing fault.Code = "store.block_missing" // a block or a part of it is not held
+	CodeBlockDamaged fault.Code = "store.block_damaged" // the checksum does not match
+	CodeBlockInvalid fault.Code = "store.block_invalid" // a block that cannot be stored
+
+	// CodeSessionCut is written to sessions that were open when the server died.
+	CodeSessionCut fault.Code = "store.session_cut"
+)
+
+// Errors to compare with errors.Is. Only the code counts.
+var (
+	ErrFenced      = fault.New(CodeFenced, "")
+	ErrNotFound    = fault.New(CodeNotFound, "")
+	ErrExists      = fault.New(CodeExists, "")
+	ErrIllegalMove = fault.New(CodeIllegalMove, "")
+)
+
+// Away reports that the store could not do its work for a reason that lies
+// outside the request and may pass: locked, full, read-only, failing disk. No
+// positive answer may leave while it lasts (design D5), and what was asked is
+// asked again later.
+func Away(err error) bool {
+	for err != nil {
+		e := fault.As(err)
+		if e == nil {
+			return false
+		}
+		switch e.Code {
+		case CodeBusy, CodeDiskFull, CodeReadOnly, CodeIO, CodeClosed:
+			return true
+		}
+		err = errors.Unwrap(e)
+	}
+	return false
+}

@@ -1,0 +1,167 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"pabal/transfer"
+)
+
+// Kinds of events that this package writes.
+const (
+	EventStatus   = "status"    // every change of status
+	EventTakeOver = "take_over" // a new session of the same peer went on
+	EventBackup   = "backup"    // the file stands in the backup directory
+	EventRelease  = "release"   // the payload was deleted
+)
+
+// Event writes an entry of a transfer's or session's history. At, if zero,
+// becomes now; Detail must be a JSON object or empty.
+func (s *Store) Event(ctx context.Context, now time.Time, e transfer.Event) error {
+	return s.write(ctx, 0, func(tx *tx) error { return tx.event(now, e) })
+}
+
+func (t *tx) event(now time.Time, e transfer.Event) error {
+	if e.At.IsZero() {
+		e.At = now
+	}
+	_, err := t.exec(eventInsert, refs(eventColumns(&e))[1:]...)
+	return err
+}
+
+// EventFilter says which events to read. Empty fields do not restrict.
+type EventFilter struct {
+	TransferID string
+	SessionID  string
+	Kind       string
+	Since      time.Time
+	Until      time.Time
+	// AfterID reads those written later than one that was seen. For watching
+	// on a screen only: work is claimed by state, never by highest id, because
+	// ids become visible out of order when several hosts write (design D6).
+	AfterID     int64
+	Limit       int
+	NewestFirst bool
+}
+
+// Events reads the events that match, in the order they were written.
+func (s *Store) Events(ctx context.Context, f EventFilter) ([]*transfer.Event, error) {
+	var w where
+	w.equal("transfer_id", f.TransferID)
+	w.equal("session_id", f.SessionID)
+	w.equal("kind", f.Kind)
+	w.times("at", f.Since, f.Until)
+	if f.AfterID > 0 {
+		w.add("id > " + w.arg(f.AfterID))
+	}
+	return list(ctx, s, w.query("SELECT "+eventList+" FROM events", byID(f.NewestFirst), f.Limit), w.args, eventColumns)
+}
+
+func byID(newestFirst bool) string {
+	if newestFirst {
+		return "id DESC"
+	}
+	return "id"
+}
+
+func (t *tx) command(c *transfer.Command) error {
+	_, err := t.exec(commandInsert, refs(commandColumns(c))[1:]...)
+	return err
+}
+
+// CommandFilter says which commands to read. Empty fields do not restrict.
+type CommandFilter struct {
+	TransferID  string
+	Name        string
+	Who         string
+	Since       time.Time
+	Until       time.Time
+	Limit       int
+	NewestFirst bool
+}
+
+// Commands reads what people asked for. The rows are append-only.
+func (s *Store) Commands(ctx context.Context, f CommandFilter) ([]*transfer.Command, error) {
+	var w where
+	w.equal("transfer_id", f.TransferID)
+	w.equal("name", f.Name)
+	w.equal("who", f.Who)
+	w.times("at", f.Since, f.Until)
+	return list(ctx, s, w.query("SELECT "+commandList+" FROM commands", byID(f.NewestFirst), f.Limit), w.args, commandColumns)
+}
+
+// OpenSession writes a session that has begun. An empty ID is filled in, and
+// OpenedAt, if zero, becomes now.
+func (s *Store) OpenSession(ctx context.Context, now time.Time, session *transfer.Session) error {
+	if session.ID == "" {
+		session.ID = NewID(now)
+	}
+	if session.OpenedAt.IsZero() {
+		session.OpenedAt = normalTime(now)
+	}
+	return s.write(ctx, 0, func(tx *tx) error {
+		_, err := tx.exec(sessionInsert, refs(sessionColumns(session))...)
+		return err
+	})
+}
+
+// UpdateSession writes what has become known: institution, direction, files.
+func (s *Store) UpdateSession(ctx context.Context, session *transfer.Session) error {
+	return s.write(ctx, 0, func(tx *tx) error {
+		_, err := tx.exec(sessionUpdate, refs(sessionColumns(session))...)
+		return err
+	})
+}
+
+// CloseSession writes the whole session; ClosedAt, if zero, becomes now.
+func (s *Store) CloseSession(ctx context.Context, now time.Time, session *transfer.Session) error {
+	if session.ClosedAt.IsZero() {
+		session.ClosedAt = normalTime(now)
+	}
+	return s.UpdateSession(ctx, session)
+}
+
+// SessionFilter says which sessions to read. Empty fields do not restrict.
+type SessionFilter struct {
+	ID          string
+	Institution string
+	Instance    string
+	OpenOnly    bool
+	Since       time.Time // opened at or after
+	Until       time.Time // opened before
+	Limit       int
+	NewestFirst bool
+}
+
+// Sessions reads the sessions that match, by the time they were opened.
+func (s *Store) Sessions(ctx context.Context, f SessionFilter) ([]*transfer.Session, error) {
+	var w where
+	w.equal("id", f.ID)
+	w.equal("institution", f.Institution)
+	w.equal("instance", f.Instance)
+	w.times("opened_at", f.Since, f.Until)
+	if f.OpenOnly {
+		w.add("closed_at = 0")
+	}
+	order := "opened_at, id"
+	if f.NewestFirst {
+		order = "opened_at DESC, id DESC"
+	}
+	return list(ctx, s, w.query("SELECT "+sessionList+" FROM sessions", order, f.Limit), w.args, sessionColumns)
+}
+
+func list[T any](ctx context.Context, s *Store, text string, args []any, columns func(*T) []column) ([]*T, error) {
+	rows, err := s.engine.readers().direct(ctx, text, args...)
+	if err != nil {
+		return nil, s.engine.translate(err)
+	}
+	all, err := readAll(rows, columns)
+	return all, s.engine.translate(err)
+}
+
+// detail makes the JSON object of an event.
+func detail(name, value string) string {
+	b, _ := json.Marshal(map[string]string{name: value}) // strings cannot fail
+	return string(b)
+}

@@ -1,0 +1,33 @@
+package store
+
+import (
+	"crypto/rand"
+	"encoding/binary"
+	"strings"
+	"time"
+)
+
+// crockford is base32 without the letters that people confuse.
+const crockford = "0123456789abcdefghjkmnpqrstvwxyz"
+
+// idLength is the length of an id: 64 bits in characters of five.
+const idLength = 13
+
+// NewID makes an id: 48 bits of milliseconds and 16 random bits as 13
+// characters of lower-case base32, which sort by time of creation.
+func NewID(now time.Time) string {
+	var random [2]byte
+	rand.Read(random[:]) // never fails, see crypto/rand
+	v := uint64(now.UnixMilli())<<16 | uint64(binary.BigEndian.Uint16(random[:]))
+	var id [idLength]byte
+	for i := idLength - 1; i >= 0; i-- {
+		id[i] = crockford[v&31]
+		v >>= 5
+	}
+	return string(id[:])
+}
+
+// readID undoes what people do to an id when they read it aloud or copy it.
+func readID(typed string) string {
+	return strings.NewReplacer("o", "0", "i", "1", "l", "1", "-", "", " ", "").Replace(strings.ToLower(typed))
+}

@@ -1,0 +1,123 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"pabal/internal/fault"
+	"pabal/transfer"
+)
+
+// Instance is a running identity and the term of its present process.
+type Instance struct {
+	ID      string
+	Term    int64
+	Beat    time.Time
+	Host    string
+	PID     int
+	Started time.Time
+}
+
+// Begin starts a new term of an instance. From then on every write of a
+// process of an earlier term is fenced off. Sessions that an earlier process
+// left open are closed with CodeSessionCut.
+func (s *Store) Begin(ctx context.Context, now time.Time, instanceID, host string, pid int) (term int64, err error) {
+	err = s.write(ctx, 0, func(tx *tx) error {
+		_, err := tx.scan([]any{&term}, `INSERT INTO instances (id, term, beat, host, pid, started) VALUES ($1, 1, $2, $3, $4, $2)
+			ON CONFLICT (id) DO UPDATE SET term = instances.term + 1, beat = excluded.beat, host = excluded.host,
+				pid = excluded.pid, started = excluded.started
+			RETURNING term`, instanceID, toMicros(now), host, pid)
+		if err != nil {
+			return err
+		}
+		_, err = tx.exec(`UPDATE sessions SET closed_at = $1, error_code = $2 WHERE closed_at = 0 AND instance = $3`,
+			toMicros(now), string(CodeSessionCut), instanceID)
+		return err
+	})
+	return term, err
+}
+
+// Beat says that the instance lives. Errors: CodeFenced when its term is over.
+func (s *Store) Beat(ctx context.Context, now time.Time, instanceID string, term int64) error {
+	return s.write(ctx, 0, func(tx *tx) error {
+		n, err := tx.exec(`UPDATE instances SET beat = $1 WHERE id = $2 AND term = $3`, toMicros(now), instanceID, term)
+		if err == nil && n == 0 {
+			err = fault.New(CodeFenced, instanceID)
+		}
+		return err
+	})
+}
+
+// Instances reads all that ever began a term.
+func (s *Store) Instances(ctx context.Context) ([]*Instance, error) {
+	rows, err := s.query(ctx, `SELECT id, term, beat, host, pid, started FROM instances ORDER BY id`)
+	if err != nil {
+		return nil, err
+	}
+	all, err := readAll(rows, func(i *Instance) []column {
+		return []column{{"id", &i.ID}, {"term", &i.Term}, {"beat", micros{&i.Beat}},
+			{"host", &i.Host}, {"pid", &i.PID}, {"started", micros{&i.Started}}}
+	})
+	return all, s.engine.translate(err)
+}
+
+// inTerm is for writes that make somebody the owner: it fails with CodeFenced
+// when a later term of that owner has begun.
+func (t *tx) inTerm(subject, owner string, term int64) error {
+	var one int
+	over, err := t.scan([]any{&one}, `SELECT 1 FROM instances WHERE id = $1 AND term > $2`, owner, term)
+	if err == nil && over {
+		if subject == "" {
+			subject = owner
+		}
+		err = fault.New(CodeFenced, subject)
+	}
+	return err
+}
+
+// Orphans reads what an earlier process of this instance left in hand: open
+// rows with this owner and an earlier term, oldest first. What becomes of
+// each is the instance's decision, see Reclaim.
+func (s *Store) Orphans(ctx context.Context, instanceID string, term int64) ([]*transfer.Transfer, error) {
+	var w where
+	w.add("claimable = 1")
+	w.add("owner = " + w.arg(instanceID))
+	w.add("term < " + w.arg(term))
+	return s.transfers(ctx, w, false, 0)
+}
+
+// Reclaim takes an orphan over into this term, raises its attempt, and lets f
+// settle it: clear the owner and choose a status, as a rule. CodeFenced says
+// that it is no orphan of this instance any more.
+func (s *Store) Reclaim(ctx context.Context, now time.Time, instanceID string, term int64, id string, f func(*transfer.Transfer) error) (*transfer.Transfer, error) {
+	var out *transfer.Transfer
+	err := s.write(ctx, 0, func(tx *tx) error {
+		if err := tx.inTerm(id, instanceID, term); err != nil {
+			return err
+		}
+		t, err := tx.transfer(id)
+		if err != nil {
+			return err
+		}
+		if t.Owner != instanceID || t.Term >= term {
+			return fault.New(CodeFenced, id)
+		}
+		attempt := t.Attempt + 1
+		err = tx.change(now, t, func(t *transfer.Transfer) error {
+			t.Owner, t.Term, t.Attempt = instanceID, term, attempt
+			if f != nil {
+				if err := f(t); err != nil {
+					return err
+				}
+			}
+			t.Term, t.Attempt = term, attempt
+			return nil
+		}, true)
+		out = t
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}

@@ -1,0 +1,307 @@
+package store
+
+import (
+	"context"
+	"crypto/sha256"
+	"database/sql"
+	"encoding/hex"
+	"hash/crc32"
+	"time"
+
+	"pabal/internal/fault"
+	"pabal/transfer"
+)
+
+// This file is the payload keeper "database" (design D3): blocks are rows, and
+// payload passes the database once in and once out.
+
+const (
+	// wholeRows is from how many bytes on a read takes whole rows and checks
+	// them. A smaller one takes the piece alone, or each telegram of a block
+	// would cost the block.
+	wholeRows = 64 << 10
+	// dropStep is how many blocks are deleted in one transaction, and
+	// verifyStep how many are read with one query: a query that is open keeps
+	// the write-ahead log from being used again.
+	dropStep   = 10
+	verifyStep = 16
+)
+
+// PutBlocks stores blocks by number and returns when they are durable. It is
+// Change with the payload in the foreground; f may be nil.
+func (s *Store) PutBlocks(ctx context.Context, now time.Time, ref transfer.Ref, blocks []transfer.Block, f func(*transfer.Transfer) error) (*transfer.Transfer, error) {
+	return s.ChangeAlso(ctx, now, ref, f, Also{Blocks: blocks})
+}
+
+// The two texts give, for each block that overlaps $2 ≤ byte < $3, where the
+// piece starts in the wire bytes, and the piece: the whole payload, or what is
+// wanted of it.
+const (
+	readWhole = `SELECT t.data_size, b.number, b.byte_offset, b.length, b.checksum, b.lengths, b.byte_offset, b.payload ` + readFrom
+	readPiece = `SELECT t.data_size, b.number, b.byte_offset, b.length, b.checksum, b.lengths,
+		CASE WHEN b.byte_offset < $2 THEN $2 ELSE b.byte_offset END,
+		substr(b.payload, CAST(CASE WHEN b.byte_offset < $2 THEN $2 - b.byte_offset + 1 ELSE 1 END AS INTEGER),
+			CAST($3 - CASE WHEN b.byte_offset < $2 THEN $2 ELSE b.byte_offset END AS INTEGER)) ` + readFrom
+	readFrom = `FROM transfers t JOIN blocks b ON b.transfer_id = t.id
+		AND b.number BETWEEN $2 / NULLIF(t.data_size * t.per_block, 0) + 1
+		                 AND ($3 - 1) / NULLIF(t.data_size * t.per_block, 0) + 1
+		WHERE t.id = $1 ORDER BY b.number`
+)
+
+// ReadRange reads length wire bytes from offset on, across blocks, into dst's
+// array if it has room. From 64 KiB on the checksum of each row is compared.
+// Errors: CodeBlockMissing and CodeBlockDamaged, args block (and seq), when a
+// part is not held or a row is not what was written.
+func (s *Store) ReadRange(ctx context.Context, id string, offset, length int64, dst []byte) ([]byte, error) {
+	dst = dst[:0]
+	if length <= 0 {
+		return dst, nil
+	}
+	text := readPiece
+	if length >= wholeRows {
+		text = readWhole
+	}
+	end := offset + length
+	rows, err := s.query(ctx, text, id, offset, end)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	if int64(cap(dst)) < length {
+		dst = make([]byte, 0, length)
+	}
+	var data, number, start, size, checksum, pieceAt int64
+	var lengths, piece sql.RawBytes // until the next row
+	at := offset
+	for at < end && rows.Next() {
+		if err := rows.Scan(&data, &number, &start, &size, &checksum, &lengths, &pieceAt, &piece); err != nil {
+			return nil, s.engine.translate(err)
+		}
+		if start > at {
+			return nil, missing(id, number-1, 1)
+		}
+		if length >= wholeRows && crc32.Checksum(piece, castagnoli) != uint32(checksum) {
+			return nil, fault.New(CodeBlockDamaged, id, "block", number)
+		}
+		to := min(end, start+size)
+		if to <= at {
+			return nil, missing(id, number, (at-start)/data+1)
+		}
+		if seq := covered(lengths, data, at-start, to-start); seq > 0 {
+			return nil, missing(id, number, seq)
+		}
+		if int64(len(piece)) < to-pieceAt {
+			return nil, fault.New(CodeBlockDamaged, id, "block", number)
+		}
+		dst = append(dst, piece[at-pieceAt:to-pieceAt]...)
+		at = to
+	}
+	if err := rows.Err(); err != nil {
+		return nil, s.engine.translate(err)
+	}
+	if at < end {
+		return nil, s.missingAt(ctx, id, at)
+	}
+	return dst, nil
+}
+
+func missing(id string, block, seq int64) error {
+	return fault.New(CodeBlockMissing, id, "block", block, "seq", seq)
+}
+
+// missingAt names the place where nothing is held, which needs the geometry.
+func (s *Store) missingAt(ctx context.Context, id string, offset int64) error {
+	t, err := s.Transfer(ctx, id)
+	if err != nil {
+		return err
+	}
+	if t.DataSize <= 0 || t.PerBlock <= 0 {
+		return missing(id, 1, 1)
+	}
+	p := t.Geometry().At(offset)
+	return missing(id, p.Block, int64(p.Seq))
+}
+
+// BlockInfo is a stored block without its payload.
+type BlockInfo struct {
+	Number   int64
+	Offset   int64 // of its first byte in the wire bytes
+	Size     int64 // bytes of payload
+	Lengths  []uint16
+	Held     transfer.SeqSet
+	Checksum uint32
+	StoredAt time.Time
+}
+
+// BlockInfos reads what is held of a transfer, by number.
+func (s *Store) BlockInfos(ctx context.Context, id string) ([]BlockInfo, error) {
+	rows, err := s.query(ctx, `SELECT number, byte_offset, length, lengths, checksum, stored_at
+		FROM blocks WHERE transfer_id = $1 ORDER BY number`, id)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var all []BlockInfo
+	for rows.Next() {
+		var b BlockInfo
+		var packed sql.RawBytes
+		if err := rows.Scan(&b.Number, &b.Offset, &b.Size, &packed, &b.Checksum, micros{&b.StoredAt}); err != nil {
+			return nil, s.engine.translate(err)
+		}
+		b.Lengths, b.Held = unpackLengths(packed)
+		all = append(all, b)
+	}
+	return all, s.engine.translate(rows.Err())
+}
+
+// Contiguous is how many wire bytes are held from 0 without a gap, to the
+// telegram. It is a multiple of the data size unless the end is held.
+func (s *Store) Contiguous(ctx context.Context, id string) (int64, error) {
+	rows, err := s.query(ctx, `SELECT t.data_size, b.number, b.byte_offset, b.lengths
+		FROM transfers t JOIN blocks b ON b.transfer_id = t.id WHERE t.id = $1 ORDER BY b.number`, id)
+	if err != nil {
+		return 0, err
+	}
+	defer rows.Close()
+	var r run
+	var number, start int64
+	var packed sql.RawBytes
+	for !r.stopped && rows.Next() {
+		if err := rows.Scan(&r.data, &number, &start, &packed); err != nil {
+			return 0, s.engine.translate(err)
+		}
+		r.add(number, start, packed)
+	}
+	return r.size, s.engine.translate(rows.Err())
+}
+
+// Verified is what is really in the rows of a transfer.
+type Verified struct {
+	Size       int64  // wire bytes from 0 without a gap
+	SHA256     string // of those bytes, in hex
+	Blocks     int64
+	Sequences  int64             // held, also after a gap
+	Continuous bool              // nothing is held after a gap
+	Gap        transfer.Position // the first that is missing, if not Continuous
+}
+
+// Verify reads all payload of a transfer back, compares every checksum and
+// hashes the bytes in order, in constant memory. It is what a positive end
+// rests on (design D2). Errors: CodeBlockDamaged (arg block), CodeNotFound.
+func (s *Store) Verify(ctx context.Context, id string) (Verified, error) {
+	t, err := s.Transfer(ctx, id)
+	if err != nil {
+		return Verified{}, err
+	}
+	r := run{data: int64(t.DataSize)}
+	sum := sha256.New()
+	var after int64
+	for {
+		n := 0
+		err := s.eachBlock(ctx, id, after, func(number, start int64, lengths, payload []byte) error {
+			n, after = n+1, number
+			bytes := r.add(number, start, lengths)
+			if bytes > int64(len(payload)) {
+				return fault.New(CodeBlockDamaged, id, "block", number)
+			}
+			sum.Write(payload[:bytes])
+			return nil
+		})
+		if err != nil {
+			return Verified{}, s.engine.translate(err)
+		}
+		if n < verifyStep {
+			break
+		}
+	}
+	v := Verified{Size: r.size, SHA256: hex.EncodeToString(sum.Sum(nil)), Blocks: r.blocks, Sequences: r.held, Continuous: !r.gap}
+	if r.gap {
+		v.Gap = r.at
+	}
+	return v, nil
+}
+
+// eachBlock reads the next few blocks after a number, whole and checked.
+func (s *Store) eachBlock(ctx context.Context, id string, after int64, f func(number, start int64, lengths, payload []byte) error) error {
+	rows, err := s.query(ctx, `SELECT number, byte_offset, checksum, lengths, payload
+		FROM blocks WHERE transfer_id = $1 AND number > $2 ORDER BY number LIMIT $3`, id, after, verifyStep)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	var number, start, checksum int64
+	var lengths, payload sql.RawBytes
+	for rows.Next() {
+		if err := rows.Scan(&number, &start, &checksum, &lengths, &payload); err != nil {
+			return err
+		}
+		if crc32.Checksum(payload, castagnoli) != uint32(checksum) {
+			return fault.New(CodeBlockDamaged, id, "block", number)
+		}
+		if err := f(number, start, lengths, payload); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+// DropBlocks deletes the blocks from a number on, the last first, in small
+// steps each of which the holder must still hold. After a crash in between a
+// run from the start is left.
+func (s *Store) DropBlocks(ctx context.Context, now time.Time, ref transfer.Ref, fromNumber int64) error {
+	for {
+		n := int64(0)
+		err := s.write(ctx, groupPayload, func(tx *tx) error {
+			if _, err := tx.touch(now, ref); err != nil {
+				return err
+			}
+			var err error
+			n, err = tx.deleteBlocks(ref.ID, fromNumber)
+			return err
+		})
+		if err != nil || n < dropStep {
+			return err
+		}
+	}
+}
+
+func (t *tx) deleteBlocks(id string, from int64) (int64, error) {
+	return t.exec(`DELETE FROM blocks WHERE transfer_id = $1 AND number IN (
+		SELECT number FROM blocks WHERE transfer_id = $1 AND number >= $2 ORDER BY number DESC LIMIT $3)`,
+		id, from, dropStep)
+}
+
+// Release deletes the payload of a transfer that is final, in small steps, and
+// notes when (ReleasedAt). Row, history and digests stay. It can be repeated
+// after a crash. Errors: CodeNotFound, CodeNotFinal (arg status).
+func (s *Store) Release(ctx context.Context, now time.Time, id string) error {
+	for {
+		n := int64(0)
+		err := s.write(ctx, groupPayload, func(tx *tx) error {
+			t, err := tx.transfer(id)
+			if err != nil {
+				return err
+			}
+			// Asked again in each step: a person may have asked to send it again.
+			if !t.Status.Final() {
+				return fault.New(CodeNotFinal, id, "status", t.Status)
+			}
+			// The note comes before the first deletion, so that payload of which
+			// a part is gone never passes for whole.
+			if t.ReleasedAt.IsZero() {
+				err := tx.change(now, t, func(t *transfer.Transfer) error { t.ReleasedAt = now; return nil }, false)
+				if err != nil {
+					return err
+				}
+				if err := tx.event(now, transfer.Event{TransferID: id, Kind: EventRelease}); err != nil {
+					return err
+				}
+			}
+			n, err = tx.deleteBlocks(id, 1)
+			return err
+		})
+		if err != nil || n < dropStep {
+			return err
+		}
+	}
+}

@@ -1,0 +1,128 @@
+//go:build unix
+
+package store
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"os"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"pabal/internal/fault"
+)
+
+// holder is what the lock file says about the process that holds it.
+type holder struct {
+	PID  int    `json:"pid"`
+	Host string `json:"host"`
+}
+
+// lockServer takes the lock of the one server process of a database. The
+// kernel releases it when the process ends, however it ends, so the file may
+// stay. The lock is beside the database, not on it: closing any descriptor of
+// the database file would release SQLite's own locks.
+func lockServer(path string) (*os.File, error) {
+	f, err := os.OpenFile(path+".lock", os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, openFault(path+".lock", err)
+	}
+	if err := flock(f, syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		var h holder
+		// Empty for a moment after a process has taken it; then nobody is named.
+		if content, err := os.ReadFile(path + ".lock"); err == nil {
+			json.Unmarshal(bytes.TrimSpace(content), &h)
+		}
+		f.Close()
+		if !errors.Is(err, syscall.EWOULDBLOCK) {
+			return nil, fault.New(CodeUnopenable, path+".lock").Because(err)
+		}
+		return nil, fault.New(CodeLocked, path, "pid", h.PID, "host", h.Host)
+	}
+	host, _ := os.Hostname() // only for people
+	content, _ := json.Marshal(holder{PID: os.Getpid(), Host: host})
+	if err := errors.Join(f.Truncate(0), writeAt(f, append(content, '\n'))); err != nil {
+		f.Close()
+		return nil, fault.New(CodeUnopenable, path+".lock").Because(err)
+	}
+	return f, nil
+}
+
+func writeAt(f *os.File, b []byte) error {
+	_, err := f.WriteAt(b, 0)
+	return err
+}
+
+func flock(f *os.File, how int) error {
+	for {
+		err := syscall.Flock(int(f.Fd()), how)
+		if !errors.Is(err, syscall.EINTR) {
+			return err
+		}
+	}
+}
+
+const (
+	// SQLite polls for its lock, at most every 100 ms, and a server under load
+	// takes it again microseconds after it let it go, so an operator's command
+	// would hardly ever get in. While somebody knocks, the server waits so long
+	// at most, and after having waited in vain it does not listen for a while.
+	knockWait = 150 * time.Millisecond
+	knockStep = 2 * time.Millisecond
+	knockDeaf = time.Second
+)
+
+// knock is how an operator's process asks the server to let it write: it
+// holds a shared lock on a file while it wants to or does.
+type knock struct {
+	file   *os.File
+	server bool
+	inside atomic.Bool
+	deaf   time.Time
+}
+
+func openKnock(path string, server bool) (*knock, error) {
+	f, err := os.OpenFile(path+".knock", os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	return &knock{file: f, server: server}, nil
+}
+
+// letIn is called before a transaction. The server lets others in first; they
+// knock. It is a courtesy only: SQLite's lock decides.
+func (k *knock) letIn() {
+	if !k.server {
+		k.inside.Store(flock(k.file, syscall.LOCK_SH|syscall.LOCK_NB) == nil)
+		return
+	}
+	if time.Now().Before(k.deaf) || !k.heard() {
+		return
+	}
+	for end := time.Now().Add(knockWait); k.heard(); time.Sleep(knockStep) {
+		if time.Now().After(end) {
+			k.deaf = time.Now().Add(knockDeaf)
+			return
+		}
+	}
+}
+
+// heard reports that somebody else holds the lock.
+func (k *knock) heard() bool {
+	if flock(k.file, syscall.LOCK_EX|syscall.LOCK_NB) != nil {
+		return true
+	}
+	flock(k.file, syscall.LOCK_UN)
+	return false
+}
+
+// leave is called after a transaction.
+func (k *knock) leave() {
+	if k.inside.Swap(false) {
+		flock(k.file, syscall.LOCK_UN)
+	}
+}
+
+func (k *knock) close() error { return k.file.Close() }

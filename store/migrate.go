@@ -1,0 +1,135 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"embed"
+	"encoding/hex"
+	"errors"
+	"io"
+	"io/fs"
+	"strings"
+	"time"
+
+	"github.com/pressly/goose/v3"
+
+	"pabal/internal/fault"
+)
+
+// migrationFiles are numbered and forward-only. A file whose name ends in
+// .sqlite.sql or .postgres.sql is for that engine alone.
+//
+//go:embed migrations/*.sql
+var migrationFiles embed.FS
+
+// sqliteWords are what SQLite calls the things that engines call differently.
+var sqliteWords = map[string]string{
+	"{{id}}":    "INTEGER PRIMARY KEY AUTOINCREMENT",
+	"{{bytes}}": "BLOB",
+}
+
+const schemaTable = "schema_versions"
+
+// migrations is goose over our files with the engine's words put in.
+func migrations(db *sql.DB, dialect goose.Dialect, words map[string]string, other string) (*goose.Provider, error) {
+	sub, err := fs.Sub(migrationFiles, "migrations")
+	if err != nil {
+		return nil, err
+	}
+	names, err := fs.Glob(sub, "*."+other+".sql")
+	if err != nil {
+		return nil, err
+	}
+	pairs := make([]string, 0, 2*len(words))
+	for word, meaning := range words {
+		pairs = append(pairs, word, meaning)
+	}
+	return goose.NewProvider(dialect, db, wordFS{sub, strings.NewReplacer(pairs...)},
+		goose.WithTableName(schemaTable), goose.WithExcludeNames(names), goose.WithDisableGlobalRegistry(true))
+}
+
+func (e *sqlite) migrate(ctx context.Context) error {
+	if e.writer == nil {
+		return fault.New(CodeReadOnly, e.path)
+	}
+	// A connection of its own: goose begins transactions itself.
+	db, err := sql.Open("sqlite", sqliteURL(e.path, 10*time.Second, sqliteReaderCacheKiB, false)+"&_txlock=immediate")
+	if err != nil {
+		return openFault(e.path, err)
+	}
+	defer db.Close()
+	db.SetMaxOpenConns(1)
+	p, err := migrations(db, goose.DialectSQLite3, sqliteWords, "postgres")
+	if err != nil {
+		return fault.New(CodeSchemaBroken, e.path).Because(err)
+	}
+	have, want, err := p.GetVersions(ctx)
+	if err != nil {
+		return schemaFault(e.path, err)
+	}
+	if have > want {
+		return fault.New(CodeSchemaNewer, e.path, "have", have, "want", want)
+	}
+	if _, err := p.Up(ctx); err != nil {
+		return schemaFault(e.path, err)
+	}
+	return nil
+}
+
+func schemaFault(path string, err error) error {
+	if f := fault.As(sqliteFault(path, err)); f != nil {
+		return f
+	}
+	return fault.New(CodeSchemaBroken, path).Because(err)
+}
+
+// schema asks the table that goose keeps without making it, for operators'
+// processes never write to a schema.
+func (e *sqlite) schema(ctx context.Context) (have, want int64, err error) {
+	p, err := migrations(e.reads, goose.DialectSQLite3, sqliteWords, "postgres")
+	if err != nil {
+		return 0, 0, fault.New(CodeSchemaBroken, e.path).Because(err)
+	}
+	sources := p.ListSources()
+	want = sources[len(sources)-1].Version
+	var tables int
+	err = e.reads.QueryRowContext(ctx, `SELECT count(*) FROM sqlite_master WHERE name = $1`, schemaTable).Scan(&tables)
+	if err == nil && tables > 0 {
+		err = e.reads.QueryRowContext(ctx, `SELECT coalesce(max(version_id), 0) FROM `+schemaTable).Scan(&have)
+	}
+	return have, want, sqliteFault(e.path, err)
+}
+
+// newIdentity is the random name by which a database is known.
+func newIdentity() string {
+	var b [16]byte
+	rand.Read(b[:]) // never fails
+	return hex.EncodeToString(b[:])
+}
+
+// wordFS gives the files of another file system with words replaced.
+type wordFS struct {
+	fs.FS
+	words *strings.Replacer
+}
+
+func (w wordFS) Open(name string) (fs.File, error) {
+	f, err := w.FS.Open(name)
+	if err != nil || !strings.HasSuffix(name, ".sql") {
+		return f, err
+	}
+	content, err := io.ReadAll(f)
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return &wordFile{File: f, content: bytes.NewReader([]byte(w.words.Replace(string(content))))}, nil
+}
+
+type wordFile struct {
+	fs.File
+	content *bytes.Reader
+}
+
+func (f *wordFile) Read(b []byte) (int, error) { return f.content.Read(b) }

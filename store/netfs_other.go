@@ -1,0 +1,6 @@
+//go:build !linux
+
+package store
+
+// networkFileSystem cannot tell here; production hosts run Linux.
+func networkFileSystem(string) (string, error) { return "", nil }

@@ -1,0 +1,147 @@
+package store
+
+import (
+	"database/sql"
+	"strconv"
+	"strings"
+	"time"
+
+	"pabal/transfer"
+)
+
+// column is a name and where its value lives in a struct. The same place is
+// scanned into and taken as an argument, so the two cannot drift apart.
+type column struct {
+	name string
+	ref  any
+}
+
+func transferColumns(t *transfer.Transfer) []column {
+	return []column{
+		{"id", &t.ID}, {"direction", &t.Direction}, {"status", &t.Status},
+		{"institution", &t.Institution}, {"job", &t.Job}, {"file_id", &t.FileID},
+		{"wire_name", &t.WireName}, {"base_date", &t.BaseDate}, {"serial", &t.Serial},
+		{"name", &t.Name}, {"place", &t.Place}, {"source_id", &t.SourceID},
+		{"work_path", &t.WorkPath}, {"backup_path", &t.BackupPath}, {"final_path", &t.FinalPath},
+		{"form", &t.Form}, {"encoding", &t.Encoding}, {"file_size", &t.FileSize}, {"wire_size", &t.WireSize},
+		{"message_size", &t.MessageSize}, {"data_size", &t.DataSize}, {"per_block", &t.PerBlock},
+		{"records", &t.Records}, {"sequences", &t.Sequences}, {"blocks", &t.Blocks},
+		{"file_digest", &t.FileDigest}, {"wire_digest", &t.WireDigest},
+		{"owner", &t.Owner}, {"term", &t.Term}, {"attempt", &t.Attempt},
+		{"session_id", &t.SessionID}, {"sent_bytes", &t.SentBytes}, {"resent", &t.Resent}, {"missed", &t.Missed},
+		{"tries", &t.Tries}, {"next_try", micros{&t.NextTry}}, {"ended_once", flag{&t.EndedOnce}},
+		{"response", &t.Response}, {"error_code", &t.ErrorCode}, {"error_detail", &t.ErrorDetail}, {"proofs", &t.Proofs},
+		{"created_at", micros{&t.CreatedAt}}, {"updated_at", micros{&t.UpdatedAt}}, {"started_at", micros{&t.StartedAt}},
+		{"backed_up_at", micros{&t.BackedUpAt}}, {"ended_at", micros{&t.EndedAt}}, {"released_at", micros{&t.ReleasedAt}},
+	}
+}
+
+func eventColumns(e *transfer.Event) []column {
+	return []column{
+		{"id", &e.ID}, {"at", micros{&e.At}}, {"transfer_id", &e.TransferID}, {"session_id", &e.SessionID},
+		{"kind", &e.Kind}, {"from_status", &e.From}, {"to_status", &e.To}, {"code", &e.Code}, {"detail", &e.Detail},
+	}
+}
+
+func commandColumns(c *transfer.Command) []column {
+	return []column{
+		{"id", &c.ID}, {"at", micros{&c.At}}, {"name", &c.Name}, {"transfer_id", &c.TransferID},
+		{"who", &c.Who}, {"host", &c.Host}, {"reason", &c.Reason},
+		{"before_status", &c.Before}, {"after_status", &c.After},
+	}
+}
+
+func sessionColumns(s *transfer.Session) []column {
+	return []column{
+		{"id", &s.ID}, {"institution", &s.Institution}, {"profile", &s.Profile}, {"instance", &s.Instance},
+		{"direction", &s.Direction}, {"calling", flag{&s.Calling}}, {"peer", &s.Peer},
+		{"opened_at", micros{&s.OpenedAt}}, {"closed_at", micros{&s.ClosedAt}},
+		{"files", &s.Files}, {"error_code", &s.ErrorCode}, {"error_detail", &s.ErrorDetail},
+	}
+}
+
+func refs(columns []column) []any {
+	r := make([]any, len(columns))
+	for i, c := range columns {
+		r[i] = c.ref
+	}
+	return r
+}
+
+func names(columns []column) []string {
+	n := make([]string, len(columns))
+	for i, c := range columns {
+		n[i] = c.name
+	}
+	return n
+}
+
+// insertText is an INSERT of these columns with $1, $2 …
+func insertText(table string, columns []string) string {
+	places := make([]string, len(columns))
+	for i := range columns {
+		places[i] = "$" + strconv.Itoa(i+1)
+	}
+	return "INSERT INTO " + table + " (" + strings.Join(columns, ", ") + ") VALUES (" + strings.Join(places, ", ") + ")"
+}
+
+// updateText sets these columns; the first is the key.
+func updateText(table string, columns []string) string {
+	sets := make([]string, 0, len(columns))
+	for i, c := range columns[1:] {
+		sets = append(sets, c+" = $"+strconv.Itoa(i+2))
+	}
+	return "UPDATE " + table + " SET " + strings.Join(sets, ", ") + " WHERE " + columns[0] + " = $1"
+}
+
+// Texts that are put together once from the columns above.
+var (
+	transferNames  = names(transferColumns(new(transfer.Transfer)))
+	transferList   = strings.Join(transferNames, ", ")
+	transferInsert = insertText("transfers", append(names(transferColumns(new(transfer.Transfer))), "claimable")) +
+		" ON CONFLICT (id) DO NOTHING"
+	transferUpdate = updateText("transfers", append(names(transferColumns(new(transfer.Transfer))), "claimable"))
+
+	eventList     = strings.Join(names(eventColumns(new(transfer.Event))), ", ")
+	eventInsert   = insertText("events", names(eventColumns(new(transfer.Event)))[1:])
+	commandList   = strings.Join(names(commandColumns(new(transfer.Command))), ", ")
+	commandInsert = insertText("commands", names(commandColumns(new(transfer.Command)))[1:])
+	sessionList   = strings.Join(names(sessionColumns(new(transfer.Session))), ", ")
+	sessionInsert = insertText("sessions", names(sessionColumns(new(transfer.Session))))
+	sessionUpdate = updateText("sessions", names(sessionColumns(new(transfer.Session))))
+)
+
+// claimable is 1 for rows that a stage may still have work with: those that
+// are not final, and final ones for which a next try is set, as for the
+// delivery of an assembled file.
+func claimable(t *transfer.Transfer) int {
+	if !t.Status.Final() || !t.NextTry.IsZero() {
+		return 1
+	}
+	return 0
+}
+
+// normal brings times to what the database can hold, so that a struct equals
+// the one that is read back.
+func normal(t *transfer.Transfer) {
+	for _, c := range transferColumns(t) {
+		if m, ok := c.ref.(micros); ok {
+			*m.t = normalTime(*m.t)
+		}
+	}
+}
+
+func normalTime(t time.Time) time.Time { return fromMicros(toMicros(t)) }
+
+func readAll[T any](rows *sql.Rows, columns func(*T) []column) ([]*T, error) {
+	defer rows.Close()
+	var all []*T
+	for rows.Next() {
+		v := new(T)
+		if err := rows.Scan(refs(columns(v))...); err != nil {
+			return nil, err
+		}
+		all = append(all, v)
+	}
+	return all, rows.Err()
+}

@@ -1,0 +1,56 @@
+package store
+
+import (
+	"context"
+	"time"
+)
+
+// metaIdentity is the random name by which a database is known, so that a
+// restored or exchanged one can be recognised.
+const metaIdentity = "identity"
+
+// Identity is the database's random name, given when it was made.
+func (s *Store) Identity(ctx context.Context) (string, error) {
+	v, _, err := s.Meta(ctx, metaIdentity)
+	return v, err
+}
+
+// Meta reads a named value; ok is false if there is none.
+func (s *Store) Meta(ctx context.Context, name string) (value string, ok bool, err error) {
+	ok, err = s.scan(ctx, []any{&value}, `SELECT value FROM meta WHERE name = $1`, name)
+	return value, ok, err
+}
+
+// SetMeta writes a named value.
+func (s *Store) SetMeta(ctx context.Context, name, value string) error {
+	return s.write(ctx, 0, func(tx *tx) error {
+		_, err := tx.exec(`INSERT INTO meta (name, value) VALUES ($1, $2)
+			ON CONFLICT (name) DO UPDATE SET value = excluded.value`, name, value)
+		return err
+	})
+}
+
+// Window is when a receive window was last tried and last succeeded.
+type Window struct {
+	LastTry     time.Time
+	LastSuccess time.Time
+}
+
+// Window reads a receive window's row; both times are zero if there is none.
+func (s *Store) Window(ctx context.Context, name string) (Window, error) {
+	var w Window
+	_, err := s.scan(ctx, []any{micros{&w.LastTry}, micros{&w.LastSuccess}},
+		`SELECT last_try, last_success FROM windows WHERE name = $1`, name)
+	return w, err
+}
+
+// SetWindow writes a receive window's row.
+func (s *Store) SetWindow(ctx context.Context, now time.Time, name string, w Window) error {
+	return s.write(ctx, 0, func(tx *tx) error {
+		_, err := tx.exec(`INSERT INTO windows (name, last_try, last_success, updated_at) VALUES ($1, $2, $3, $4)
+			ON CONFLICT (name) DO UPDATE SET last_try = excluded.last_try,
+				last_success = excluded.last_success, updated_at = excluded.updated_at`,
+			name, micros{&w.LastTry}, micros{&w.LastSuccess}, toMicros(now))
+		return err
+	})
+}

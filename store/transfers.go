@@ -1,0 +1,222 @@
+package store
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"pabal/internal/fault"
+	"pabal/transfer"
+)
+
+// Create writes a new transfer and its first event, of kind "status" with
+// From "". An empty ID is filled in; a given one is kept, and ErrExists says
+// that there is a row of that id already. CreatedAt, if zero, and UpdatedAt
+// become now.
+func (s *Store) Create(ctx context.Context, now time.Time, t *transfer.Transfer) error {
+	made := t.ID == ""
+	for {
+		row := *t
+		if made {
+			row.ID = NewID(now)
+		}
+		if row.CreatedAt.IsZero() {
+			row.CreatedAt = now
+		}
+		row.UpdatedAt = now
+		normal(&row)
+		err := s.write(ctx, 0, func(tx *tx) error {
+			n, err := tx.exec(transferInsert, append(refs(transferColumns(&row)), claimable(&row))...)
+			if err != nil {
+				return err
+			}
+			if n == 0 {
+				return fault.New(CodeExists, row.ID)
+			}
+			return tx.statusEvent(now, "", &row)
+		})
+		if made && fault.CodeOf(err) == CodeExists {
+			continue // two in one millisecond drew the same 16 bits
+		}
+		if err == nil {
+			*t = row
+		}
+		return err
+	}
+}
+
+// Transfer reads one by its full id. Errors: CodeNotFound.
+func (s *Store) Transfer(ctx context.Context, id string) (*transfer.Transfer, error) {
+	t := new(transfer.Transfer)
+	ok, err := s.scan(ctx, refs(transferColumns(t)), "SELECT "+transferList+" FROM transfers WHERE id = $1", id)
+	if err != nil {
+		return nil, err
+	}
+	if !ok {
+		return nil, fault.New(CodeNotFound, id)
+	}
+	return t, nil
+}
+
+// Find reads one by its id or a beginning of it that only one has. Capital
+// letters, and letters that are easily taken for digits, are accepted.
+// Errors: CodeNotFound, CodeAmbiguous (arg ids: some of those that match).
+func (s *Store) Find(ctx context.Context, idOrPrefix string) (*transfer.Transfer, error) {
+	t, err := s.Transfer(ctx, idOrPrefix)
+	prefix := readID(idOrPrefix)
+	if fault.CodeOf(err) != CodeNotFound || prefix == "" {
+		return t, err
+	}
+	rows, err := s.query(ctx, "SELECT "+transferList+" FROM transfers WHERE id >= $1 AND id < $2 ORDER BY id DESC LIMIT 4",
+		prefix, prefix+"~")
+	if err != nil {
+		return nil, err
+	}
+	found, err := readAll(rows, transferColumns)
+	if err != nil {
+		return nil, s.engine.translate(err)
+	}
+	switch len(found) {
+	case 0:
+		return nil, fault.New(CodeNotFound, idOrPrefix)
+	case 1:
+		return found[0], nil
+	}
+	ids := make([]string, len(found))
+	for i, t := range found {
+		ids[i] = t.ID
+	}
+	return nil, fault.New(CodeAmbiguous, idOrPrefix, "ids", strings.Join(ids, ", "))
+}
+
+// Filter says which transfers to list. Fields that are empty do not restrict.
+type Filter struct {
+	IDs         []string
+	Statuses    []transfer.Status
+	Direction   transfer.Direction
+	Institution string
+	Job         string
+	FileID      string
+	WireName    string
+	BaseDate    string
+	Name        string // Transfer.Name, whole
+	Place       string
+	Owner       string
+	SessionID   string
+	Since       time.Time // created at or after
+	Until       time.Time // created before
+	Limit       int       // 0 is no limit
+	NewestFirst bool
+}
+
+// List reads the transfers that match, oldest first unless asked otherwise.
+func (s *Store) List(ctx context.Context, f Filter) ([]*transfer.Transfer, error) {
+	var w where
+	w.in("id", strs(f.IDs))
+	w.in("status", strs(f.Statuses))
+	w.equal("direction", string(f.Direction))
+	w.equal("institution", f.Institution)
+	w.equal("job", f.Job)
+	w.equal("file_id", f.FileID)
+	w.equal("wire_name", f.WireName)
+	w.equal("base_date", f.BaseDate)
+	w.equal("name", f.Name)
+	w.equal("place", f.Place)
+	w.equal("owner", f.Owner)
+	w.equal("session_id", f.SessionID)
+	w.times("created_at", f.Since, f.Until)
+	// Asking only for open rows can use the index that has no others.
+	if len(f.Statuses) > 0 && !anyFinal(f.Statuses) {
+		w.add("claimable = 1")
+	}
+	return s.transfers(ctx, w, f.NewestFirst, f.Limit)
+}
+
+func anyFinal(statuses []transfer.Status) bool {
+	for _, st := range statuses {
+		if st.Final() {
+			return true
+		}
+	}
+	return false
+}
+
+// Identity is what makes two transfers the same file (design D6). Fields that
+// are empty do not restrict, except Institution and Direction.
+type Identity struct {
+	Institution string
+	Direction   transfer.Direction
+	FileID      string
+	WireName    string
+	BaseDate    string
+	Serial      string
+}
+
+// FindSame reads all transfers of one identity in any status, newest first.
+func (s *Store) FindSame(ctx context.Context, id Identity) ([]*transfer.Transfer, error) {
+	var w where
+	w.add("institution = " + w.arg(id.Institution))
+	w.add("direction = " + w.arg(string(id.Direction)))
+	w.equal("wire_name", id.WireName)
+	w.equal("base_date", id.BaseDate)
+	w.equal("serial", id.Serial)
+	w.equal("file_id", id.FileID)
+	return s.transfers(ctx, w, true, 0)
+}
+
+// FindReceived is FindSame for files that we receive.
+func (s *Store) FindReceived(ctx context.Context, institution, wireName, baseDate, serial string) ([]*transfer.Transfer, error) {
+	return s.FindSame(ctx, Identity{Institution: institution, Direction: transfer.Receive,
+		WireName: wireName, BaseDate: baseDate, Serial: serial})
+}
+
+// Partial is a file that has not come whole.
+type Partial struct {
+	Transfer *transfer.Transfer
+	Held     int64 // bytes from the start without a gap
+}
+
+// FindPartial is what the answer to a resume rests on (protocols §1.5): the
+// transfers of an identity that are being received, newest first, each with
+// what of it is held. Whether one may be continued is for the caller to say.
+func (s *Store) FindPartial(ctx context.Context, id Identity) ([]Partial, error) {
+	id.Direction = transfer.Receive
+	all, err := s.FindSame(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	var partial []Partial
+	for _, t := range all {
+		if t.Status != transfer.Receiving {
+			continue
+		}
+		held, err := s.Contiguous(ctx, t.ID)
+		if err != nil {
+			return nil, err
+		}
+		partial = append(partial, Partial{t, held})
+	}
+	return partial, nil
+}
+
+// NotBackedUp reads files to send, claimed at this place, that have no backup
+// yet, oldest first, whatever their status. See BackedUp.
+func (s *Store) NotBackedUp(ctx context.Context, place string, limit int) ([]*transfer.Transfer, error) {
+	var w where
+	w.add("place = " + w.arg(place))
+	w.add("backed_up_at = 0 AND work_path <> ''")
+	return s.transfers(ctx, w, false, limit)
+}
+
+func (s *Store) transfers(ctx context.Context, w where, newestFirst bool, limit int) ([]*transfer.Transfer, error) {
+	order := "created_at, id"
+	if newestFirst {
+		order = "created_at DESC, id DESC"
+	}
+	rows, err := s.engine.readers().direct(ctx, w.query("SELECT "+transferList+" FROM transfers", order, limit), w.args...)
+	if err != nil {
+		return nil, s.engine.translate(err)
+	}
+	all, err := readAll(rows, transferColumns)
+	return all, s.engine.translate(err)
+}
