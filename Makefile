@@ -24,6 +24,7 @@ test: check-go ## everything that proves it works; installs missing test tools w
 	@scripts/test.sh $(PKG)
 
 build: check-go ## the static binary, bin/pabal
+	@echo "building bin/pabal $(VERSION)" >&2
 	@CGO_ENABLED=0 go build $(build_flags) -o bin/pabal ./cmd/pabal
 
 bench: check-go ## benchmarks of the data path (PKG=./protocol/... for a part)

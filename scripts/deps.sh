@@ -26,14 +26,14 @@ list=$(missing)
 echo "Missing test tools:"
 sed 's/\t/: /; s/^/  /' <<<"$list"
 mapfile -t packages < <(cut -f1 <<<"$list")
-command="apt-get install -y --no-install-recommends ${packages[*]}"
+install=(apt-get install -y --no-install-recommends "${packages[@]}")
 
 become=()
 if [[ $(id -u) != 0 ]]; then
 	become=(sudo -n)
 	if ! sudo -n true 2>/dev/null; then
 		echo "They are not installed, because this user may not. To install them:"
-		echo "  sudo apt-get update && sudo $command"
+		echo "  sudo apt-get update && sudo ${install[*]}"
 		exit 1
 	fi
 fi
@@ -44,9 +44,9 @@ fi
 
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
-echo "Installing: $command"
+echo "Installing: ${install[*]}"
 if ! { "${become[@]}" env DEBIAN_FRONTEND=noninteractive apt-get update &&
-	"${become[@]}" env DEBIAN_FRONTEND=noninteractive $command; } >"$log" 2>&1 </dev/null; then
+	"${become[@]}" env DEBIAN_FRONTEND=noninteractive "${install[@]}"; } >"$log" 2>&1 </dev/null; then
 	tail -n 15 "$log"
 fi
 

@@ -3,7 +3,7 @@
 # when it finds nothing; all run, so that one look shows everything. The first
 # run builds the linter, about three minutes on two cores; later ones take seconds.
 set -uo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/.." || exit
 export CGO_ENABLED=0
 
 # Run by version, not through go.mod: its several hundred modules are not ours.

@@ -30,8 +30,9 @@ export CGO_ENABLED=0
 if [[ $race == 1 ]]; then
 	export CGO_ENABLED=1 # for the race detector only; what we ship is built without
 	flags+=(-race)
+	echo "Testing with the race detector; a line follows for each package as it ends."
 else
-	echo "No C compiler (package gcc): the tests run without the race detector."
+	echo "No C compiler (package gcc), or RACE=0: testing without the race detector; a line follows for each package as it ends."
 fi
 
 mkdir -p bin
