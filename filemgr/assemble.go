@@ -1,0 +1,270 @@
+package filemgr
+
+import (
+	"bufio"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"pabal/internal/fault"
+	"pabal/internal/place"
+)
+
+// stagingDir is below the receive directory, so that placing is a rename, and
+// hidden, so that nobody takes files from it.
+const stagingDir = ".pabal"
+
+// AssembleOptions say which file is built and how.
+type AssembleOptions struct {
+	ReceiveDir string // RECEIVE_DIRECTORY_NAME; must exist
+	ID         string // of the transfer
+	Form       Form
+	Encoding   Encoding
+	MaxSize    int64 // most bytes the file may have; 0 = no limit. Bounds what gzip data unfold to.
+}
+
+// Staged is a complete, durable file that has no final name yet.
+type Staged struct {
+	Path       string // <receive>/.pabal/<transfer id>
+	FileSize   int64
+	WireSize   int64
+	FileDigest string // sha256, hex
+	WireDigest string // sha256, hex; the caller compares it with what was proven
+	Records    int64  // 0 where records have no length
+}
+
+// StagedPath is where Assemble builds the file of a transfer.
+func StagedPath(receiveDir, id string) string { return filepath.Join(receiveDir, stagingDir, id) }
+
+// Assemble builds the file of a received transfer from its wire bytes: from
+// scratch, whatever an earlier try left. When it returns, the file and its name
+// in the staging directory are durable, which is the state that "placing" may
+// be committed in (design D2).
+func Assemble(ctx context.Context, o AssembleOptions, src Source) (Staged, error) {
+	if !validID(o.ID) {
+		return Staged{}, fault.New(CodeBadID, o.ID)
+	}
+	if err := o.Form.Validate(); err != nil {
+		return Staged{}, err
+	}
+	if f := checkDir(o.ReceiveDir); f != nil {
+		return Staged{}, f
+	}
+	dir := filepath.Join(o.ReceiveDir, stagingDir)
+	if err := MakeDir(dir); err != nil {
+		return Staged{}, err
+	}
+	s := Staged{Path: StagedPath(o.ReceiveDir, o.ID)}
+	f, err := os.OpenFile(s.Path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC|syscall.O_NOFOLLOW, 0o640)
+	if err != nil {
+		return Staged{}, osFault(s.Path, err)
+	}
+	err = s.fill(ctx, f, o, src)
+	if err == nil {
+		err = osFault(s.Path, place.SyncFile(f))
+	}
+	if cerr := f.Close(); err == nil {
+		err = osFault(s.Path, cerr)
+	}
+	if err == nil {
+		err = osFault(dir, place.SyncDir(dir))
+	}
+	if err != nil {
+		// What was written is of no use, and on a full disk it is in the way.
+		return Staged{}, errors.Join(err, Discard(o.ReceiveDir, o.ID))
+	}
+	return s, nil
+}
+
+// fill writes the file and notes sizes and digests.
+func (s *Staged) fill(ctx context.Context, f *os.File, o AssembleOptions, src Source) error {
+	wire, file := &meter{hash: sha256.New()}, &meter{hash: sha256.New()}
+	same := sameBytes(o.Form, o.Encoding)
+	disk := bufio.NewWriterSize(diskWriter{f, s.Path}, readBuffer)
+	var out io.Writer = disk
+	if !same {
+		out = io.MultiWriter(file, disk)
+	}
+	metered := func(emit func([]byte) error) error {
+		return src(func(p []byte) error {
+			wire.Write(p) //nolint:errcheck // a hash never fails
+			return emit(p)
+		})
+	}
+	if err := ToFile(ctx, o.Form, o.Encoding, o.MaxSize, metered, out); err != nil {
+		return err
+	}
+	if err := disk.Flush(); err != nil {
+		return err
+	}
+	s.WireSize, s.WireDigest = wire.size, wire.digest()
+	s.FileSize, s.FileDigest = s.WireSize, s.WireDigest
+	if !same {
+		s.FileSize, s.FileDigest = file.size, file.digest()
+	}
+	if n := int64(o.Form.Length + len(o.Form.lineEnd())); o.Form.Length > 0 {
+		s.Records = s.FileSize / n
+	}
+	return nil
+}
+
+// meter counts and digests bytes.
+type meter struct {
+	hash hash.Hash
+	size int64
+}
+
+func (m *meter) Write(p []byte) (int, error) {
+	m.size += int64(len(p))
+	return m.hash.Write(p)
+}
+
+func (m *meter) digest() string { return hex.EncodeToString(m.hash.Sum(nil)) }
+
+// diskWriter gives the errors of a file their codes, so that they stay apart
+// from those of the source.
+type diskWriter struct {
+	f    *os.File
+	path string
+}
+
+func (d diskWriter) Write(p []byte) (int, error) {
+	n, err := d.f.Write(p)
+	return n, osFault(d.path, err)
+}
+
+// Discard removes what Assemble built for a transfer, if anything.
+func Discard(receiveDir, id string) error {
+	path := StagedPath(receiveDir, id)
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return osFault(path, err)
+	}
+	return nil
+}
+
+// Existing says what happens when the final name is taken.
+type Existing string
+
+const (
+	ExistingWait    Existing = "wait"    // the transfer waits until the name is free; the default
+	ExistingReplace Existing = "replace" // the new file takes the name
+	ExistingNumber  Existing = "number"  // the new file gets a number: .1, .2 …
+)
+
+// maxNumbered is how many numbered names are tried.
+const maxNumbered = 9999
+
+// ChooseFinal chooses the final path before "placing" is committed with it.
+// suffix is the ending that the registration declares (".dat"); a number goes
+// before it. CodeExists (waits) means that the name is taken and the
+// registration wants neither to replace it nor a number.
+func ChooseFinal(receiveDir, name, suffix string, existing Existing) (string, error) {
+	if f := checkDir(receiveDir); f != nil {
+		return "", f
+	}
+	path := filepath.Join(receiveDir, name)
+	taken, err := exists(path)
+	if err != nil {
+		return "", err
+	}
+	if !taken || existing == ExistingReplace {
+		return path, nil
+	}
+	if existing != ExistingNumber {
+		return "", fault.New(CodeExists, path)
+	}
+	base, cut := strings.CutSuffix(path, suffix)
+	if !cut {
+		suffix = ""
+	}
+	for n := 1; n <= maxNumbered; n++ {
+		numbered := fmt.Sprintf("%s.%d%s", base, n, suffix)
+		if taken, err = exists(numbered); err != nil {
+			return "", err
+		}
+		if !taken {
+			return numbered, nil
+		}
+	}
+	return "", fault.New(CodeNoFreeName, path, "tried", maxNumbered)
+}
+
+// State is where a crash during placing has left a file.
+type State string
+
+const (
+	StateStaged State = "staged" // the temporary is there: place it
+	StatePlaced State = "placed" // it is not: the file had been placed
+)
+
+// Recover tells how far a transfer in "placing" came (design D2). It must have
+// been built completely, which the status proves. When the staging directory
+// itself is missing nothing is concluded from the absence of a file in it: a
+// file system that is not mounted looks like that. Then CodeDirMissing waits.
+func Recover(receiveDir, id string) (State, error) {
+	if f := checkDir(filepath.Join(receiveDir, stagingDir)); f != nil {
+		return "", f
+	}
+	staged, err := exists(StagedPath(receiveDir, id))
+	switch {
+	case err != nil:
+		return "", err
+	case staged:
+		return StateStaged, nil
+	}
+	return StatePlaced, nil
+}
+
+// Place gives the assembled file of a transfer its committed final path, syncs
+// both directories and then creates the flag file, if a suffix is given. It may
+// be called again after a crash at any point: a file that was placed already is
+// not touched, and a flag is only added while the file is still there, because
+// the business system may have taken both.
+//
+// CodeExists (waits) means that something has taken the name since it was chosen.
+func Place(receiveDir, id, final string, existing Existing, flagSuffix string) error {
+	state, err := Recover(receiveDir, id)
+	if err != nil {
+		return err
+	}
+	if state == StateStaged {
+		rename := place.NoReplace
+		if existing == ExistingReplace {
+			rename = os.Rename
+		}
+		switch err := rename(StagedPath(receiveDir, id), final); {
+		case errors.Is(err, fs.ErrExist):
+			return fault.New(CodeExists, final).Because(err)
+		case err != nil:
+			return dirFault(filepath.Dir(final), err)
+		}
+	}
+	// Also when it was placed before: the crash may have come before the sync.
+	for _, dir := range []string{filepath.Dir(final), filepath.Join(receiveDir, stagingDir)} {
+		if err := place.SyncDir(dir); err != nil {
+			return dirFault(dir, err)
+		}
+	}
+	if flagSuffix == "" {
+		return nil
+	}
+	there, err := exists(final)
+	if err != nil || !there {
+		return err
+	}
+	flag := final + flagSuffix
+	err = place.Create(flag, func(io.Writer) error { return nil })
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	return dirFault(filepath.Dir(flag), err)
+}

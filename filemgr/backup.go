@@ -1,0 +1,197 @@
+package filemgr
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"pabal/internal/fault"
+	"pabal/internal/place"
+)
+
+// BackupPath is where the backup of a sent file goes:
+// backup/YYYYMMDD/<name>YYYYMMDDHHmmssSSS beside the scan directory, in business
+// time (design §5, D9).
+func BackupPath(scanDir, name string, at time.Time, zone *time.Location) string {
+	return datedPath(scanDir, "backup", name, at.In(zone))
+}
+
+// ErrorPath is where a refused file goes, as BackupPath but below error/.
+func ErrorPath(scanDir, name string, at time.Time, zone *time.Location) string {
+	return datedPath(scanDir, "error", name, at.In(zone))
+}
+
+func datedPath(scanDir, kind, name string, at time.Time) string {
+	stamp := at.Format("20060102150405.000")
+	return filepath.Join(filepath.Dir(filepath.Clean(scanDir)), kind, at.Format("20060102"),
+		name+stamp[:14]+stamp[15:])
+}
+
+// BackUp moves the work file of a stored transfer to its backup path, across
+// file systems by a synced copy. It may be called again after a crash at any
+// point: a backup without a work file means that it is done, and both with equal
+// content that only the work file is still to be removed.
+//
+// CodeBackupConflict means that the backup's name holds other content: choose
+// another path. CodeVanished means that neither file is there: the backup can be
+// written from the stored payload (RestoreBackup).
+func BackUp(ctx context.Context, workPath, backupPath string) error {
+	if err := MakeDir(filepath.Dir(backupPath)); err != nil {
+		return err
+	}
+	err := place.Move(ctx, workPath, backupPath)
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, fs.ErrExist):
+		return finishMove(ctx, workPath, backupPath)
+	case errors.Is(err, fs.ErrNotExist):
+		// The work directory must be there for the work file's absence to mean
+		// anything.
+		if f := checkDir(filepath.Dir(workPath)); f != nil {
+			return f
+		}
+		done, xerr := exists(backupPath)
+		if xerr != nil {
+			return xerr
+		}
+		if !done {
+			return fault.New(CodeVanished, workPath).Because(err)
+		}
+		return syncDirsOf(workPath, backupPath)
+	}
+	return osFault(backupPath, err)
+}
+
+// finishMove ends a move whose target exists: a copy that a crash interrupted
+// before the source was removed, or a conflict.
+func finishMove(ctx context.Context, from, to string) error {
+	there, err := exists(from)
+	if err != nil {
+		return err
+	}
+	if there {
+		equal, err := equalFiles(ctx, from, to)
+		if err != nil {
+			return err
+		}
+		if !equal {
+			return fault.New(CodeBackupConflict, to, "work", from)
+		}
+		if err := os.Remove(from); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return osFault(from, err)
+		}
+	}
+	return syncDirsOf(from, to)
+}
+
+func syncDirsOf(paths ...string) error {
+	for _, p := range paths {
+		if err := place.SyncDir(filepath.Dir(p)); err != nil {
+			return dirFault(filepath.Dir(p), err)
+		}
+	}
+	return nil
+}
+
+// equalFiles compares two regular files byte by byte.
+func equalFiles(ctx context.Context, a, b string) (bool, error) {
+	fa, ia, err := openRegular(a)
+	if err != nil {
+		return false, err
+	}
+	defer fa.Close() //nolint:errcheck // only read
+	fb, ib, err := openRegular(b)
+	if err != nil {
+		return false, err
+	}
+	defer fb.Close() //nolint:errcheck // only read
+	if ia.Size() != ib.Size() {
+		return false, nil
+	}
+	ba, bb := make([]byte, readBuffer), make([]byte, readBuffer)
+	for {
+		if err := ctx.Err(); err != nil {
+			return false, err
+		}
+		na, ea := io.ReadFull(fa, ba)
+		nb, eb := io.ReadFull(fb, bb)
+		if !bytes.Equal(ba[:na], bb[:nb]) {
+			return false, nil
+		}
+		for _, e := range []struct {
+			path string
+			err  error
+		}{{a, ea}, {b, eb}} {
+			if e.err != nil && !errors.Is(e.err, io.EOF) && !errors.Is(e.err, io.ErrUnexpectedEOF) {
+				return false, osFault(e.path, e.err)
+			}
+		}
+		if ea != nil || eb != nil {
+			return (ea != nil) == (eb != nil), nil
+		}
+	}
+}
+
+// Refuse moves a file that failed its checks to its error path and writes text,
+// the code, sentence and next step, to <errorPath>.txt beside it. Like BackUp it
+// may be called again after a crash.
+func Refuse(ctx context.Context, workPath, errorPath, text string) error {
+	if err := BackUp(ctx, workPath, errorPath); err != nil {
+		return err
+	}
+	return writeText(errorPath+".txt", text)
+}
+
+// WriteResult writes <name>.ok or <name>.fail into a result directory, whole or
+// not at all, and removes the other one, which an earlier try may have left.
+func WriteResult(dir, name string, ok bool, text string) error {
+	now, old := ".fail", ".ok"
+	if ok {
+		now, old = old, now
+	}
+	if f := checkDir(dir); f != nil {
+		return f
+	}
+	path := filepath.Join(dir, name)
+	if err := writeText(path+now, text); err != nil {
+		return err
+	}
+	err := os.Remove(path + old)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err == nil {
+		err = place.SyncDir(dir)
+	}
+	return osFault(path+old, err)
+}
+
+func writeText(path, text string) error {
+	return dirFault(filepath.Dir(path), place.Replace(path, func(w io.Writer) error {
+		_, err := io.WriteString(w, text)
+		return err
+	}))
+}
+
+// RestoreBackup writes a lost backup anew: write puts the file's bytes, which
+// ToFile makes from stored payload, into a temporary that is synced and then
+// takes the backup's name. A backup that is there stays as it is.
+func RestoreBackup(path string, write func(io.Writer) error) error {
+	if err := MakeDir(filepath.Dir(path)); err != nil {
+		return err
+	}
+	if there, err := exists(path); there || err != nil {
+		return err
+	}
+	err := place.Create(path, write)
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	return osFault(path, err)
+}

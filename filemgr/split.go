@@ -1,0 +1,233 @@
+package filemgr
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"hash"
+	"hash/crc32"
+	"io"
+	"io/fs"
+	"os"
+
+	"pabal/internal/fault"
+	"pabal/transfer"
+)
+
+// SplitOptions say how a file becomes blocks.
+type SplitOptions struct {
+	Form     Form
+	Encoding Encoding
+	Checks   CheckOptions
+	Names    Names
+	Geometry transfer.Geometry
+
+	// Identity that the file must have at the start, "" = any. It is not known
+	// when the file is a backup.
+	Identity string
+	// MaxWire is the most bytes that the profile's block counter can number
+	// (protocols §1.5), 0 = no limit.
+	MaxWire int64
+	// Progress is called after every piece with the file bytes read so far. nil = not.
+	Progress func(read int64)
+}
+
+// Result is what one pass over a file found.
+type Result struct {
+	FileSize   int64
+	WireSize   int64
+	FileDigest string // sha256, hex
+	WireDigest string // sha256, hex
+	Records    int64  // 0 for raw
+	Sequences  int64
+	Blocks     int64
+}
+
+// Split reads the file at path once, checks it, turns it into wire bytes and
+// hands these to emit in blocks of the geometry, in order. Memory does not
+// depend on the file's size.
+//
+// The block, its payload and its lengths are used again for the next one: emit
+// must not keep them. An error of emit ends the pass and is returned as it is.
+// A failure of the content is found when its place is reached, and for totals
+// at the end, so blocks may have been emitted of a file that is refused in the
+// end; who stored them drops them.
+//
+// After the pass the file must still be the one that was opened: CodeChanged,
+// CodeShrunk, CodeReplaced or CodeVanished say that it is not.
+func Split(ctx context.Context, path string, o SplitOptions, emit func(transfer.Block) error) (Result, error) {
+	cut, err := newCutter(o, path, emit)
+	if err != nil {
+		return Result{}, err
+	}
+	if err := o.Form.Validate(); err != nil {
+		return Result{}, err
+	}
+	check, err := newChecker(o.Form, o.Checks, o.Names)
+	if err != nil {
+		return Result{}, err
+	}
+	f, before, err := openRegular(path)
+	if err != nil {
+		return Result{}, err
+	}
+	defer f.Close() //nolint:errcheck // only read
+	identity := identityOf(before)
+	if o.Identity != "" && o.Identity != identity {
+		return Result{}, compareIdentity(path, o.Identity, before.Size(), before)
+	}
+	if size, known := wireSize(o.Form, o.Encoding, before.Size()); known && o.MaxWire > 0 && size > o.MaxWire {
+		return Result{}, tooLarge(path, size, o.MaxWire)
+	}
+
+	fileSum := sha256.New()
+	var wireSum hash.Hash
+	wire := io.Writer(cut)
+	if !sameBytes(o.Form, o.Encoding) {
+		wireSum = sha256.New()
+		wire = io.MultiWriter(wireSum, cut)
+	}
+	out := toWire(o.Form, o.Encoding, wire)
+	read, err := pump(ctx, f, path, o.Progress, fileSum, check, out)
+	if err == nil {
+		err = cut.flush()
+	}
+	if err != nil {
+		// A file that was cut short while we read it fails its checks; that it
+		// changed is the reason to name.
+		if changed := unchanged(path, identity, before); changed != nil && fault.As(err) != nil {
+			return Result{}, changed
+		}
+		return Result{}, err
+	}
+	if err := unchanged(path, identity, before); err != nil {
+		return Result{}, err
+	}
+	if read != before.Size() {
+		return Result{}, fault.New(CodeChanged, path, "was", before.Size(), "size", read)
+	}
+	r := Result{FileSize: read, WireSize: cut.size, Records: check.records,
+		FileDigest: hex.EncodeToString(fileSum.Sum(nil)),
+		Blocks:     o.Geometry.Blocks(cut.size), Sequences: o.Geometry.Sequences(cut.size)}
+	r.WireDigest = r.FileDigest
+	if wireSum != nil {
+		r.WireDigest = hex.EncodeToString(wireSum.Sum(nil))
+	}
+	return r, nil
+}
+
+// pump moves the file through digest, checks and transforms, and ends them.
+func pump(ctx context.Context, f *os.File, path string, progress func(int64),
+	digest hash.Hash, check *checker, out *chain) (int64, error) {
+	buf := make([]byte, readBuffer)
+	var read int64
+	for {
+		if err := ctx.Err(); err != nil {
+			return read, err
+		}
+		n, err := f.Read(buf)
+		if n > 0 {
+			read += int64(n)
+			digest.Write(buf[:n]) //nolint:errcheck // a hash never fails
+			if _, werr := check.Write(buf[:n]); werr != nil {
+				return read, werr
+			}
+			if _, werr := out.Write(buf[:n]); werr != nil {
+				return read, werr
+			}
+			if progress != nil {
+				progress(read)
+			}
+		}
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return read, osFault(path, err)
+		}
+	}
+	if err := check.Close(); err != nil {
+		return read, err
+	}
+	if err := out.Close(); err != nil {
+		return read, err
+	}
+	return read, nil
+}
+
+// unchanged says how the file at path differs from what was opened.
+func unchanged(path, identity string, before fs.FileInfo) error {
+	fi, err := os.Lstat(path)
+	if err != nil {
+		return missingFault(path, err)
+	}
+	return compareIdentity(path, identity, before.Size(), fi)
+}
+
+func tooLarge(path string, size, limit int64) error {
+	return fault.New(CodeTooLarge, path, "size", size, "limit", limit)
+}
+
+// cutter collects wire bytes into blocks.
+type cutter struct {
+	path  string
+	limit int64
+	g     transfer.Geometry
+	emit  func(transfer.Block) error
+	block transfer.Block
+	size  int64 // wire bytes taken
+	table *crc32.Table
+}
+
+func newCutter(o SplitOptions, path string, emit func(transfer.Block) error) (*cutter, error) {
+	g := o.Geometry
+	if g.DataSize < 1 || g.DataSize > MaxDataSize || g.PerBlock < 1 || g.PerBlock > transfer.MaxPerBlock {
+		return nil, fault.New(CodeBadGeometry, path, "data_size", g.DataSize, "per_block", g.PerBlock)
+	}
+	return &cutter{path: path, limit: o.MaxWire, g: g, emit: emit, table: crc32.MakeTable(crc32.Castagnoli)}, nil
+}
+
+func (c *cutter) Write(p []byte) (int, error) {
+	c.size += int64(len(p))
+	if c.limit > 0 && c.size > c.limit {
+		return 0, tooLarge(c.path, c.size, c.limit)
+	}
+	for done := 0; done < len(p); {
+		n := min(len(p)-done, c.room())
+		c.block.Payload = append(c.block.Payload, p[done:done+n]...)
+		done += n
+		if int64(len(c.block.Payload)) == c.g.BlockBytes() {
+			if err := c.flush(); err != nil {
+				return done, err
+			}
+		}
+	}
+	return len(p), nil
+}
+
+// room is how many bytes still fit into the block. Its buffer grows as needed,
+// so a small file does not pay for a whole block.
+func (c *cutter) room() int {
+	return int(c.g.BlockBytes()) - len(c.block.Payload)
+}
+
+// flush emits the block in hand and starts the next.
+func (c *cutter) flush() error {
+	b := &c.block
+	if len(b.Payload) == 0 {
+		return nil
+	}
+	b.Number++
+	b.Offset = (b.Number - 1) * c.g.BlockBytes()
+	b.Checksum = crc32.Checksum(b.Payload, c.table)
+	b.Lengths = b.Lengths[:0]
+	b.Held.Reset()
+	for at := 0; at < len(b.Payload); at += c.g.DataSize {
+		b.Lengths = append(b.Lengths, uint16(min(c.g.DataSize, len(b.Payload)-at)))
+	}
+	b.Held.Fill(len(b.Lengths))
+	err := c.emit(*b)
+	b.Payload = b.Payload[:0]
+	return err
+}

@@ -1,0 +1,144 @@
+package filemgr
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"pabal/internal/fault"
+	"pabal/internal/place"
+)
+
+// idEnd stands between the transfer's ID and the file's name in the work
+// directory. An ID never contains it.
+const idEnd = "~"
+
+// Claimed is a file in the work directory that is ours.
+type Claimed struct {
+	ID       string
+	Name     string // as it was in the scan directory
+	Path     string // in the work directory
+	Identity string
+	Size     int64
+}
+
+// Claim takes a ready file for the transfer id: it is renamed to
+// <workDir>/<id>~<name>, which only one claimer can do, and only while it is
+// still the file that the scan saw. Both directories are synced before Claim
+// returns, so a row that is written afterwards never names a file that a crash
+// puts back. The flag file goes last.
+//
+// CodeVanished, CodeReplaced, CodeShrunk and CodeChanged mean that the file is
+// left to the next scan.
+func Claim(r Ready, workDir, id string) (Claimed, error) {
+	if !validID(id) {
+		return Claimed{}, fault.New(CodeBadID, id)
+	}
+	if err := stillSeen(r.Path, r); err != nil {
+		return Claimed{}, err
+	}
+	to := filepath.Join(workDir, id+idEnd+r.Name)
+	switch err := place.NoReplace(r.Path, to); {
+	case err == nil:
+	case errors.Is(err, fs.ErrExist):
+		return Claimed{}, fault.New(CodeClaimTaken, to).Because(err)
+	case errors.Is(err, fs.ErrNotExist):
+		if derr := checkDir(workDir); derr != nil {
+			return Claimed{}, derr.Because(err)
+		}
+		return Claimed{}, missingFault(r.Path, err)
+	default:
+		return Claimed{}, osFault(r.Path, err)
+	}
+	// Between the look and the rename another file can have taken the name.
+	// Then it goes back; should its place be taken meanwhile, it stays ours and
+	// enters as it is, which is what the caller sees when it is listed again.
+	if err := stillSeen(to, r); err != nil {
+		if back := place.NoReplace(to, r.Path); back != nil {
+			return Claimed{}, osFault(to, errors.Join(err, back))
+		}
+		return Claimed{}, err
+	}
+	for _, dir := range []string{workDir, filepath.Dir(r.Path)} {
+		if err := place.SyncDir(dir); err != nil {
+			return Claimed{}, dirFault(dir, err)
+		}
+	}
+	if r.Flag != "" {
+		if err := os.Remove(r.Flag); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return Claimed{}, osFault(r.Flag, err)
+		}
+	}
+	return Claimed{ID: id, Name: r.Name, Path: to, Identity: r.Identity, Size: r.Size}, nil
+}
+
+// stillSeen returns why the file at path is not the one that r saw.
+func stillSeen(path string, r Ready) error {
+	fi, err := os.Lstat(path)
+	if err != nil {
+		return missingFault(path, err)
+	}
+	if f := kindFault(path, fi); f != nil {
+		return f
+	}
+	return compareIdentity(r.Path, r.Identity, r.Size, fi)
+}
+
+// compareIdentity says how a file differs from the identity that it had with
+// the given size: another inode, smaller, or written to.
+func compareIdentity(path, identity string, size int64, fi fs.FileInfo) error {
+	now := identityOf(fi)
+	if now == identity {
+		return nil
+	}
+	code := CodeChanged
+	switch {
+	case inodeOf(now) != inodeOf(identity):
+		code = CodeReplaced
+	case fi.Size() < size:
+		code = CodeShrunk
+	}
+	return fault.New(code, path, "was", size, "size", fi.Size())
+}
+
+// inodeOf cuts device and inode from an identity.
+func inodeOf(identity string) string {
+	parts := strings.SplitN(identity, ":", 3)
+	return strings.Join(parts[:min(2, len(parts))], ":")
+}
+
+func validID(id string) bool {
+	return id != "" && !strings.HasPrefix(id, ".") && !strings.ContainsAny(id, idEnd+"/\x00")
+}
+
+// WorkFiles lists the claimed files in an instance's work directory, by ID. One
+// whose ID has no row was claimed before a crash and must be entered again.
+// Other names, which we never make, are left alone and not listed.
+func WorkFiles(workDir string) ([]Claimed, error) {
+	entries, err := os.ReadDir(workDir)
+	if err != nil {
+		return nil, dirFault(workDir, err)
+	}
+	var files []Claimed
+	for _, e := range entries {
+		id, name, ok := strings.Cut(e.Name(), idEnd)
+		if !ok || !validID(id) || name == "" {
+			continue
+		}
+		fi, err := e.Info()
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, osFault(workDir, err)
+		}
+		if !fi.Mode().IsRegular() {
+			continue
+		}
+		files = append(files, Claimed{ID: id, Name: name, Path: filepath.Join(workDir, e.Name()),
+			Identity: identityOf(fi), Size: fi.Size()})
+	}
+	return files, nil
+}
