@@ -22,7 +22,7 @@ type blockRow struct {
 
 // packBlocks prepares blocks before the writer's turn, and says about how
 // many bytes they are.
-func packBlocks(blocks []transfer.Block) (rows []blockRow, payload int64, err error) {
+func packBlocks(id string, blocks []transfer.Block) (rows []blockRow, payload int64, err error) {
 	if len(blocks) == 0 {
 		return nil, 0, nil
 	}
@@ -33,9 +33,9 @@ func packBlocks(blocks []transfer.Block) (rows []blockRow, payload int64, err er
 		// A block that came with its checksum is compared, so that damage on
 		// the way here is found now and not when it is read.
 		if b.Checksum != 0 && b.Checksum != sum {
-			return nil, 0, invalid(b, "checksum")
+			return nil, 0, invalid(id, b, "checksum")
 		}
-		lengths, err := packLengths(b)
+		lengths, err := packLengths(id, b)
 		if err != nil {
 			return nil, 0, err
 		}
@@ -45,15 +45,15 @@ func packBlocks(blocks []transfer.Block) (rows []blockRow, payload int64, err er
 	return rows, payload, nil
 }
 
-func invalid(b *transfer.Block, what string) error {
-	return fault.New(CodeBlockInvalid, "", "block", b.Number, "field", what)
+func invalid(id string, b *transfer.Block, what string) error {
+	return fault.New(CodeBlockInvalid, id, "block", b.Number, "field", what)
 }
 
 // packLengths makes two bytes of each sequence, high byte first: the length
 // plus one, or 0 if it is missing.
-func packLengths(b *transfer.Block) ([]byte, error) {
+func packLengths(id string, b *transfer.Block) ([]byte, error) {
 	if len(b.Lengths) > transfer.MaxPerBlock || b.Held.Last() > len(b.Lengths) {
-		return nil, invalid(b, "lengths")
+		return nil, invalid(id, b, "lengths")
 	}
 	packed := make([]byte, 2*len(b.Lengths))
 	for i, l := range b.Lengths {
@@ -61,7 +61,7 @@ func packLengths(b *transfer.Block) ([]byte, error) {
 			continue
 		}
 		if l == math.MaxUint16 {
-			return nil, invalid(b, "lengths")
+			return nil, invalid(id, b, "lengths")
 		}
 		binary.BigEndian.PutUint16(packed[2*i:], l+1)
 	}
@@ -86,19 +86,19 @@ func checkPlace(t *transfer.Transfer, b *transfer.Block) error {
 	g := t.Geometry()
 	switch {
 	case g.DataSize <= 0 || g.PerBlock <= 0:
-		return invalid(b, "geometry")
+		return invalid(t.ID, b, "geometry")
 	case b.Number < 1:
-		return invalid(b, "number")
+		return invalid(t.ID, b, "number")
 	case b.Offset != (b.Number-1)*g.BlockBytes():
-		return invalid(b, "offset")
+		return invalid(t.ID, b, "offset")
 	case len(b.Lengths) > g.PerBlock:
-		return invalid(b, "lengths")
+		return invalid(t.ID, b, "lengths")
 	case int64(len(b.Payload)) > g.BlockBytes():
-		return invalid(b, "payload")
+		return invalid(t.ID, b, "payload")
 	}
 	for i, l := range b.Lengths {
 		if b.Held.Has(i+1) && (int(l) > g.DataSize || i*g.DataSize+int(l) > len(b.Payload)) {
-			return invalid(b, "payload")
+			return invalid(t.ID, b, "payload")
 		}
 	}
 	return nil
