@@ -82,18 +82,39 @@ func goTest(args []string, r *report, stderr io.Writer) error {
 	if err := cmd.Start(); err != nil {
 		return err
 	}
-	lines := bufio.NewReader(out)
-	for {
-		line, err := lines.ReadString('\n')
-		if line != "" {
-			r.line(line)
+	lines := make(chan string)
+	go func() {
+		defer close(lines)
+		in := bufio.NewReader(out)
+		for {
+			line, err := in.ReadString('\n')
+			if line != "" {
+				lines <- line
+			}
+			if err != nil {
+				return
+			}
 		}
-		if err != nil {
-			break
+	}()
+	alive := time.NewTicker(quiet)
+	defer alive.Stop()
+	for {
+		select {
+		case line, more := <-lines:
+			if !more {
+				return cmd.Wait()
+			}
+			if r.line(line) {
+				alive.Reset(quiet)
+			}
+		case now := <-alive.C:
+			r.printRunning(now)
 		}
 	}
-	return cmd.Wait()
 }
+
+// quiet is how long nothing may be printed before we say what is running.
+const quiet = 30 * time.Second
 
 // loud is what nobody should overlook.
 func loud(notRun int, ci bool) string {

@@ -7,10 +7,12 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 )
 
 // event is one line of go test -json (go doc test2json).
 type event struct {
+	Time       time.Time
 	Action     string
 	Package    string
 	ImportPath string // of build-output
@@ -23,6 +25,7 @@ type event struct {
 type test struct {
 	pkg, name string
 	action    string // run, pass, fail, skip
+	started   time.Time
 	parent    bool   // has subtests
 	output    strings.Builder
 }
@@ -42,12 +45,13 @@ func newReport(out io.Writer) *report {
 	return &report{out: out, tests: map[string]*test{}, output: map[string]*strings.Builder{}}
 }
 
-// line takes one line of go test -json. What is not JSON is shown as it is.
-func (r *report) line(line string) {
+// line takes one line of go test -json and reports whether it printed
+// something. What is not JSON is shown as it is.
+func (r *report) line(line string) bool {
 	var e event
 	if err := json.Unmarshal([]byte(line), &e); err != nil {
 		fmt.Fprint(r.out, line)
-		return
+		return true
 	}
 	switch {
 	case e.Action == "build-output":
@@ -55,10 +59,11 @@ func (r *report) line(line string) {
 		pkg, _, _ := strings.Cut(e.ImportPath, " ")
 		r.packageOutput(pkg).WriteString(e.Output)
 	case e.Test == "":
-		r.packageEvent(e)
+		return r.packageEvent(e)
 	default:
 		r.testEvent(e)
 	}
+	return false
 }
 
 func (r *report) packageOutput(pkg string) *strings.Builder {
@@ -70,7 +75,7 @@ func (r *report) packageOutput(pkg string) *strings.Builder {
 	return b
 }
 
-func (r *report) packageEvent(e event) {
+func (r *report) packageEvent(e event) bool {
 	switch e.Action {
 	case "output":
 		r.packageOutput(e.Package).WriteString(e.Output)
@@ -88,6 +93,18 @@ func (r *report) packageEvent(e event) {
 			cached = " (cached)"
 		}
 		fmt.Fprintf(r.out, "%s  %-32s %7.1fs%s\n", mark, e.Package, e.Elapsed, cached)
+		return true
+	}
+	return false
+}
+
+// printRunning says what has not ended yet, the longest first; nothing while
+// go test is still compiling.
+func (r *report) printRunning(now time.Time) {
+	for _, t := range r.order {
+		if t.action == "run" && !t.parent {
+			fmt.Fprintf(r.out, "...   %-32s %7.0fs in %s\n", t.pkg, now.Sub(t.started).Seconds(), t.name)
+		}
 	}
 }
 
@@ -100,7 +117,7 @@ func (r *report) testEvent(e event) {
 	key := e.Package + "\x00" + e.Test
 	t := r.tests[key]
 	if t == nil {
-		t = &test{pkg: e.Package, name: e.Test}
+		t = &test{pkg: e.Package, name: e.Test, started: e.Time}
 		r.tests[key] = t
 		r.order = append(r.order, t)
 		if i := strings.LastIndex(e.Test, "/"); i >= 0 {
@@ -114,6 +131,10 @@ func (r *report) testEvent(e event) {
 		t.output.WriteString(e.Output)
 	case "run", "pass", "fail", "skip":
 		t.action = e.Action
+	case "pause":
+		t.action = "wait" // in t.Parallel, until its turn comes
+	case "cont":
+		t.action, t.started = "run", e.Time
 	}
 }
 
@@ -122,7 +143,7 @@ func (r *report) testEvent(e event) {
 // exit) has failed.
 func (r *report) finish() {
 	for _, t := range r.order {
-		if t.action == "run" {
+		if t.action == "run" || t.action == "wait" {
 			t.action = "fail"
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -93,4 +94,24 @@ func TestClosingLineWithoutSkips(t *testing.T) {
 	r.line(`{"Action":"pass","Package":"m","Test":"TestA"}`)
 	r.finish()
 	require.Equal(t, "1 passed, 0 failed", r.closing())
+}
+
+func TestWhatIsRunningIsNamed(t *testing.T) {
+	var out strings.Builder
+	r := newReport(&out)
+	require.False(t, r.line(`{"Time":"2026-03-20T03:00:00Z","Action":"run","Package":"m","Test":"TestSlow"}`))
+	r.line(`{"Time":"2026-03-20T03:00:00Z","Action":"run","Package":"m","Test":"TestDone"}`)
+	r.line(`{"Time":"2026-03-20T03:00:01Z","Action":"pass","Package":"m","Test":"TestDone"}`)
+	r.line(`{"Time":"2026-03-20T03:00:01Z","Action":"run","Package":"m","Test":"TestParallel"}`)
+	r.line(`{"Time":"2026-03-20T03:00:01Z","Action":"pause","Package":"m","Test":"TestParallel"}`)
+	r.printRunning(time.Date(2026, 3, 20, 3, 0, 40, 0, time.UTC))
+	require.Regexp(t, `^\.\.\.   m +40s in TestSlow\n$`, out.String())
+
+	r.line(`{"Time":"2026-03-20T03:00:42Z","Action":"cont","Package":"m","Test":"TestParallel"}`)
+	out.Reset()
+	r.printRunning(time.Date(2026, 3, 20, 3, 0, 45, 0, time.UTC))
+	require.Regexp(t, `3s in TestParallel`, out.String())
+
+	r.finish()
+	require.Equal(t, "1 passed, 2 failed", r.closing(), "what never ended has failed")
 }
