@@ -26,7 +26,7 @@ type test struct {
 	pkg, name string
 	action    string // run, pass, fail, skip
 	started   time.Time
-	parent    bool   // has subtests
+	parent    bool // has subtests
 	output    strings.Builder
 }
 
@@ -98,7 +98,7 @@ func (r *report) packageEvent(e event) bool {
 	return false
 }
 
-// printRunning says what has not ended yet, the longest first; nothing while
+// printRunning says what has not ended yet, in the order of starting; nothing while
 // go test is still compiling.
 func (r *report) printRunning(now time.Time) {
 	for _, t := range r.order {
