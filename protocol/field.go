@@ -100,11 +100,11 @@ const (
 	InquiryReply      // … 통보
 	Cancel            // 파일 취소/초기화 요구
 	CancelReply       // … 통보
-	numKinds
+	NumKinds          // how many kinds there are
 )
 
-func kindNames() [numKinds]string {
-	return [numKinds]string{
+func kindNames() [NumKinds]string {
+	return [NumKinds]string{
 		"none", "open", "open-reply", "info", "info-reply", "fetch", "fetch-reply", "data", "resend",
 		"check", "check-reply", "end", "end-more", "end-reply", "end-more-reply", "close", "close-reply",
 		"inquiry", "inquiry-reply", "cancel", "cancel-reply",
@@ -113,7 +113,7 @@ func kindNames() [numKinds]string {
 
 // String is the kind's name in a profile.
 func (k Kind) String() string {
-	if k < numKinds {
+	if k < NumKinds {
 		return kindNames()[k]
 	}
 	return "unknown"
@@ -121,8 +121,8 @@ func (k Kind) String() string {
 
 // Kinds lists every kind that a profile may define.
 func Kinds() []Kind {
-	out := make([]Kind, 0, numKinds-1)
-	for k := NoKind + 1; k < numKinds; k++ {
+	out := make([]Kind, 0, NumKinds-1)
+	for k := NoKind + 1; k < NumKinds; k++ {
 		out = append(out, k)
 	}
 	return out

@@ -83,6 +83,12 @@ func (r *Reader) Next() ([]byte, error) {
 	return t, nil
 }
 
+// Use goes on with another buffer, larger than the one before.
+func (r *Reader) Use(buf []byte) {
+	r.to = copy(buf, r.buf[r.from:r.to])
+	r.from, r.buf = 0, buf
+}
+
 // Buffered reports whether bytes of a following telegram are already here.
 func (r *Reader) Buffered() bool { return r.to > r.from }
 

@@ -32,7 +32,7 @@ type Profile struct {
 	Letters Letters
 
 	frame        frame
-	layouts      [numKinds]*layout
+	layouts      [NumKinds]*layout
 	byType       map[string][]*layout
 	typeAt       int
 	typeWidth    int
@@ -55,6 +55,7 @@ type Session struct {
 	First          time.Duration // wait of the accepting side for the opening
 	Idle           time.Duration // wait of the following side for the next telegram
 	EarlyInfo      bool          // a first Info may come before the reply to Open
+	Hub            string        // the centre's code in openings and closings; "" = as configured
 	EndNothing     bool          // a fetch that finds nothing is followed by End, then Close
 }
 
@@ -263,7 +264,7 @@ func (p *Profile) compileSwitches(c *compiler, spec *Spec) {
 	p.Session = Session{
 		FetchByRequest: one("session.fetch", s.Fetch, "open", "request") == "request",
 		Reply:          time.Duration(s.Reply), Resends: s.Resends, First: time.Duration(s.FirstOpen),
-		Idle: time.Duration(s.IdleClose), EarlyInfo: s.EarlyInfo,
+		Idle: time.Duration(s.IdleClose), EarlyInfo: s.EarlyInfo, Hub: s.Hub,
 		EndNothing:  one("session.nothing", s.NoneFollow, "close", "end-close") == "end-close",
 		CallerField: Institution,
 	}
@@ -388,4 +389,16 @@ func (p *Profile) MostData() int {
 // number with l data bytes per telegram.
 func (p *Profile) MaxFile(l int) int64 {
 	return p.Files.MaxBlock * int64(p.Files.PerBlock) * int64(l)
+}
+
+// Width is how many bytes a field has in telegrams of a kind, 0 if none.
+func (p *Profile) Width(k Kind, f Field) int {
+	if l := p.layouts[k]; l != nil {
+		for _, pl := range l.places {
+			if pl.field == f {
+				return pl.width
+			}
+		}
+	}
+	return 0
 }

@@ -94,6 +94,7 @@ type SessionSpec struct {
 	FirstOpen  Duration `yaml:"first"`      // wait of the accepting side for the opening
 	EarlyInfo  bool     `yaml:"early_info"` // a first info may come before the reply to the opening
 	IdleClose  Duration `yaml:"idle"`       // wait of the following side for the next telegram
+	Hub        string   `yaml:"hub"`        // the centre's code in openings and closings, where it has one of its own
 	NoneFollow string   `yaml:"nothing"`    // after a fetch that finds nothing: "end-close" or "close"
 }
 

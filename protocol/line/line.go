@@ -1,0 +1,299 @@
+package line
+
+import (
+	"context"
+	"errors"
+	"hash/crc32"
+	"net"
+	"os"
+	"time"
+
+	"pabal/internal/fault"
+	"pabal/protocol"
+	"pabal/protocol/machine"
+	"pabal/transfer"
+)
+
+// Options of one session.
+type Options struct {
+	Now     func() time.Time // in the business zone
+	Buffers *Buffers
+	// Trace, if set, sees every telegram but data. frame is good only during
+	// the call; what it shows must be masked by its fields.
+	Trace func(outgoing bool, t *protocol.Telegram, frame []byte)
+	// Settle bounds how long recording an outcome may take after the session
+	// itself has been stopped.
+	Settle time.Duration
+}
+
+// Report tells how a session went.
+type Report struct {
+	Files       int  // sent or received to their end
+	MoreToFetch bool // the peer has more than it gave
+}
+
+const readBuffer = 64 << 10
+
+// Run holds one session on conn and closes it. It returns when the session is
+// over and everything it began is recorded. Cancelling ctx cuts the line; the
+// outcome of the file under way is still recorded, as after any cut.
+func Run(ctx context.Context, conn net.Conn, cfg machine.Config, host Host, opt Options) (Report, error) {
+	if opt.Settle == 0 {
+		opt.Settle = 10 * time.Second
+	}
+	d := &driver{
+		conn: conn, p: cfg.Profile, host: host, opt: opt, ctx: ctx,
+		session: machine.New(cfg),
+		table:   crc32.MakeTable(crc32.Castagnoli),
+	}
+	d.reader = d.p.NewReader(d, make([]byte, d.p.FrameBuffer()))
+	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
+	defer func() {
+		stop()
+		_ = conn.Close()
+		opt.Buffers.put(d.block)
+		opt.Buffers.put(d.write)
+		opt.Buffers.put(d.scratch)
+	}()
+	d.now = opt.Now()
+	err := d.loop()
+	return Report{Files: d.session.Files(), MoreToFetch: d.session.MoreToFetch()}, err
+}
+
+type driver struct {
+	conn    net.Conn
+	p       *protocol.Profile
+	host    Host
+	opt     Options
+	ctx     context.Context
+	session *machine.Session
+	reader  *protocol.Reader
+	grown   bool
+	table   *crc32.Table
+
+	now      time.Time
+	deadline time.Time // of the timer
+	set      time.Time // what the connection was told
+
+	telegram protocol.Telegram
+	block    []byte // the block under way, loaded or being received
+	loaded   int    // bytes of it, when sending
+	write    []byte
+	scratch  []byte
+	saving   transfer.Block
+	err      error
+}
+
+func (d *driver) loop() error {
+	ev := machine.Event{Kind: machine.Started, Now: d.now}
+	for {
+		question := d.perform(d.session.Step(ev))
+		switch {
+		case d.session.Over():
+			return d.err
+		case question.Kind != machine.Started:
+			ev = question
+		default:
+			ev = d.next()
+		}
+	}
+}
+
+// Read is the reader's source: it tells the connection the deadline only when
+// it really waits, and takes the time once for all telegrams that came.
+func (d *driver) Read(b []byte) (int, error) {
+	if !d.deadline.Equal(d.set) && d.ctx.Err() == nil {
+		d.set = d.deadline
+		if err := d.conn.SetReadDeadline(d.deadline); err != nil {
+			return 0, err
+		}
+		if d.ctx.Err() != nil { // cancelled in between: the cut must win
+			_ = d.conn.SetDeadline(time.Unix(1, 0))
+		}
+	}
+	n, err := d.conn.Read(b)
+	d.now = d.opt.Now()
+	return n, err
+}
+
+// next waits for a telegram, the timer or the end of the line.
+func (d *driver) next() machine.Event {
+	frame, err := d.reader.Next()
+	if err != nil {
+		if errors.Is(err, os.ErrDeadlineExceeded) && d.ctx.Err() == nil {
+			return machine.Event{Kind: machine.TimedOut, Now: d.now}
+		}
+		return d.lost(err)
+	}
+	if err := d.p.Decode(frame, &d.telegram); err != nil {
+		reason := protocol.BadFormat
+		if c := fault.CodeOf(err); c == protocol.CodeTooShort || c == protocol.CodeTooLong || c == protocol.CodeDataLength {
+			reason = protocol.BadLength
+		}
+		return machine.Event{Kind: machine.Garbled, Now: d.now, Telegram: &d.telegram, Err: err, Reason: reason}
+	}
+	d.trace(false, &d.telegram, frame)
+	return machine.Event{Kind: machine.Arrived, Now: d.now, Telegram: &d.telegram}
+}
+
+func (d *driver) trace(outgoing bool, t *protocol.Telegram, frame []byte) {
+	if d.opt.Trace != nil && t.Kind != protocol.DataTelegram && t.Kind != protocol.Resend {
+		d.opt.Trace(outgoing, t, frame)
+	}
+}
+
+func (d *driver) lost(err error) machine.Event {
+	if d.ctx.Err() != nil {
+		err = context.Cause(d.ctx)
+	}
+	if fault.As(err) == nil {
+		err = fault.New(machine.CodeLost, "").Because(err)
+	}
+	return machine.Event{Kind: machine.Lost, Now: d.opt.Now(), Err: err}
+}
+
+// perform does the actions in order and returns the answer to the question at
+// their end, or an event of kind Started if there was none.
+func (d *driver) perform(actions []machine.Action) machine.Event {
+	for i := range actions {
+		a := &actions[i]
+		switch a.Do {
+		case machine.Send:
+			at := len(d.write)
+			var err error
+			if d.write, err = d.p.Append(d.buffered(), &a.Telegram); err != nil {
+				return d.lost(err)
+			}
+			d.trace(true, &a.Telegram, d.write[at:])
+		case machine.SendData:
+			if err := d.sendData(a); err != nil {
+				return d.lost(err)
+			}
+		case machine.Keep:
+			d.keep(a.First)
+		case machine.Timer:
+			d.deadline = d.now.Add(a.After)
+			if a.After > time.Second { // the clock was read when the telegram came
+				continue
+			}
+			d.deadline = d.opt.Now().Add(a.After)
+		case machine.HangUp:
+			d.err = a.Outcome.Err
+			_ = d.flush()
+			return machine.Event{}
+		default:
+			if err := d.flush(); err != nil && a.Do != machine.Finish {
+				return d.lost(err)
+			}
+			return d.ask(a)
+		}
+	}
+	if err := d.flush(); err != nil {
+		return d.lost(err)
+	}
+	return machine.Event{}
+}
+
+func (d *driver) buffered() []byte {
+	if d.write == nil {
+		d.write = make([]byte, 0, 1024)
+	}
+	return d.write
+}
+
+func (d *driver) flush() error {
+	if len(d.write) == 0 {
+		return nil
+	}
+	if err := d.conn.SetWriteDeadline(d.opt.Now().Add(time.Minute)); err != nil {
+		return err
+	}
+	if d.ctx.Err() != nil {
+		return context.Cause(d.ctx)
+	}
+	_, err := d.conn.Write(d.write)
+	d.write = d.write[:0]
+	return err
+}
+
+// sendData writes the wanted sequences of the loaded block behind one another,
+// so that a block leaves in one write.
+func (d *driver) sendData(a *machine.Action) error {
+	need := len(d.write) + a.Sequences.Count()*(a.DataSize+256) + 1024
+	if cap(d.write) < need {
+		w := d.opt.Buffers.get(need)
+		w = append(w[:0], d.write...)
+		d.opt.Buffers.put(d.write)
+		d.write = w
+	}
+	tpl, err := d.p.Template(&a.Telegram, a.DataSize)
+	if err != nil {
+		return err
+	}
+	for seq := 1; seq <= a.Last; seq++ {
+		if !a.Sequences.Has(seq) {
+			continue
+		}
+		from := (seq - 1) * a.DataSize
+		to := min(from+a.DataSize, d.loaded)
+		if d.write, err = tpl.Append(d.write, a.Block, seq, d.block[from:to]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// keep copies the data of the telegram just read to its place.
+func (d *driver) keep(seq int) {
+	stride := d.session.Stride()
+	d.room(stride * d.p.Files.PerBlock)
+	copy(d.block[(seq-1)*stride:seq*stride], d.telegram.Data())
+}
+
+// room makes the block buffer at least n bytes long.
+func (d *driver) room(n int) {
+	if len(d.block) < n {
+		d.opt.Buffers.put(d.block)
+		d.block = d.opt.Buffers.get(n)
+	}
+}
+
+// pack gathers the held sequences one behind the other. A whole block is
+// packed in place; one with gaps is copied, as more of it will come.
+func (d *driver) pack(a *machine.Action) *transfer.Block {
+	stride, lengths := d.session.Stride(), d.session.Lengths()
+	dst := d.block
+	if !a.Complete {
+		if len(d.scratch) < len(d.block) {
+			d.opt.Buffers.put(d.scratch)
+			d.scratch = d.opt.Buffers.get(len(d.block))
+		}
+		dst = d.scratch
+	}
+	n := 0
+	for seq := 1; seq <= len(lengths); seq++ {
+		if !a.Sequences.Has(seq) {
+			continue
+		}
+		from, l := (seq-1)*stride, int(lengths[seq-1])
+		if n != from || !a.Complete {
+			copy(dst[n:n+l], d.block[from:from+l])
+		}
+		n += l
+	}
+	d.saving = transfer.Block{
+		Number: a.Block, Lengths: lengths, Held: a.Sequences, Payload: dst[:n],
+		Checksum: crc32.Checksum(dst[:n], d.table),
+	}
+	return &d.saving
+}
+
+// unpack puts the sequences of a block held in part at their places.
+func (d *driver) unpack(acc *Acceptance) {
+	stride := d.session.Stride()
+	d.room(stride * d.p.Files.PerBlock)
+	at := 0
+	for i, l := range acc.Resume.Lengths {
+		at += copy(d.block[i*stride:i*stride+int(l)], acc.Partial[at:at+int(l)])
+	}
+}

@@ -1,0 +1,22 @@
+package machine
+
+import "pabal/internal/fault"
+
+const (
+	CodeSessionRefused fault.Code = "session.refused"       // the peer does not let us in
+	CodeNotLetIn       fault.Code = "session.not_let_in"    // we do not let the peer in
+	CodeSilent         fault.Code = "session.silent"        // nothing came in time
+	CodeLost           fault.Code = "session.lost"          // the line was cut
+	CodeUnexpected     fault.Code = "session.unexpected"    // a telegram that has no place here
+	CodeMistakes       fault.Code = "session.mistakes"      // too many of them
+	CodeMissingRounds  fault.Code = "transfer.rounds"       // the peer is never satisfied
+	CodeRefused        fault.Code = "transfer.refused"      // by the peer, with a code
+	CodeLater          fault.Code = "transfer.later"        // the peer cannot now
+	CodeResumeOffset   fault.Code = "transfer.resume_place" // the peer resumes where no telegram starts
+	CodeResumeForeign  fault.Code = "transfer.resume_alien" // the peer holds bytes that we never sent
+	CodeAlreadyThere   fault.Code = "transfer.already_there"
+	CodeEndUnknown     fault.Code = "transfer.end_unknown"
+	CodeTooManyBlocks  fault.Code = "transfer.too_many_blocks"
+	CodeGivenUp        fault.Code = "transfer.given_up" // by the sending peer
+	CodeOutOfRange     fault.Code = "session.out_of_range"
+)

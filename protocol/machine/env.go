@@ -1,0 +1,157 @@
+package machine
+
+import (
+	"time"
+
+	"pabal/protocol"
+)
+
+// Config is what a session knows before it starts.
+type Config struct {
+	Profile *protocol.Profile
+	Side    protocol.Side // the role we play
+
+	Institution string // code of the institution in the header
+	Self        string // our code, where the header names both sides
+	Peer        string // the counterparty's
+	SenderName  string
+	Password    string // plain; enciphered per day
+
+	// Receive says, on the opening side of a profile that fetches by its
+	// opening, that files are to come.
+	Receive bool
+
+	MessageSize int           // N; 0 = the profile's
+	Rounds      int           // 0 = the profile's
+	Reply       time.Duration // 0 = the profile's
+	Idle        time.Duration // 0 = the profile's
+	First       time.Duration // 0 = the profile's
+	Pause       time.Duration // between missing rounds; 0 = the profile's
+}
+
+// env is what the three machines share.
+type env struct {
+	p        *protocol.Profile
+	cfg      Config
+	now      time.Time
+	out      []Action
+	download bool // files go from the centre to the institution
+	mistakes int
+}
+
+func newEnv(cfg Config) *env {
+	p := cfg.Profile
+	if cfg.MessageSize == 0 {
+		cfg.MessageSize = p.Files.MessageSize
+	}
+	if cfg.Rounds == 0 {
+		cfg.Rounds = p.Files.Rounds
+	}
+	if cfg.Reply == 0 {
+		cfg.Reply = p.Session.Reply
+	}
+	if cfg.Idle == 0 {
+		cfg.Idle = p.Session.Idle
+	}
+	if cfg.First == 0 {
+		cfg.First = p.Session.First
+	}
+	if cfg.Pause == 0 {
+		cfg.Pause = p.Files.Pause
+	}
+	return &env{p: p, cfg: cfg, out: make([]Action, 0, 4)}
+}
+
+// add puts an action on the list and returns it for filling in.
+func (e *env) add(do Do) *Action {
+	if len(e.out) < cap(e.out) {
+		e.out = e.out[:len(e.out)+1]
+		a := &e.out[len(e.out)-1]
+		*a = Action{Do: do}
+		return a
+	}
+	e.out = append(e.out, Action{Do: do})
+	return &e.out[len(e.out)-1]
+}
+
+func (e *env) timer(d time.Duration) { e.add(Timer).After = d }
+
+// head fills what every telegram of ours has.
+func (e *env) head(t *protocol.Telegram) {
+	if e.cfg.Side == protocol.CentreSide {
+		t.Set(protocol.Issuer, e.p.Letters.Centre)
+	} else {
+		t.Set(protocol.Issuer, e.p.Letters.Institution)
+	}
+	if e.download {
+		if e.p.Letters.Download != nil {
+			t.Set(protocol.Direction, e.p.Letters.Download)
+		}
+	} else if e.p.Letters.Upload != nil {
+		t.Set(protocol.Direction, e.p.Letters.Upload)
+	}
+	t.SetText(protocol.Institution, e.cfg.Institution)
+	from, to := e.cfg.Self, e.cfg.Peer
+	if hub := e.p.Session.Hub; hub != "" && (t.Kind <= protocol.OpenReply || t.Kind >= protocol.Close && t.Kind <= protocol.CloseReply) {
+		if e.cfg.Side == protocol.CentreSide {
+			from = hub
+		} else {
+			to = hub
+		}
+	}
+	t.SetText(protocol.From, from)
+	t.SetText(protocol.To, to)
+	t.Set(protocol.SentAt, e.p.Stamp(e.now))
+}
+
+// sender puts our name and enciphered password where the layout has them.
+func (e *env) sender(t *protocol.Telegram) {
+	if e.p.Carries(t.Kind, protocol.SenderName) {
+		t.SetText(protocol.SenderName, e.cfg.SenderName)
+		t.SetText(protocol.SenderPassword,
+			e.p.Session.Cipher.Encipher(e.cfg.Institution, e.cfg.SenderName, e.cfg.Password, e.now))
+	}
+}
+
+// request starts a telegram of ours.
+func (e *env) request(k protocol.Kind) *protocol.Telegram {
+	t := &e.add(Send).Telegram
+	t.Kind = k
+	e.head(t)
+	e.sender(t)
+	return t
+}
+
+// reply answers a request: same fields, our head, a response code.
+func (e *env) reply(to *protocol.Telegram, r protocol.Reason) *protocol.Telegram {
+	t := &e.add(Send).Telegram
+	*t = *to
+	t.Kind = to.Kind.Reply()
+	e.head(t)
+	if d := to.Raw(protocol.Direction); d != nil {
+		t.Set(protocol.Direction, d)
+	}
+	if f := to.Raw(protocol.Institution); f != nil {
+		t.Set(protocol.Institution, f)
+	}
+	t.Set(protocol.Password, nil)
+	t.Set(protocol.Data, nil)
+	t.SetText(protocol.Response, e.p.Code(r))
+	return t
+}
+
+// end is the kind of the file-end request: with or without more to follow.
+func (e *env) end(more bool) protocol.Kind {
+	if more && e.p.Has(protocol.EndMore) {
+		return protocol.EndMore
+	}
+	return protocol.End
+}
+
+// short writes YYYYMMDD as the profile's width wants it.
+func (e *env) short(date string) string {
+	if len(date) == 8 && e.p.Width(protocol.Info, protocol.Date) == 6 {
+		return date[2:]
+	}
+	return date
+}

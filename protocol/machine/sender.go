@@ -1,0 +1,406 @@
+package machine
+
+import (
+	"pabal/internal/fault"
+	"pabal/protocol"
+	"pabal/transfer"
+)
+
+// sendState is where the sender of one file stands.
+type sendState uint8
+
+const (
+	sendIdle    sendState = iota
+	announcing            // Info sent
+	loading               // a block is being loaded
+	checking              // Check sent
+	pausing               // between two missing rounds
+	marking               // "ending" is being committed
+	ending                // End sent: from here the peer may have the file
+	recording             // the outcome is being committed
+	takingLeave           // the outcome stands; End sent only to close the file
+	sendDone
+)
+
+// sender sends one file.
+type sender struct {
+	*env
+	state    sendState
+	file     File
+	geo      transfer.Geometry
+	blocks   int64
+	block    int64 // the one under way
+	last     int   // its last sequence
+	rounds   int   // missing rounds of this block
+	resends  int   // of the request that waits for its answer
+	reached  int64 // bytes that may have reached the peer
+	resent   int64
+	missing  transfer.SeqSet
+	outcome  Outcome
+	farewell protocol.Reason // response code of a closing End; "" = none is sent
+	request  protocol.Kind   // what waits for its answer
+}
+
+// begin announces f, or where the profile does not, starts with its data.
+func (s *sender) begin(f File, announce bool) {
+	*s = sender{env: s.env, file: f, reached: f.Sent}
+	s.geo = transfer.Geometry{DataSize: f.DataSize, PerBlock: s.p.Files.PerBlock}
+	if !announce {
+		s.position(0)
+		return
+	}
+	s.info()
+}
+
+func (s *sender) info() {
+	t := s.request0(protocol.Info)
+	t.SetNumber(protocol.Size, s.file.Declared)
+	t.SetNumber(protocol.MessageSize, int64(s.file.MessageSize))
+	t.SetText(protocol.Password, s.file.Password)
+	s.await(announcing)
+}
+
+// request0 starts a telegram of this file.
+func (s *sender) request0(k protocol.Kind) *protocol.Telegram {
+	s.request = k
+	t := s.env.request(k)
+	s.describe(t)
+	return t
+}
+
+// describe puts in what every telegram of a file carries where it has room.
+func (s *sender) describe(t *protocol.Telegram) {
+	t.SetText(protocol.Name, s.file.Name)
+	t.SetText(protocol.Date, s.short(s.file.Date))
+	t.SetText(protocol.Serial, s.file.Serial)
+	if s.file.Gzip {
+		t.SetText(protocol.Gzip, "Z")
+	}
+	if s.file.EBCDIC {
+		t.SetText(protocol.EBCDIC, "E")
+	}
+}
+
+func (s *sender) await(st sendState) {
+	s.state = st
+	s.timer(s.cfg.Reply)
+}
+
+// step handles one event and reports whether the file is done with.
+func (s *sender) step(ev *Event) bool {
+	switch ev.Kind {
+	case Arrived:
+		s.arrived(ev.Telegram)
+	case Loaded:
+		s.sendBlock()
+	case Marked:
+		s.sendEnd(ev.More)
+	case Finished:
+		s.leave()
+	case TimedOut:
+		s.timedOut()
+	case Broke:
+		s.broke(ev)
+	}
+	return s.state == sendDone
+}
+
+func (s *sender) arrived(t *protocol.Telegram) {
+	switch {
+	case s.state == announcing && t.Kind == protocol.InfoReply:
+		s.infoReply(t)
+	case (s.state == checking || s.state == pausing) && t.Kind == protocol.CheckReply:
+		s.checkReply(t)
+	case (s.state == ending || s.state == takingLeave) && (t.Kind == protocol.EndReply || t.Kind == protocol.EndMoreReply):
+		s.endReply(t)
+	case t.Kind == protocol.CheckReply, t.Kind == protocol.InfoReply, s.state == takingLeave:
+		s.mistakes++ // a late answer to something already settled (§4.11)
+	default:
+		s.fail(FailedHere, "", fault.New(CodeUnexpected, t.Kind.String(), "state", s.request.String()), protocol.BadFormat)
+	}
+}
+
+// infoReply: where the receiver stands (§1.4, §1.5).
+func (s *sender) infoReply(t *protocol.Telegram) {
+	code := t.Text(protocol.Response)
+	switch s.p.Meaning(code) {
+	case protocol.OK:
+	case protocol.Complete:
+		s.complete(code)
+		return
+	case protocol.Retry:
+		s.fail(LaterByPeer, code, fault.New(CodeLater, s.file.Name, "code", code), protocol.OK)
+		return
+	default:
+		s.fail(RefusedByPeer, code, fault.New(CodeRefused, s.file.Name, "code", code), protocol.OK)
+		return
+	}
+	if n := int(t.Number(protocol.MessageSize)); s.p.Carries(protocol.InfoReply, protocol.MessageSize) && n > 0 && n < s.file.MessageSize {
+		s.geo.DataSize = fit(s.p.MaxData(n), s.file.Unit)
+		if s.geo.DataSize < 1 {
+			s.fail(FailedHere, code, fault.New(CodeResumeOffset, s.file.Name, "message_size", n, "held", 0), protocol.Unable)
+			return
+		}
+	}
+	held := int64(0)
+	if s.p.Files.Resume {
+		held = t.Number(protocol.Size)
+	}
+	switch {
+	case held > s.file.Sent:
+		s.fail(FailedHere, code, fault.New(CodeResumeForeign, s.file.Name, "held", held, "sent", s.file.Sent), protocol.Unable)
+	case held > s.file.Size || held != s.file.Size && held%int64(s.geo.DataSize) != 0:
+		s.fail(FailedHere, code, fault.New(CodeResumeOffset, s.file.Name, "held", held, "message_size", s.geo.DataSize), protocol.Unable)
+	default:
+		s.position(held)
+	}
+}
+
+// fit rounds most down to whole units where at least one fits.
+func fit(most, unit int) int {
+	if unit > 1 && most >= unit {
+		return most - most%unit
+	}
+	return most
+}
+
+// complete: the receiver says that it holds the file whole. That proves
+// success only when we know that an earlier attempt sent the end (D5).
+func (s *sender) complete(code string) {
+	if s.file.Ended {
+		s.reached = s.file.Size
+		s.state = marking
+		s.add(MarkEnding)
+		return
+	}
+	s.fail(AlreadyThere, code, fault.New(CodeAlreadyThere, s.file.Name, "code", code), protocol.OK)
+}
+
+// position goes on from held bytes, numbering as if nothing had broken.
+func (s *sender) position(held int64) {
+	s.blocks = s.geo.Blocks(s.file.Size)
+	if s.blocks > s.p.Files.MaxBlock {
+		s.fail(FailedHere, "", fault.New(CodeTooManyBlocks, s.file.Name, "blocks", s.blocks, "max", s.p.Files.MaxBlock), protocol.Unable)
+		return
+	}
+	s.reached = max(s.reached, held)
+	if held >= s.file.Size {
+		if s.file.Size == 0 && s.p.Files.EmptyCheck {
+			s.block, s.last = 1, 0
+			s.check()
+			return
+		}
+		s.mark()
+		return
+	}
+	at := s.geo.At(held)
+	s.block = at.Block
+	s.missing.Reset()
+	s.load()
+	// Only what the receiver does not hold is sent; the block is loaded whole
+	// because its check may still name any sequence.
+	for seq := at.Seq; seq <= s.last; seq++ {
+		s.missing.Add(seq)
+	}
+}
+
+func (s *sender) load() {
+	off, n, last := s.geo.BlockRange(s.block, s.file.Size)
+	s.last, s.rounds = last, 0
+	a := s.add(Load)
+	a.Offset, a.Length = off, n
+	s.state = loading
+}
+
+func (s *sender) sendBlock() {
+	off, n, _ := s.geo.BlockRange(s.block, s.file.Size)
+	s.data(protocol.DataTelegram)
+	s.reached = max(s.reached, off+n)
+	s.check()
+}
+
+// data sends the missing sequences of the loaded block, then nothing more of
+// it is asked to be sent until the check's answer.
+func (s *sender) data(k protocol.Kind) {
+	a := s.add(SendData)
+	a.Telegram.Kind = k
+	s.head(&a.Telegram)
+	s.describe(&a.Telegram)
+	a.Block, a.Last, a.Sequences, a.DataSize = s.block, s.last, s.missing, s.geo.DataSize
+}
+
+func (s *sender) check() {
+	t := s.request0(protocol.Check)
+	t.SetNumber(protocol.Block, s.block)
+	t.SetNumber(protocol.Sequence, int64(s.last))
+	s.await(checking)
+}
+
+// checkReply: which sequences of the block are missing (§4.10, §4.11).
+func (s *sender) checkReply(t *protocol.Telegram) {
+	answered := int(t.Number(protocol.Sequence))
+	if t.Number(protocol.Block) != s.block || answered > s.last || s.state == pausing {
+		s.mistakes++ // about another block, or beyond what was asked: stale
+		return
+	}
+	code := t.Text(protocol.Response)
+	switch s.p.Meaning(code) {
+	case protocol.OK:
+	case protocol.Retry:
+		s.fail(LaterByPeer, code, fault.New(CodeLater, s.file.Name, "code", code), protocol.Unable)
+		return
+	default:
+		s.fail(RefusedByPeer, code, fault.New(CodeRefused, s.file.Name, "code", code), protocol.Unable)
+		return
+	}
+	s.resends = 0
+	s.missing.Reset()
+	held, m := s.p.Letters.Held, t.Raw(protocol.Map)
+	clean := t.Number(protocol.Missing) == 0
+	for seq := 1; seq <= s.last; seq++ {
+		switch {
+		case clean && seq <= answered:
+		case !clean && seq <= answered && seq <= len(m) && m[seq-1] == held:
+		default:
+			s.missing.Add(seq)
+		}
+	}
+	if s.missing.Count() == 0 {
+		s.nextBlock()
+		return
+	}
+	s.rounds++
+	if s.rounds > s.cfg.Rounds {
+		s.fail(FailedHere, code, fault.New(CodeMissingRounds, s.file.Name, "block", s.block,
+			"missing", s.missing.Count(), "rounds", s.cfg.Rounds), protocol.Unable)
+		return
+	}
+	if s.rounds > 1 && s.cfg.Pause > 0 {
+		s.state = pausing
+		s.timer(s.cfg.Pause)
+		return
+	}
+	s.resend()
+}
+
+func (s *sender) resend() {
+	s.resent += int64(s.missing.Count())
+	s.data(protocol.Resend)
+	s.check()
+}
+
+func (s *sender) nextBlock() {
+	if s.block >= s.blocks {
+		s.mark()
+		return
+	}
+	s.block++
+	s.missing.Reset()
+	s.load()
+	s.missing.Fill(s.last)
+}
+
+func (s *sender) mark() {
+	s.reached = s.file.Size
+	a := s.add(MarkEnding)
+	a.Outcome.Resent = s.resent
+	s.state = marking
+}
+
+func (s *sender) sendEnd(more bool) {
+	t := s.request0(s.end(more))
+	t.SetNumber(protocol.Size, s.file.Declared)
+	s.await(ending)
+}
+
+func (s *sender) endReply(t *protocol.Telegram) {
+	if s.state == takingLeave {
+		s.state = sendDone
+		return
+	}
+	code := t.Text(protocol.Response)
+	switch s.p.Meaning(code) {
+	case protocol.OK, protocol.Complete:
+		s.record(Outcome{Result: ArrivedWhole, Response: code, Proof: "end reply " + code})
+	case protocol.Retry:
+		s.record(Outcome{Result: LaterByPeer, Response: code, Err: fault.New(CodeLater, s.file.Name, "code", code)})
+	default:
+		s.record(Outcome{Result: RefusedByPeer, Response: code, Err: fault.New(CodeRefused, s.file.Name, "code", code)})
+	}
+}
+
+// record commits what became of the file.
+func (s *sender) record(o Outcome) {
+	o.Sent, o.Resent = s.reached, s.resent
+	s.outcome = o
+	s.add(Finish).Outcome = o
+	s.state = recording
+}
+
+// fail records an outcome, then closes the file on the wire with an end whose
+// response says why, so that nobody can take it for success.
+func (s *sender) fail(r Result, code string, err error, farewell protocol.Reason) {
+	s.farewell = farewell
+	s.record(Outcome{Result: r, Response: code, Err: err})
+}
+
+// leave: the outcome is durable. A failed file is closed on the wire.
+func (s *sender) leave() {
+	if s.farewell == "" {
+		s.state = sendDone
+		return
+	}
+	t := s.request0(s.end(true))
+	t.SetNumber(protocol.Size, s.file.Declared)
+	if s.farewell != protocol.OK {
+		t.SetText(protocol.Response, s.p.Code(s.farewell))
+	}
+	s.await(takingLeave)
+}
+
+func (s *sender) timedOut() {
+	switch s.state {
+	case pausing:
+		s.resend()
+	case announcing, checking:
+		if s.resends++; s.resends > s.p.Session.Resends {
+			s.lost(fault.New(CodeSilent, s.request.String(), "after", s.cfg.Reply))
+			return
+		}
+		if s.state == announcing {
+			s.info()
+		} else {
+			s.check()
+		}
+	default:
+		s.lost(fault.New(CodeSilent, s.request.String(), "after", s.cfg.Reply))
+	}
+}
+
+// lost: the line is gone or the peer silent. Past the end request nobody
+// knows whether the file arrived (D5).
+func (s *sender) lost(err error) {
+	s.farewell = ""
+	switch s.state {
+	case recording, sendDone, sendIdle:
+	case takingLeave:
+		s.state = sendDone
+	case ending:
+		s.record(Outcome{Result: EndUnknown, Err: fault.New(CodeEndUnknown, s.file.Name).Because(err)})
+	default:
+		s.record(Outcome{Result: CutBefore, Err: err})
+	}
+}
+
+// broke: our own side could not do what was asked.
+func (s *sender) broke(ev *Event) {
+	switch s.state {
+	case recording: // the outcome could not be committed: recovery will decide from the row
+		s.state = sendDone
+	case marking:
+		// Whether "ending" was committed is not known, but no end request left.
+		s.fail(CutBefore, "", ev.Err, protocol.Unable)
+	default:
+		s.fail(CutBefore, "", ev.Err, protocol.Unable)
+	}
+}

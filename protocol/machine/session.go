@@ -1,0 +1,570 @@
+package machine
+
+import (
+	"pabal/internal/fault"
+	"pabal/protocol"
+)
+
+// State is where a session stands.
+type State uint8
+
+const (
+	Fresh       State = iota // nothing has happened
+	Opening                  // Open sent
+	AwaitOpen                // the peer is to open
+	Judging                  // asked whether the caller may come in
+	Choosing                 // we drive: asked what is next
+	Sending                  // the sender runs
+	Fetching                 // Fetch sent
+	Asking                   // Inquiry or Cancel sent
+	Recording                // an inquiry's outcome is being committed
+	Following                // the peer drives
+	Receiving                // the receiver runs
+	Counting                 // asked how many files there are
+	Looking                  // asked about a file on the peer's behalf
+	EndingEmpty              // End sent though nothing was to be sent
+	Leaving                  // Close sent
+	Over
+	numStates
+)
+
+func (s State) String() string {
+	return [...]string{"fresh", "opening", "await-open", "judging", "choosing", "sending", "fetching", "asking", "recording",
+		"following", "receiving", "counting", "looking", "ending-empty", "leaving", "over"}[s]
+}
+
+// maxMistakes is how many telegrams without a place a peer may send.
+const maxMistakes = 100
+
+// Session is the conversation on one connection.
+type Session struct {
+	*env
+	state   State
+	snd     sender
+	rcv     receiver
+	request protocol.Telegram // the one that waits for our answer
+	buf     []byte
+	order   Order
+	resends int
+	nothing bool // a fetch of ours found nothing: an End without a file is in order
+	fetched bool // files come unannounced from here on
+	more    bool // there is more to fetch than this session brings
+	files   int
+}
+
+// New is a session that has not started.
+func New(cfg Config) *Session {
+	e := newEnv(cfg)
+	return &Session{env: e, snd: sender{env: e}, rcv: receiver{env: e}}
+}
+
+// State is where the session stands.
+func (s *Session) State() State { return s.state }
+
+// Over reports that nothing more will be done.
+func (s *Session) Over() bool { return s.state == Over }
+
+// Lengths of the sequences of the block being received.
+func (s *Session) Lengths() []uint16 { return s.rcv.Lengths() }
+
+// Stride is the room of one sequence in the buffer of the block being received.
+func (s *Session) Stride() int { return s.rcv.stride() }
+
+// MoreToFetch reports that the peer has more files than this session brought.
+func (s *Session) MoreToFetch() bool { return s.more }
+
+// Files is how many files were sent or received to their end.
+func (s *Session) Files() int { return s.files }
+
+// opener reports that our side sends the opening: the institution does, in
+// both directions.
+func (s *Session) opener() bool { return s.cfg.Side == protocol.InstitutionSide }
+
+// Step handles one event. The returned actions are good until the next Step.
+func (s *Session) Step(ev Event) []Action {
+	s.out = s.out[:0]
+	s.now = ev.Now
+	switch {
+	case s.state == Over:
+	case ev.Kind == Arrived:
+		s.arrived(&ev)
+	case ev.Kind == Garbled:
+		s.garbled(&ev)
+	case ev.Kind == Lost:
+		s.lost(&ev)
+	default:
+		if h := onEvent[s.state][ev.Kind]; h != nil {
+			h(s, &ev)
+		}
+	}
+	if s.mistakes > maxMistakes && s.state != Over {
+		s.over(fault.New(CodeMistakes, "", "mistakes", s.mistakes))
+	}
+	return s.out
+}
+
+type handler func(*Session, *Event)
+
+// onTelegram is the table of the procedure: what a telegram means in a state.
+// A place without a handler is a telegram without a place: it is answered
+// with the profile's format error where it wants an answer, and counted.
+var onTelegram = [numStates][protocol.NumKinds]handler{ // immutable
+	Opening: {
+		protocol.OpenReply: (*Session).opened,
+		protocol.Info:      (*Session).earlyInfo,
+	},
+	AwaitOpen: {
+		protocol.Open: (*Session).judge,
+	},
+	Sending:  all((*Session).toSender, protocol.InfoReply, protocol.CheckReply, protocol.EndReply, protocol.EndMoreReply),
+	Fetching: {protocol.FetchReply: (*Session).fetchReply},
+	Asking: {
+		protocol.InquiryReply: (*Session).inquiryReply,
+		protocol.CancelReply:  (*Session).inquiryReply,
+	},
+	Following: {
+		protocol.OpenReply:    (*Session).lateOpenReply,
+		protocol.Info:         (*Session).info,
+		protocol.Fetch:        (*Session).fetch,
+		protocol.DataTelegram: (*Session).stray,
+		protocol.Resend:       (*Session).stray,
+		protocol.Check:        (*Session).stray,
+		protocol.End:          (*Session).stray,
+		protocol.EndMore:      (*Session).stray,
+		protocol.Inquiry:      (*Session).inquiry,
+		protocol.Cancel:       (*Session).inquiry,
+		protocol.Close:        (*Session).closed,
+	},
+	Receiving: {
+		protocol.OpenReply:    (*Session).lateOpenReply,
+		protocol.Info:         (*Session).toReceiver,
+		protocol.DataTelegram: (*Session).toReceiver,
+		protocol.Resend:       (*Session).toReceiver,
+		protocol.Check:        (*Session).toReceiver,
+		protocol.End:          (*Session).toReceiver,
+		protocol.EndMore:      (*Session).toReceiver,
+		protocol.Close:        (*Session).closedWithin,
+	},
+	EndingEmpty: {
+		protocol.EndReply:     (*Session).endedEmpty,
+		protocol.EndMoreReply: (*Session).endedEmpty,
+	},
+	Leaving: {
+		protocol.CloseReply: (*Session).left,
+	},
+}
+
+// onEvent is the same for what our own side answers, and for time.
+var onEvent = [numStates][numEvents]handler{ // immutable
+	Fresh:       {Started: (*Session).start},
+	Opening:     {TimedOut: (*Session).reopen},
+	AwaitOpen:   {TimedOut: (*Session).silent},
+	Judging:     {Judged: (*Session).judged, Broke: (*Session).judgeBroke},
+	Choosing:    {Chosen: (*Session).chosen, Broke: (*Session).broke},
+	Sending:     {Loaded: (*Session).toSender, Marked: (*Session).toSender, Finished: (*Session).toSender, TimedOut: (*Session).toSender, Broke: (*Session).toSender},
+	Fetching:    {TimedOut: (*Session).silent},
+	Asking:      {TimedOut: (*Session).silent},
+	Recording:   {Finished: (*Session).recorded, Broke: (*Session).broke},
+	Following:   {TimedOut: (*Session).silent},
+	Receiving:   {Accepted: (*Session).toReceiver, Saved: (*Session).toReceiver, Verified: (*Session).toReceiver, Finished: (*Session).toReceiver, TimedOut: (*Session).toReceiver, Broke: (*Session).toReceiver},
+	Counting:    {Counted: (*Session).counted, Broke: (*Session).countBroke},
+	Looking:     {Answered: (*Session).answered, Broke: (*Session).lookBroke},
+	EndingEmpty: {TimedOut: (*Session).silent},
+	Leaving:     {TimedOut: (*Session).leftSilently},
+}
+
+func all(h handler, kinds ...protocol.Kind) (row [protocol.NumKinds]handler) {
+	for _, k := range kinds {
+		row[k] = h
+	}
+	return row
+}
+
+func (s *Session) arrived(ev *Event) {
+	t := ev.Telegram
+	if h := onTelegram[s.state][t.Kind]; h != nil {
+		h(s, ev)
+		return
+	}
+	s.unexpected(t)
+}
+
+// unexpected: a telegram that has no place in this state. Before the opening
+// it ends the session; after, it is answered and counted.
+func (s *Session) unexpected(t *protocol.Telegram) {
+	s.mistakes++
+	if t.Kind.Reply() != protocol.NoKind {
+		s.reply(t, protocol.BadFormat)
+	}
+	if s.state <= Judging {
+		s.over(fault.New(CodeUnexpected, t.Kind.String(), "state", s.state.String()))
+	}
+}
+
+// garbled: a telegram was cut off from the next but does not say what its
+// layout promises. Data of that kind will be found missing; a request is told.
+func (s *Session) garbled(ev *Event) {
+	s.mistakes++
+	if ev.Telegram.Kind.Reply() != protocol.NoKind {
+		s.reply(ev.Telegram, ev.Reason)
+	}
+	if s.state <= Judging {
+		s.over(ev.Err)
+	}
+}
+
+func (s *Session) over(err error) {
+	a := s.add(HangUp)
+	a.Outcome.Err = err
+	s.state = Over
+}
+
+func (s *Session) await(st State) {
+	s.state = st
+	s.timer(s.cfg.Reply)
+}
+
+func (s *Session) follow() {
+	s.state = Following
+	s.timer(s.cfg.Idle)
+}
+
+// choose asks what to do next on the side that drives.
+func (s *Session) choose() {
+	s.add(AskNext)
+	s.state = Choosing
+}
+
+func (s *Session) start(*Event) {
+	if !s.opener() {
+		s.state = AwaitOpen
+		s.timer(s.cfg.First)
+		return
+	}
+	s.download = s.cfg.Receive && !s.p.Session.FetchByRequest
+	s.env.request(protocol.Open)
+	s.await(Opening)
+}
+
+func (s *Session) reopen(*Event) {
+	if s.resends++; s.resends > s.p.Session.Resends {
+		s.over(fault.New(CodeSilent, protocol.Open.String(), "after", s.cfg.Reply))
+		return
+	}
+	s.env.request(protocol.Open)
+	s.await(Opening)
+}
+
+func (s *Session) opened(ev *Event) {
+	code := ev.Telegram.Text(protocol.Response)
+	if s.p.Meaning(code) != protocol.OK {
+		s.over(fault.New(CodeSessionRefused, "", "code", code))
+		return
+	}
+	if s.download {
+		s.follow()
+		return
+	}
+	s.choose()
+}
+
+// earlyInfo: a centre's first announcement may come before its reply to the
+// opening (§1.4).
+func (s *Session) earlyInfo(ev *Event) {
+	if !s.download || !s.p.Session.EarlyInfo {
+		s.unexpected(ev.Telegram)
+		return
+	}
+	s.info(ev)
+}
+
+// lateOpenReply: the reply that the early announcement overtook.
+func (s *Session) lateOpenReply(ev *Event) {
+	code := ev.Telegram.Text(protocol.Response)
+	if s.p.Meaning(code) != protocol.OK {
+		s.over(fault.New(CodeSessionRefused, "", "code", code))
+		return
+	}
+	s.timer(s.cfg.Idle)
+}
+
+func (s *Session) judge(ev *Event) {
+	s.buf = s.request.Keep(ev.Telegram, s.buf)
+	if s.p.Letters.Download != nil {
+		switch d := ev.Telegram.Text(protocol.Direction); d {
+		case string(s.p.Letters.Download):
+			s.download = true
+		case string(s.p.Letters.Upload):
+		default:
+			s.reply(&s.request, protocol.BadFormat)
+			s.over(fault.New(CodeNotLetIn, "direction", "code", s.p.Code(protocol.BadFormat)))
+			return
+		}
+	}
+	s.add(AskOpen).Telegram = s.request
+	s.state = Judging
+}
+
+func (s *Session) judged(ev *Event) {
+	if ev.Reason != protocol.OK {
+		s.reply(&s.request, ev.Reason)
+		s.over(fault.New(CodeNotLetIn, "", "code", s.p.Code(ev.Reason)).Because(ev.Err))
+		return
+	}
+	if c := ev.Order.Query.Name; c != "" { // the caller's own code, for our heads
+		s.cfg.Peer = c
+	}
+	s.cfg.Institution = s.request.Text(protocol.Institution)
+	s.reply(&s.request, protocol.OK)
+	if s.download {
+		s.choose()
+		return
+	}
+	s.follow()
+}
+
+func (s *Session) judgeBroke(ev *Event) {
+	s.reply(&s.request, protocol.SystemFault)
+	s.over(ev.Err)
+}
+
+func (s *Session) chosen(ev *Event) {
+	s.order = ev.Order
+	switch ev.Order.Kind {
+	case SendFile:
+		s.state = Sending
+		s.snd.begin(ev.Order.File, !s.download || s.p.Files.AnnounceFetch)
+	case FetchFiles:
+		t := s.env.request(protocol.Fetch)
+		s.query(t, ev.Order.Query)
+		s.await(Fetching)
+	case AskAbout:
+		t := s.env.request(protocol.Inquiry)
+		s.query(t, ev.Order.Query)
+		t.SetText(protocol.Serial, ev.Order.File.Serial)
+		s.await(Asking)
+	case CancelFile:
+		s.query(s.env.request(protocol.Cancel), ev.Order.Query)
+		s.await(Asking)
+	default:
+		s.env.request(protocol.Close)
+		s.await(Leaving)
+	}
+}
+
+func (s *Session) query(t *protocol.Telegram, q Query) {
+	if s.p.Carries(t.Kind, protocol.QueryName) {
+		t.SetText(protocol.QueryName, q.Name)
+		t.SetText(protocol.QueryDate, q.Date)
+		t.SetText(protocol.QueryKind, q.Kind)
+		return
+	}
+	t.SetText(protocol.Name, q.Name)
+	t.SetText(protocol.Date, s.short(q.Date))
+	t.SetText(protocol.EndDate, s.short(q.EndDate))
+	t.SetText(protocol.Range, q.Range)
+	t.SetText(protocol.Password, q.Password)
+}
+
+func (s *Session) toSender(ev *Event) {
+	if !s.snd.step(ev) {
+		return
+	}
+	if s.snd.outcome.Result == ArrivedWhole {
+		s.files++
+	}
+	if ev.Kind == TimedOut || s.snd.outcome.Result == CutBefore && s.snd.farewell == "" || s.snd.outcome.Result == EndUnknown {
+		s.over(s.snd.outcome.Err)
+		return
+	}
+	s.choose()
+}
+
+func (s *Session) toReceiver(ev *Event) {
+	if !s.rcv.step(ev) {
+		return
+	}
+	if ev.Kind == Verified && ev.Reason == protocol.OK {
+		s.files++
+	}
+	if s.rcv.lostErr != nil {
+		s.over(s.rcv.lostErr)
+		return
+	}
+	s.follow()
+}
+
+func (s *Session) fetchReply(ev *Event) {
+	t := ev.Telegram
+	code := t.Text(protocol.Response)
+	switch s.p.Meaning(code) {
+	case protocol.OK:
+		s.fetched = true
+		s.more = t.Number(protocol.Total) > t.Number(protocol.Count)
+		s.download = true
+	case protocol.Nothing:
+		s.nothing, s.download = true, true
+	default:
+		s.over(fault.New(CodeSessionRefused, protocol.Fetch.String(), "code", code))
+		return
+	}
+	s.follow()
+}
+
+func (s *Session) info(ev *Event) {
+	s.state = Receiving
+	s.rcv.announced(ev.Telegram)
+}
+
+// stray: data, a check or an end outside a file. After a fetch it starts one
+// where files come unannounced; otherwise only the End after "nothing to
+// receive" has a place.
+func (s *Session) stray(ev *Event) {
+	t := ev.Telegram
+	end := t.Kind == protocol.End || t.Kind == protocol.EndMore
+	switch {
+	case s.fetched && !s.p.Files.AnnounceFetch:
+		s.state = Receiving
+		s.rcv.unannounced(ev)
+	case end && s.nothing:
+		s.reply(t, protocol.OK)
+		s.timer(s.cfg.Idle)
+	default:
+		s.unexpected(t)
+		s.timer(s.cfg.Idle)
+	}
+}
+
+func (s *Session) fetch(ev *Event) {
+	s.buf = s.request.Keep(ev.Telegram, s.buf)
+	s.add(AskFetch).Telegram = s.request
+	s.state = Counting
+}
+
+func (s *Session) counted(ev *Event) {
+	reason := ev.Reason
+	if reason == protocol.OK && ev.Count == 0 {
+		reason = protocol.Nothing
+	}
+	t := s.reply(&s.request, reason)
+	t.SetNumber(protocol.Count, int64(ev.Count))
+	t.SetNumber(protocol.Total, int64(ev.Total))
+	switch {
+	case reason == protocol.OK:
+		s.download = true
+		s.choose()
+	case reason == protocol.Nothing:
+		s.download = true
+		if s.p.Session.EndNothing {
+			e := s.env.request(protocol.End)
+			e.Set(protocol.Name, s.request.Raw(protocol.Name))
+			s.await(EndingEmpty)
+			return
+		}
+		s.env.request(protocol.Close)
+		s.await(Leaving)
+	default:
+		s.follow()
+	}
+}
+
+func (s *Session) countBroke(ev *Event) {
+	s.reply(&s.request, protocol.SystemFault)
+	s.over(ev.Err)
+}
+
+func (s *Session) endedEmpty(*Event) {
+	s.env.request(protocol.Close)
+	s.await(Leaving)
+}
+
+func (s *Session) inquiry(ev *Event) {
+	s.buf = s.request.Keep(ev.Telegram, s.buf)
+	do := AskInquiry
+	if ev.Telegram.Kind == protocol.Cancel {
+		do = AskCancel
+	}
+	s.add(do).Telegram = s.request
+	s.state = Looking
+}
+
+func (s *Session) answered(ev *Event) {
+	t := s.reply(&s.request, ev.Reason)
+	t.SetText(protocol.Result, ev.Result)
+	t.SetNumber(protocol.Size, ev.Size)
+	s.follow()
+}
+
+func (s *Session) lookBroke(ev *Event) {
+	s.reply(&s.request, protocol.SystemFault)
+	s.over(ev.Err)
+}
+
+// inquiryReply: the answer goes to the host, which settles what it asked for.
+func (s *Session) inquiryReply(ev *Event) {
+	t := ev.Telegram
+	code := t.Text(protocol.Response)
+	if r := t.Text(protocol.Result); r != "" {
+		code = r
+	}
+	o := Outcome{Result: InquiryDone, Response: code, Size: t.Number(protocol.Size)}
+	if s.order.File.Settle {
+		switch m := s.p.Meaning(code); {
+		case m == protocol.OK && o.Size == s.order.File.Declared:
+			o.Result, o.Proof = ArrivedWhole, "inquiry "+code
+		case m == protocol.Nothing:
+			o.Result = NotThere
+		default:
+			o.Result, o.Err = EndUnknown, fault.New(CodeEndUnknown, s.order.File.Name)
+		}
+	}
+	s.add(Finish).Outcome = o
+	s.state = Recording
+}
+
+func (s *Session) recorded(*Event) { s.choose() }
+
+func (s *Session) closed(ev *Event) {
+	s.reply(ev.Telegram, protocol.OK)
+	s.over(nil)
+}
+
+// closedWithin: the peer closes in the middle of a file.
+func (s *Session) closedWithin(ev *Event) {
+	s.reply(ev.Telegram, protocol.OK)
+	s.rcv.lost(fault.New(CodeUnexpected, ev.Telegram.Kind.String(), "state", s.state.String()))
+	if s.rcv.state == recvDone {
+		s.over(s.rcv.lostErr)
+	}
+}
+
+func (s *Session) left(*Event) { s.over(nil) }
+
+// leftSilently: every file is settled; a missing reply to the closing harms nothing.
+func (s *Session) leftSilently(*Event) { s.over(nil) }
+
+func (s *Session) silent(*Event) {
+	s.over(fault.New(CodeSilent, s.state.String(), "after", s.cfg.Reply))
+}
+
+func (s *Session) broke(ev *Event) { s.over(ev.Err) }
+
+// lost: the connection is gone. The file under way records where it stands.
+func (s *Session) lost(ev *Event) {
+	switch s.state {
+	case Sending:
+		s.snd.lost(ev.Err)
+		if s.snd.state == recording {
+			return
+		}
+	case Receiving:
+		s.rcv.lost(ev.Err)
+		if s.rcv.state != recvDone {
+			return
+		}
+	case Leaving:
+		s.over(nil)
+		return
+	}
+	s.over(ev.Err)
+}
