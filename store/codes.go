@@ -48,10 +48,9 @@ const (
 
 // Errors to compare with errors.Is. Only the code counts.
 var (
-	ErrFenced      = fault.New(CodeFenced, "")
-	ErrNotFound    = fault.New(CodeNotFound, "")
-	ErrExists      = fault.New(CodeExists, "")
-	ErrIllegalMove = fault.New(CodeIllegalMove, "")
+	ErrFenced   = fault.New(CodeFenced, "")
+	ErrNotFound = fault.New(CodeNotFound, "")
+	ErrExists   = fault.New(CodeExists, "")
 )
 
 // Away reports that the store could not do its work for a reason that lies
