@@ -28,7 +28,6 @@ const (
 	CodeTooLarge       fault.Code = "file.too_large"       // more bytes than the block counter can number
 	CodeExists         fault.Code = "file.exists"          // the final name is taken
 	CodeNoFreeName     fault.Code = "file.no_free_name"    // all numbered names are taken
-	CodeStagedLost     fault.Code = "file.staged_lost"     // the file under construction is gone
 	CodeBackupConflict fault.Code = "file.backup_conflict" // another content stands under the backup's name
 	CodeGzip           fault.Code = "file.gzip"            // what came is not the gzip data it should be
 	CodeInflated       fault.Code = "file.inflated"        // decompressed data exceed the limit

@@ -1,11 +1,13 @@
 package filemgr
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
 
 	"github.com/expr-lang/expr"
+	"github.com/expr-lang/expr/file"
 	"github.com/expr-lang/expr/vm"
 
 	"pabal/internal/fault"
@@ -51,21 +53,24 @@ func firstLine(err error) string {
 	return line
 }
 
+// ruleError is a failure of one of our own functions. Its text repeats nothing
+// of the record, which can hold an account number, so it may be shown and logged.
+type ruleError string
+
+func (e ruleError) Error() string { return string(e) }
+
 func ruleField(p ...any) (any, error) {
 	text, offset, length := p[0].(string), p[1].(int), p[2].(int)
-	if offset < 0 || length < 0 || offset+length > len(text) {
-		return nil, fmt.Errorf("bytes %d to %d of a record of %d", offset, offset+length-1, len(text))
+	if offset < 0 || length < 0 || offset > len(text) || length > len(text)-offset {
+		return nil, ruleError(fmt.Sprintf("field: %d bytes at %d of a record of %d", length, offset, len(text)))
 	}
 	return text[offset : offset+length], nil
 }
 
-// The errors of the number functions do not repeat the text: it can be part of
-// an account number, and errors are logged.
-
 func ruleNum(p ...any) (any, error) {
 	n, err := strconv.Atoi(strings.TrimSpace(p[0].(string)))
 	if err != nil {
-		return nil, fmt.Errorf("num: not a whole number")
+		return nil, ruleError("num: not a whole number")
 	}
 	return n, nil
 }
@@ -73,24 +78,42 @@ func ruleNum(p ...any) (any, error) {
 func ruleDecimal(p ...any) (any, error) {
 	n, err := strconv.ParseFloat(strings.TrimSpace(p[0].(string)), 64)
 	if err != nil {
-		return nil, fmt.Errorf("decimal: not a number")
+		return nil, ruleError("decimal: not a number")
 	}
 	return n, nil
 }
 
 func ruleMAC(p ...any) (any, error) {
-	return MAC(p[0].(string), p[1].(string), p[2].(string))
+	sum, err := MAC(p[0].(string), p[1].(string), p[2].(string))
+	if err != nil {
+		return nil, ruleError(err.Error())
+	}
+	return sum, nil
+}
+
+// whyFailed explains a rule that could not be evaluated. The messages of
+// expr-lang itself can quote values, so only the place in the rule is kept.
+func whyFailed(err error) string {
+	var own ruleError
+	if errors.As(err, &own) {
+		return own.Error()
+	}
+	var at *file.Error
+	if errors.As(err, &at) {
+		return fmt.Sprintf("line %d, column %d of the rule", at.Line, at.Column+1)
+	}
+	return "the expression failed"
 }
 
 // run evaluates the rule; nil means that it holds.
-func (r compiledRule) run(machine *vm.VM, env *ruleEnv, file string, record, offset int64) error {
+func (r compiledRule) run(machine *vm.VM, env *ruleEnv, name string, record, offset int64) error {
 	out, err := machine.Run(r.program, env)
 	if err != nil {
-		return fault.New(CodeRuleFailed, file, "rule", r.Name, "record", record, "offset", offset,
-			"why", firstLine(err))
+		return fault.New(CodeRuleFailed, name, "rule", r.Name, "record", record, "offset", offset,
+			"why", whyFailed(err))
 	}
 	if ok, _ := out.(bool); !ok {
-		return fault.New(CodeRule, file, "rule", r.Name, "record", record, "offset", offset)
+		return fault.New(CodeRule, name, "rule", r.Name, "record", record, "offset", offset)
 	}
 	return nil
 }

@@ -308,7 +308,7 @@ func TestSplitMemoryIsConstant(t *testing.T) {
 	}
 	o := SplitOptions{Form: Form{Kind: Fixed, Length: 128}, Geometry: transfer.Geometry{DataSize: 3968, PerBlock: 100},
 		Checks: CheckOptions{Header: &HeaderCheck{}, Trailer: &TrailerCheck{Totals: []Total{}}}}
-	small, large := peak(16<<20, o), peak(64<<20, o)
+	small, large := peak(64<<20, o), peak(256<<20, o)
 	require.Less(t, large, small+8<<20, "peaks %d and %d", small, large)
 }
 
