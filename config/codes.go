@@ -1,0 +1,65 @@
+package config
+
+import "pabal/internal/fault"
+
+// The file as a whole.
+const (
+	CodeCannotRead       fault.Code = "config.cannot_read"
+	CodeNotUTF8          fault.Code = "config.not_utf8"
+	CodeNotYAML          fault.Code = "config.not_yaml"
+	CodeEmpty            fault.Code = "config.empty"
+	CodeSeveralDocuments fault.Code = "config.several_documents"
+)
+
+// Keys and the form of values.
+const (
+	CodeUnknownKey     fault.Code = "config.unknown_key"
+	CodeUnknownKeyNear fault.Code = "config.unknown_key_near"
+	CodeDuplicateKey   fault.Code = "config.duplicate_key"
+	CodeWantMapping    fault.Code = "config.want_mapping"
+	CodeWantList       fault.Code = "config.want_list"
+	CodeWantText       fault.Code = "config.want_text"
+	CodeWantNumber     fault.Code = "config.want_number"
+	CodeWantBool       fault.Code = "config.want_bool"
+	CodeWantDuration   fault.Code = "config.want_duration"
+	CodeWantSize       fault.Code = "config.want_size"
+	CodeWantTimeOfDay  fault.Code = "config.want_time_of_day"
+	CodeRequired       fault.Code = "config.required"
+	CodeNotOneOf       fault.Code = "config.not_one_of"
+	CodeNotOneOfNear   fault.Code = "config.not_one_of_near"
+	CodeOutOfRange     fault.Code = "config.out_of_range"
+)
+
+// Secrets.
+const (
+	CodeSecretForm      fault.Code = "config.secret_form"
+	CodeSecretMisplaced fault.Code = "config.secret_misplaced"
+	CodeSecretEnv       fault.Code = "config.secret_env"
+	CodeSecretFile      fault.Code = "config.secret_file"
+)
+
+// What does not fit together.
+const (
+	CodeBadZone           fault.Code = "config.bad_zone"
+	CodeBadDatabase       fault.Code = "config.bad_database"
+	CodeBadAddress        fault.Code = "config.bad_address"
+	CodeAddressTwice      fault.Code = "config.address_twice"
+	CodeTwice             fault.Code = "config.twice"
+	CodeNoInstitution     fault.Code = "config.no_institution"
+	CodeNoJob             fault.Code = "config.no_job"
+	CodeNoInstance        fault.Code = "config.no_instance"
+	CodeWhichInstance     fault.Code = "config.which_instance"
+	CodeBadInstanceID     fault.Code = "config.bad_instance_id"
+	CodeInstanceDirectory fault.Code = "config.instance_directory"
+	CodeNoScanRouter      fault.Code = "config.no_scan_router"
+	CodeDirectorySame     fault.Code = "config.directory_same"
+	CodeDirectoryInside   fault.Code = "config.directory_inside"
+	CodeNobodyConnects    fault.Code = "config.nobody_connects"
+	CodeWindowNoConnect   fault.Code = "config.window_no_connect"
+	CodeWindowEmpty       fault.Code = "config.window_empty"
+	CodeRetryOrder        fault.Code = "config.retry_order"
+	CodeStripNothing      fault.Code = "config.strip_nothing"
+	CodeSpanOutside       fault.Code = "config.span_outside"
+	CodeGoesWith          fault.Code = "config.goes_with"
+	CodeBadFlag           fault.Code = "config.bad_flag"
+)

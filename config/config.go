@@ -1,0 +1,272 @@
+// Package config reads the configuration file (design D10): strict YAML into
+// validated structs. It holds no behaviour and only cmd imports it; the other
+// packages take their own options, and Report puts the problems that they find
+// back on the file's lines.
+package config
+
+import (
+	"time"
+)
+
+// Config is a whole configuration: one file on one host. Paths in it are
+// absolute, references are proven, defaults are filled in.
+type Config struct {
+	Environment  string        `yaml:"environment"` // production, test or dev
+	Host         string        `yaml:"host"`        // the name of this place (design D4)
+	Zone         string        `yaml:"zone"`        // business zone, an IANA name
+	Database     Database      `yaml:"database"`
+	Log          Log           `yaml:"log"`
+	System       System        `yaml:"system"` // 시스템파라미터
+	Scan         Scan          `yaml:"scan"`
+	Profiles     Profiles      `yaml:"profiles"`
+	Instances    []Instance    `yaml:"instances"`
+	Routers      []Router      `yaml:"routers"`
+	Institutions []Institution `yaml:"institutions"`
+	Jobs         []Job         `yaml:"jobs"`
+	Files        []File        `yaml:"files"` // 일괄전송파일정보
+
+	location *time.Location
+	index    index
+}
+
+// Location is the business zone (design D9).
+func (c *Config) Location() *time.Location { return c.location }
+
+// Database says where the store is: "sqlite:" and an absolute path, or a
+// postgres:// address.
+type Database struct {
+	URL string `yaml:"url"`
+}
+
+// Log is how the program logs.
+type Log struct {
+	Level  string `yaml:"level"`  // debug, info, warn, error
+	Format string `yaml:"format"` // auto (text on a terminal, else json), text, json
+}
+
+// System holds the system parameters under the names that the field knows them
+// by. Backup and error directories stand beside the scan directory.
+type System struct {
+	Scan    string `yaml:"SCAN_DIRECTORY_NAME"`
+	Work    string `yaml:"WORK_DIRECTORY_NAME"`
+	Receive string `yaml:"RECEIVE_DIRECTORY_NAME"`
+	Result  string `yaml:"RESULT_DIRECTORY_NAME"` // "" = no result files
+}
+
+// Scan is the rhythm of looking into the scan directory.
+type Scan struct {
+	Every  time.Duration `yaml:"every"`
+	Settle time.Duration `yaml:"settle"` // size and time must stand still for so long
+}
+
+// Profiles names the directory of the site's own protocol profiles; "" = none.
+type Profiles struct {
+	Directory string `yaml:"directory"`
+}
+
+// Instance is a running identity (배치 인스턴스).
+type Instance struct {
+	ID       string   `yaml:"id"`
+	Listen   []Listen `yaml:"listen"`
+	Sessions int      `yaml:"sessions"` // at once, over all institutions
+}
+
+// Listen is an address that counterparties call, and the profile that reads
+// their first telegram.
+type Listen struct {
+	Address string `yaml:"address"` // host:port; port 0 takes any free one
+	Profile string `yaml:"profile"`
+}
+
+// Router binds work to an instance. fileScanRouter has the scan directory.
+type Router struct {
+	ID       string `yaml:"id"`
+	Kind     string `yaml:"kind"` // KindInstance or KindDistributor after Load
+	Instance string `yaml:"instance"`
+}
+
+// Kinds of routers; the file may also use the field's words 배치인스턴스 and
+// 배치분배인스턴스.
+const (
+	KindInstance    = "instance"
+	KindDistributor = "distributor"
+)
+
+// ScanRouter is the router that looks into the scan directory.
+const ScanRouter = "fileScanRouter"
+
+// Institution is a counterparty (기관).
+type Institution struct {
+	Code        string            `yaml:"code"`
+	Name        string            `yaml:"name"`
+	Profile     string            `yaml:"profile"`
+	Side        string            `yaml:"side"`      // the part we play: institution or centre
+	WireCode    string            `yaml:"wire_code"` // the code in the header
+	PeerCode    string            `yaml:"peer_code"` // for profiles that name both sides
+	Sender      Credentials       `yaml:"sender"`    // what we present
+	Expect      *Credentials      `yaml:"expect"`    // what we demand of the peer; nil = nothing
+	Connect     string            `yaml:"connect"`   // where we call, host:port; "" = they call us
+	Instance    string            `yaml:"instance"`
+	Sessions    Sessions          `yaml:"sessions"`
+	Windows     []Window          `yaml:"receive_windows"`
+	Closed      []Closed          `yaml:"closed"`
+	Retry       Retry             `yaml:"retry"`
+	Timeouts    Timeouts          `yaml:"timeouts"`
+	MessageSize Size              `yaml:"message_size"` // N; 0 = the profile's
+	Rounds      int               `yaml:"rounds"`       // missing rounds before a file fails
+	ResumeAge   time.Duration     `yaml:"resume_age"`   // an older partial file starts again
+	Options     map[string]string `yaml:"options"`      // of the profile, by name
+}
+
+// Credentials are a name and a password on the wire.
+type Credentials struct {
+	Name     string `yaml:"name"`
+	Password Secret `yaml:"password"`
+}
+
+// Sessions is how many sessions may run at once in each direction.
+type Sessions struct {
+	Send    int `yaml:"send"`
+	Receive int `yaml:"receive"`
+}
+
+// Window is a time of day in which we call to fetch. From after To goes over
+// midnight. No days = every day.
+type Window struct {
+	From  TimeOfDay     `yaml:"from"`
+	To    TimeOfDay     `yaml:"to"`
+	Every time.Duration `yaml:"every"`
+	Days  []string      `yaml:"days"` // mon … sun, of the day on which the window opens
+}
+
+// Closed is a time of day in which nothing is begun. From after To goes over
+// midnight.
+type Closed struct {
+	From TimeOfDay `yaml:"from"`
+	To   TimeOfDay `yaml:"to"`
+	For  string    `yaml:"for"` // send, receive or both
+}
+
+// Retry is the back-off after failures.
+type Retry struct {
+	First time.Duration `yaml:"first"`
+	Max   time.Duration `yaml:"max"`
+	Tries int           `yaml:"tries"` // failures in a row before giving up; 0 = never
+}
+
+// Timeouts of a session.
+type Timeouts struct {
+	Connect time.Duration `yaml:"connect"`
+	Reply   time.Duration `yaml:"reply"`
+}
+
+// Job is a line of business with an institution (업무).
+type Job struct {
+	Code        string `yaml:"code"`
+	Institution string `yaml:"institution"`
+	Name        string `yaml:"name"`
+}
+
+// File is a file registration (일괄전송파일정보).
+type File struct {
+	ID          string   `yaml:"id"`
+	Institution string   `yaml:"institution"`
+	Job         string   `yaml:"job"`
+	Direction   string   `yaml:"direction"` // send or receive, seen from our side
+	Name        string   `yaml:"name"`
+	Record      Record   `yaml:"record"`
+	WireName    string   `yaml:"wire_name"` // script; "" = the file ID
+	Suffixes    []string `yaml:"suffixes"`
+	Packing     string   `yaml:"packing"` // whole, filled or one; "" = the profile's
+	Empty       string   `yaml:"empty"`   // refuse or send
+	Flag        Flag     `yaml:"flag"`
+	Result      bool     `yaml:"result"`   // write <name>.ok or .fail when sending ends
+	Existing    string   `yaml:"existing"` // wait, replace or number
+	ReceiveName string   `yaml:"receive_name"`
+	Custom      Custom   `yaml:"custom"`
+	Checks      Checks   `yaml:"checks"`
+}
+
+// Record is the smallest unit of a file. With a line end the length is that of
+// the text before it; fixed records may have line ends too (152 bytes for EB21
+// with CR LF, protocols §5.1).
+type Record struct {
+	Length  int    `yaml:"length"`   // bytes, without the line end
+	Form    string `yaml:"form"`     // fixed, lines or raw
+	LineEnd string `yaml:"line_end"` // none, lf or crlf
+	Strip   bool   `yaml:"strip"`    // line ends do not go over the wire
+}
+
+// Flag are the suffixes of flag files; "" = none.
+type Flag struct {
+	Ready  string `yaml:"ready"`  // must stand beside a file before it is taken
+	Placed string `yaml:"placed"` // is written beside a received file
+}
+
+// Custom are expr-lang names.
+type Custom struct {
+	Parse    string   `yaml:"parse"`
+	Format   string   `yaml:"format"`
+	Examples []string `yaml:"examples"`
+}
+
+// Checks are the basic checks of a file to send. A nil part is not checked.
+type Checks struct {
+	Header  *HeaderCheck  `yaml:"header"`
+	Trailer *TrailerCheck `yaml:"trailer"`
+	Charset string        `yaml:"charset"`
+	Rules   []Rule        `yaml:"rules"`
+}
+
+// HeaderCheck looks at the first record.
+type HeaderCheck struct {
+	Starts string  `yaml:"starts"`
+	NameAt *Span   `yaml:"name_at"` // the wire name
+	DateAt *DateAt `yaml:"date_at"` // the base date
+}
+
+// TrailerCheck looks at the last record.
+type TrailerCheck struct {
+	Starts      string  `yaml:"starts"`
+	CountAt     *Span   `yaml:"count_at"`
+	Counts      string  `yaml:"counts"` // counts records that start so; "" = all between header and trailer
+	AmountAt    *Span   `yaml:"amount_at"`
+	AmountField *Span   `yaml:"amount_field"` // in each counted record
+	Totals      []Total `yaml:"totals"`       // further numbers, in the general form
+}
+
+// Total is a number in the trailer: how many data records meet Where, or with
+// Sum the sum of a field in them.
+type Total struct {
+	At    *Span   `yaml:"at"`
+	Sum   *Span   `yaml:"sum"`
+	Where []Where `yaml:"where"`
+	All   bool    `yaml:"all"` // a count includes header and trailer
+}
+
+// Where is a condition on a record: it has Text at Offset.
+type Where struct {
+	Offset int    `yaml:"offset"`
+	Text   string `yaml:"text"`
+}
+
+// Span is a field of a record: bytes from 0.
+type Span struct {
+	Offset int `yaml:"offset"`
+	Length int `yaml:"length"`
+}
+
+// DateAt is a date field and its pattern, such as yyMMdd.
+type DateAt struct {
+	Offset int    `yaml:"offset"`
+	Length int    `yaml:"length"` // 0 = that of the pattern
+	Format string `yaml:"format"`
+}
+
+// Rule is a further check in expr-lang.
+type Rule struct {
+	Name    string `yaml:"name"`
+	Expr    string `yaml:"expr"`
+	Each    bool   `yaml:"each"` // for every data record, not once at the end
+	Message string `yaml:"message"`
+}

@@ -1,0 +1,33 @@
+package config
+
+import "time"
+
+// setDefaults is called before a mapping is decoded into the struct, so that a
+// key that is written always wins, also with a zero.
+
+func (c *Config) setDefaults() {
+	c.Zone = "Asia/Seoul"
+	c.Log = Log{Level: "info", Format: "auto"}
+	c.Scan = Scan{Every: 2 * time.Second, Settle: 2 * time.Second}
+}
+
+func (i *Instance) setDefaults() { i.Sessions = 64 }
+
+// Times and rounds are those seen in use (protocols §3).
+func (i *Institution) setDefaults() {
+	i.Sessions = Sessions{Send: 1, Receive: 1}
+	i.Retry = Retry{First: 30 * time.Second, Max: 10 * time.Minute}
+	i.Timeouts = Timeouts{Connect: 5 * time.Second, Reply: 60 * time.Second}
+	i.Rounds = 10
+	i.ResumeAge = 4 * time.Hour
+}
+
+func (w *Window) setDefaults() { w.Every = 10 * time.Minute }
+
+func (c *Closed) setDefaults() { c.For = "both" }
+
+func (f *File) setDefaults() {
+	f.Record = Record{Form: "fixed"}
+	f.Empty = "refuse"
+	f.Existing = "wait"
+}

@@ -1,0 +1,116 @@
+package config
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"strconv"
+	"unicode/utf8"
+
+	"gopkg.in/yaml.v3"
+
+	"pabal/internal/fault"
+)
+
+// Load reads and checks the file. lookupEnv serves ${env:NAME}; pass
+// os.LookupEnv. A bad configuration is an error of type Problems that has every
+// mistake with its line.
+func Load(path string, lookupEnv func(string) (string, bool)) (*Config, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, whole(path, 1, fault.New(CodeCannotRead, path, "reason", reason(err)).Because(err))
+	}
+	absolute, err := filepath.Abs(path)
+	if err != nil {
+		return nil, whole(path, 1, fault.New(CodeCannotRead, path, "reason", reason(err)).Because(err))
+	}
+	return parse(text, path, filepath.Dir(absolute), lookupEnv)
+}
+
+// whole is a problem of the file rather than of one value.
+func whole(file string, line int, f *fault.Error) Problems {
+	return Problems{{Problem: fault.Problem{Err: f}, File: file, Line: line, Column: 1}}
+}
+
+// reason is the bare cause of a failed file operation; the path is told beside it.
+func reason(err error) string {
+	var p *fs.PathError
+	if errors.As(err, &p) {
+		return p.Err.Error()
+	}
+	return err.Error()
+}
+
+func parse(text []byte, file, dir string, lookupEnv func(string) (string, bool)) (*Config, error) {
+	if !utf8.Valid(text) {
+		line := 1
+		for rest := text; len(rest) > 0; {
+			r, n := utf8.DecodeRune(rest)
+			if r == utf8.RuneError && n == 1 {
+				break
+			}
+			if r == '\n' {
+				line++
+			}
+			rest = rest[n:]
+		}
+		return nil, whole(file, line, fault.New(CodeNotUTF8, file))
+	}
+	root, err := document(text, file)
+	if err != nil {
+		return nil, err
+	}
+	c := &Config{index: index{file: file, places: map[string]place{}}}
+	d := &decoder{dir: dir, lookupEnv: lookupEnv, index: c.index}
+	d.decode(root, reflect.ValueOf(c).Elem(), "")
+	v := &validator{c: c, problems: d.problems, bad: map[string]bool{}}
+	for _, p := range d.problems {
+		v.bad[p.Path] = true
+	}
+	for _, path := range d.meant {
+		v.bad[path] = true // it is not missing, only misspelt
+	}
+	v.resolve(dir)
+	v.check()
+	if err := v.problems.asError(); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// yamlLine finds the line in the messages of the YAML library.
+var yamlLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?`)
+
+// document reads the one document of the file.
+func document(text []byte, file string) (*yaml.Node, error) {
+	var doc, another yaml.Node
+	dec := yaml.NewDecoder(bytes.NewReader(text))
+	err := dec.Decode(&doc)
+	if errors.Is(err, io.EOF) || err == nil && doc.Content[0].Tag == "!!null" {
+		return nil, whole(file, 1, fault.New(CodeEmpty, file))
+	}
+	if err != nil {
+		return nil, notYAML(file, err)
+	}
+	switch err := dec.Decode(&another); {
+	case err == nil:
+		return nil, whole(file, another.Line, fault.New(CodeSeveralDocuments, file))
+	case !errors.Is(err, io.EOF):
+		return nil, notYAML(file, err)
+	}
+	return doc.Content[0], nil
+}
+
+func notYAML(file string, err error) Problems {
+	line := 1
+	found := yamlLine.FindStringSubmatch(err.Error())
+	if found != nil && found[1] != "" {
+		line, _ = strconv.Atoi(found[1])
+	}
+	return whole(file, line, fault.New(CodeNotYAML, file, "reason", yamlLine.ReplaceAllString(err.Error(), "")).Because(err))
+}

@@ -1,0 +1,79 @@
+package config
+
+import (
+	"fmt"
+	"log/slog"
+	"strconv"
+	"strings"
+	"time"
+
+	"pabal/internal/fault"
+)
+
+// Secret is a value that never prints. Every way of writing it gives "***". It
+// holds a pointer because package fmt shows what is inside for a few wrong verbs
+// without asking the type.
+type Secret struct{ value *string }
+
+const masked = "***"
+
+// NewSecret is for programs that make a configuration without a file.
+func NewSecret(value string) Secret { return Secret{&value} }
+
+// Reveal gives the value. Hand it straight to where it is needed.
+func (s Secret) Reveal() string {
+	if s.value == nil {
+		return ""
+	}
+	return *s.value
+}
+
+// Format covers every verb of package fmt, also those that would look inside.
+func (Secret) Format(f fmt.State, _ rune)   { _, _ = f.Write([]byte(masked)) }
+func (Secret) String() string               { return masked }
+func (Secret) GoString() string             { return masked }
+func (Secret) LogValue() slog.Value         { return slog.StringValue(masked) }
+func (Secret) MarshalJSON() ([]byte, error) { return []byte(`"` + masked + `"`), nil }
+func (Secret) MarshalText() ([]byte, error) { return []byte(masked), nil }
+func (Secret) MarshalYAML() (any, error)    { return masked, nil }
+
+// Size is a number of bytes, written as a number or with KiB, MiB or GiB.
+type Size int64
+
+func parseSize(text string) (Size, *fault.Error) {
+	number, unit := text, int64(1)
+	for suffix, factor := range map[string]int64{"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30} {
+		if cut, ok := strings.CutSuffix(text, suffix); ok {
+			number, unit = strings.TrimSpace(cut), factor
+		}
+	}
+	n, err := strconv.ParseInt(number, 10, 64)
+	if err != nil || n < 0 || n > (1<<62)/unit {
+		return 0, fault.New(CodeWantSize, text)
+	}
+	return Size(n * unit), nil
+}
+
+// TimeOfDay is minutes after midnight, 0 to 1440 (24:00).
+type TimeOfDay int
+
+func (t TimeOfDay) String() string { return fmt.Sprintf("%02d:%02d", int(t)/60, int(t)%60) }
+
+func parseTimeOfDay(text string) (TimeOfDay, *fault.Error) {
+	hour, minute, ok := strings.Cut(text, ":")
+	h, err1 := strconv.ParseUint(hour, 10, 8)
+	m, err2 := strconv.ParseUint(minute, 10, 8)
+	t := TimeOfDay(h*60 + m)
+	if !ok || err1 != nil || err2 != nil || len(hour) != 2 || len(minute) != 2 || m > 59 || t > 24*60 {
+		return 0, fault.New(CodeWantTimeOfDay, text)
+	}
+	return t, nil
+}
+
+func parseDuration(text string) (time.Duration, *fault.Error) {
+	d, err := time.ParseDuration(text)
+	if err != nil || d < 0 {
+		return 0, fault.New(CodeWantDuration, text)
+	}
+	return d, nil
+}
