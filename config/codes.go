@@ -24,6 +24,7 @@ const (
 	CodeWantDuration   fault.Code = "config.want_duration"
 	CodeWantSize       fault.Code = "config.want_size"
 	CodeWantTimeOfDay  fault.Code = "config.want_time_of_day"
+	CodeEmptyEntry     fault.Code = "config.empty_entry"
 	CodeRequired       fault.Code = "config.required"
 	CodeNotOneOf       fault.Code = "config.not_one_of"
 	CodeNotOneOfNear   fault.Code = "config.not_one_of_near"
@@ -61,5 +62,6 @@ const (
 	CodeStripNothing      fault.Code = "config.strip_nothing"
 	CodeSpanOutside       fault.Code = "config.span_outside"
 	CodeGoesWith          fault.Code = "config.goes_with"
+	CodeDateLength        fault.Code = "config.date_length"
 	CodeBadFlag           fault.Code = "config.bad_flag"
 )

@@ -22,6 +22,7 @@ type decoder struct {
 	index     index
 	problems  Problems
 	meant     []string // paths that misspelt keys probably stand for
+	broken    []string // paths under which nothing could be decoded
 }
 
 func (d *decoder) problem(node *yaml.Node, path string, f *fault.Error) {
@@ -62,10 +63,11 @@ func (d *decoder) decode(node *yaml.Node, into reflect.Value, path string) {
 	}
 }
 
-// entry is called for each key of a mapping that is not there twice.
+// mapping calls entry for each key; one that is there again is a problem.
 func (d *decoder) mapping(node *yaml.Node, path string, entry func(key, value *yaml.Node, path string)) {
 	if node.Kind != yaml.MappingNode {
 		d.problem(node, path, fault.New(CodeWantMapping, path))
+		d.broken = append(d.broken, path)
 		return
 	}
 	lines := map[string]int{}
@@ -119,6 +121,7 @@ func (d *decoder) structure(node *yaml.Node, into reflect.Value, path string) {
 func (d *decoder) list(node *yaml.Node, into reflect.Value, path string) {
 	if node.Kind != yaml.SequenceNode {
 		d.problem(node, path, fault.New(CodeWantList, path))
+		d.broken = append(d.broken, path)
 		return
 	}
 	into.Set(reflect.MakeSlice(into.Type(), len(node.Content), len(node.Content)))
@@ -126,7 +129,8 @@ func (d *decoder) list(node *yaml.Node, into reflect.Value, path string) {
 		inside := fmt.Sprintf("%s[%d]", path, i)
 		d.index.places[inside] = place{item.Line, item.Column}
 		if item.Tag == "!!null" {
-			d.problem(item, inside, fault.New(CodeRequired, inside, "field", inside))
+			d.problem(item, inside, fault.New(CodeEmptyEntry, inside))
+			d.broken = append(d.broken, inside)
 			continue
 		}
 		d.decode(item, into.Index(i), inside)

@@ -67,10 +67,15 @@ func parse(text []byte, file, dir string, lookupEnv func(string) (string, bool))
 	}
 	c := &Config{index: index{file: file, places: map[string]place{}}}
 	d := &decoder{dir: dir, lookupEnv: lookupEnv, index: c.index}
-	d.decode(root, reflect.ValueOf(c).Elem(), "")
-	v := &validator{c: c, problems: d.problems, bad: map[string]bool{}}
+	if d.decode(root, reflect.ValueOf(c).Elem(), ""); root.Kind != yaml.MappingNode {
+		return nil, d.problems
+	}
+	v := &validator{c: c, problems: d.problems, bad: map[string]bool{}, broken: map[string]bool{}}
 	for _, p := range d.problems {
 		v.bad[p.Path] = true
+	}
+	for _, path := range d.broken {
+		v.broken[path] = true
 	}
 	for _, path := range d.meant {
 		v.bad[path] = true // it is not missing, only misspelt

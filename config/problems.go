@@ -92,10 +92,13 @@ func (x index) locate(path string) place {
 		if at, ok := x.places[path]; ok {
 			return at
 		}
-		path = path[:max(0, strings.LastIndexAny(path, ".["))]
+		path = parent(path)
 	}
 	return place{1, 1}
 }
+
+// parent of files[2].record is files[2], and of that files.
+func parent(path string) string { return path[:max(0, strings.LastIndexAny(path, ".["))] }
 
 // Locate says where a path such as files[2].wire_name stands. What is not
 // written in the file is located at what surrounds it. Line and column count

@@ -20,12 +20,18 @@ type validator struct {
 	c        *Config
 	problems Problems
 	bad      map[string]bool // paths that have a problem already
+	broken   map[string]bool // paths under which everything is unknown
 }
 
-// add notes a problem, unless the value at this path is known to be wrong.
+// add notes a problem, unless it only follows from one that is noted already.
 func (v *validator) add(path string, f *fault.Error) {
 	if v.bad[path] {
 		return
+	}
+	for around := path; around != ""; around = parent(around) {
+		if v.broken[around] {
+			return
+		}
 	}
 	v.bad[path] = true
 	at := v.c.index.locate(path)
@@ -279,7 +285,9 @@ func (v *validator) routers() {
 func (v *validator) instance(path string, id *string) {
 	var known []string
 	for _, in := range v.c.Instances {
-		known = append(known, in.ID)
+		if !slices.Contains(known, in.ID) {
+			known = append(known, in.ID)
+		}
 	}
 	at := path + ".instance"
 	switch {

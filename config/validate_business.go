@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -176,7 +177,7 @@ func (v *validator) checks(path string, f *File) {
 			}
 			v.field(at, d.Offset, d.Length, f.Record)
 			if d.Format != "" && d.Length != len(d.Format) {
-				v.between(at+".length", int64(d.Length), int64(len(d.Format)), int64(len(d.Format)))
+				v.add(at+".length", fault.New(CodeDateLength, strconv.Itoa(d.Length), "format", d.Format, "length", len(d.Format)))
 			}
 		}
 	}

@@ -1,12 +1,15 @@
 package catalog
 
 import (
+	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -23,7 +26,13 @@ type source struct {
 	uses     map[string]int        // how often "dir.Const" is mentioned beside its declaration
 	literals map[string]bool       // every string literal outside tests
 	calls    []call
-	twice    []string
+	twice    []declared
+}
+
+// declared is a code and where.
+type declared struct {
+	code fault.Code
+	at   string
 }
 
 // call is one fault.New(Const, subject, "key", …) whose keys are all literal.
@@ -50,25 +59,25 @@ func readModule(t *testing.T, root string) *source {
 		codes: map[fault.Code]string{}, byName: map[string]fault.Code{},
 		uses: map[string]int{}, literals: map[string]bool{},
 	}
-	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+	err := filepath.WalkDir(root, func(name string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
 		if d.IsDir() {
-			if path != root && (strings.HasPrefix(d.Name(), ".") || d.Name() == "testdata") {
+			if name != root && (strings.HasPrefix(d.Name(), ".") || d.Name() == "testdata") {
 				return filepath.SkipDir
 			}
 			return nil
 		}
-		if !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+		if !strings.HasSuffix(name, ".go") || strings.HasSuffix(name, "_test.go") {
 			return nil
 		}
-		rel, err := filepath.Rel(root, path)
+		rel, err := filepath.Rel(root, name)
 		if err != nil {
 			return err
 		}
 		set := token.NewFileSet()
-		file, err := parser.ParseFile(set, path, nil, parser.SkipObjectResolution)
+		file, err := parser.ParseFile(set, name, nil, parser.SkipObjectResolution)
 		if err != nil {
 			return err
 		}
@@ -140,8 +149,9 @@ func (s *source) constants(spec *ast.ValueSpec, full func(ast.Expr) string, at s
 			continue
 		}
 		text, _ := strconv.Unquote(lit.Value)
-		if before, dup := s.codes[fault.Code(text)]; dup {
-			s.twice = append(s.twice, text+" at "+before+" and "+at)
+		if _, dup := s.codes[fault.Code(text)]; dup {
+			s.twice = append(s.twice, declared{fault.Code(text), at})
+			continue
 		}
 		s.codes[fault.Code(text)] = at
 		s.byName[named(spec.Names[i].Name)] = fault.Code(text)
@@ -165,39 +175,49 @@ func newFault(n *ast.CallExpr, full func(ast.Expr) string) (call, bool) {
 	return c, true
 }
 
+// TestCodesAndSentencesMatch has one subtest per package, so that
+// -run TestCodesAndSentencesMatch/naming looks at one.
 func TestCodesAndSentencesMatch(t *testing.T) {
 	c, err := Load()
 	require.NoError(t, err)
 	s := readModule(t, moduleRoot(t))
 	require.Contains(t, s.codes, CodeInternal, "the reader of Go files finds the code of this package")
 
-	for _, both := range s.twice {
-		t.Errorf("code declared twice: %s", both)
+	wrong := map[string][]string{} // by directory
+	note := func(at, format string, args ...any) {
+		wrong[path.Dir(at)] = append(wrong[path.Dir(at)], at+": "+fmt.Sprintf(format, args...))
+	}
+	for _, twice := range s.twice {
+		note(twice.at, "code %s is declared at %s too", twice.code, s.codes[twice.code])
 	}
 	for code, at := range s.codes {
 		if _, ok := c.entries[code]; !ok {
-			t.Errorf("%s: code %s has no entry in the catalogue", at, code)
+			note(at, "code %s has no entry in the catalogue", code)
 		}
 	}
 	for name, code := range s.byName {
 		if s.uses[name] < 1 {
-			t.Errorf("%s: code %s is declared and never raised", s.codes[code], code)
+			note(s.codes[code], "code %s is declared and never raised", code)
 		}
 	}
 	for code := range c.entries {
 		if _, declared := s.codes[code]; !declared && !s.asLiteral(string(code)) {
-			t.Errorf("catalogue entry %s has no constant of type fault.Code", code)
+			note("sentences/"+string(code), "has no constant of type fault.Code")
 		}
 	}
 	for _, call := range s.calls {
-		e := c.entries[s.byName[call.code]]
-		for _, text := range []string{e.EN, e.NextEN} {
-			for _, name := range placeholders(text) {
-				if name != "subject" && !call.keys[name] {
-					t.Errorf("%s: the sentence of %s needs {%s}, which this call does not give", call.at, s.byName[call.code], name)
-				}
+		code := s.byName[call.code]
+		for _, name := range placeholders(c.entries[code].EN + c.entries[code].NextEN) {
+			if name != "subject" && !call.keys[name] {
+				note(call.at, "the sentence of %s needs {%s}, which this call does not give", code, name)
 			}
 		}
+	}
+	for dir, lines := range wrong {
+		t.Run(dir, func(t *testing.T) {
+			slices.Sort(lines)
+			t.Error(strings.Join(lines, "\n"))
+		})
 	}
 }
 

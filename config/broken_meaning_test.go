@@ -1,0 +1,104 @@
+package config_test
+
+// brokenMeaning has what does not fit together.
+var brokenMeaning = []broken{
+	{"zone", "host: bat01", "host: bat01\nzone: Asia/Seol",
+		`3:7: zone: "Asia/Seol" is not a time zone. Write a name such as Asia/Seoul.`},
+	{"database of another kind", "sqlite:pabal.db", "mysql://u:secret@h/db",
+		`3:18: database.url: A database address cannot begin with "mysql". Write sqlite:FILE or postgres://….`},
+	{"database without a name", "sqlite:pabal.db", "sqlite:",
+		`3:18: database.url: A database address cannot begin with "sqlite". Write sqlite:FILE or postgres://….`},
+	{"address without a port", `"127.0.0.1:9001"`, "127.0.0.1",
+		`16:14: institutions[0].connect: "127.0.0.1" is not an address. Write host and port number, for example 127.0.0.1:9100.`},
+	{"address with a named port", "127.0.0.1:9001", "127.0.0.1:ftp",
+		`16:14: institutions[0].connect: "127.0.0.1:ftp" is not an address. Write host and port number, for example 127.0.0.1:9100.`},
+	{"port too large", "127.0.0.1:9001", "127.0.0.1:70000",
+		`16:14: institutions[0].connect: "127.0.0.1:70000" is not an address. Write host and port number, for example 127.0.0.1:9100.`},
+	{"same port twice", `listen: [ { address: "127.0.0.1:9100", profile: edi } ]`, `listen: [ { address: "127.0.0.1:9100", profile: edi }, { address: ":9100", profile: cms } ]`,
+		`10:71: instances[0].listen[1].address: :9100 is listened on twice; the first is in line 10. Give each its own port.`},
+	{"listening without a profile", ", profile: edi", "",
+		`10:15: instances[0].listen[0].profile: "profile" is missing. Add it; "pabal init DIR" writes an example that explains every setting.`},
+	{"institution twice", "jobs:", "  - { code: KFTC, profile: edi, side: centre, wire_code: A }\njobs:",
+		`19:13: institutions[1].code: "KFTC" is used twice; the first is in line 12. Give each its own code.`},
+	{"job twice", "files:", "  - { code: CMS, institution: KFTC }\nfiles:",
+		`21:13: jobs[1].code: "CMS" is used twice; the first is in line 20. Give each its own code.`},
+	{"instance twice", "institutions:\n", `  - { id: one }
+routers: [ { id: fileScanRouter, kind: instance, instance: one } ]
+institutions:
+`,
+		`11:11: instances[1].id: "one" is used twice; the first is in line 9. Give each its own code.`},
+	{"unknown institution of a file", "    institution: KFTC", "    institution: KFTX",
+		`23:18: files[0].institution: There is no institution "KFTX" (registered: KFTC). Correct the code, or add the institution under institutions.`},
+	{"unknown institution of a job", "CMS, institution: KFTC", "CMS, institution: KFB",
+		`20:31: jobs[0].institution: There is no institution "KFB" (registered: KFTC). Correct the code, or add the institution under institutions.
+24:10: files[0].job: Institution KFTC has no job "CMS" (registered: -). Correct the code, or add the job under jobs.`},
+	{"unknown job", "    job: CMS", "    job: CMX",
+		`24:10: files[0].job: Institution KFTC has no job "CMX" (registered: CMS). Correct the code, or add the job under jobs.`},
+	{"unknown instance", "    side", "    instance: two\n    side",
+		`14:15: institutions[0].instance: There is no instance "two" (registered: one). Correct the ID, or add the instance under instances.`},
+	{"no instance chosen", "institutions:\n", `  - { id: two }
+routers: [ { id: fileScanRouter, kind: 배치분배인스턴스, instance: one } ]
+institutions:
+`,
+		`14:5: institutions[0].instance: There are several instances (one, two) and none is chosen here. Add "instance:" with one of them.`},
+	{"no router for several instances", "institutions:\n  - code: KFTC", `  - { id: two }
+institutions:
+  - instance: one
+    code: KFTC`,
+		`1:1: routers: No router is called fileScanRouter, so nobody would look into the scan directory. Add a router with this ID, a kind and an instance.`},
+	{"unknown kind of router", "host: bat01", "host: bat01\nrouters: [ { id: fileScanRouter, kind: 배치분배 } ]",
+		`3:40: routers[0].kind: "배치분배" is not possible here. Possible are: instance, distributor, 배치인스턴스, 배치분배인스턴스.`},
+	{"instance that is no directory", "id: one", "id: one/two",
+		`9:9: instances[0].id: "one/two" cannot be an instance ID: it becomes the name of a directory. Use letters, digits, "_" and "-", for example instance_BAT_01.`},
+	{"instances of one directory", "institutions:\n", `  - { id: o_ne }
+routers: [ { id: fileScanRouter, kind: instance, instance: one } ]
+institutions:
+`,
+		`11:11: instances[1].id: Instances o_ne and one would share the work directory one. Choose IDs that differ in more than underscores.
+14:5: institutions[0].instance: There are several instances (one, o_ne) and none is chosen here. Add "instance:" with one of them.`},
+	{"same directory", "data/work", "data/scan/",
+		`6:24: system.WORK_DIRECTORY_NAME: SCAN_DIRECTORY_NAME and WORK_DIRECTORY_NAME are the same: DIR/data/scan. Give each its own directory. backup and error stand beside the scan directory.`},
+	{"directory inside another", "data/receive", "data/work/in",
+		`7:27: system.RECEIVE_DIRECTORY_NAME: RECEIVE_DIRECTORY_NAME lies inside WORK_DIRECTORY_NAME: DIR/data/work/in. Choose directories side by side. backup and error stand beside the scan directory.`},
+	{"scan beside backup", "data/receive", "data/backup",
+		`7:27: system.RECEIVE_DIRECTORY_NAME: RECEIVE_DIRECTORY_NAME and backup are the same: DIR/data/backup. Give each its own directory. backup and error stand beside the scan directory.`},
+	{"database in the scan directory", "sqlite:pabal.db", "sqlite:data/scan/pabal.db",
+		`3:18: database.url: database.url lies inside SCAN_DIRECTORY_NAME: DIR/data/scan/pabal.db. Choose directories side by side. backup and error stand beside the scan directory.`},
+	{"nobody connects", `    listen: [ { address: "127.0.0.1:9100", profile: edi } ]
+institutions:
+  - code: KFTC
+    profile: cms
+    side: institution
+    wire_code: "12345678"
+    connect: "127.0.0.1:9001"
+    receive_windows:
+      - { from: "03:00", to: "06:00", every: 10m, days: [mon] }
+`, "institutions:\n  - { code: KFTC, profile: cms, side: institution, wire_code: X }\n",
+		`11:5: institutions[0].connect: Institution KFTC has no address to call, and its instance one listens nowhere. Add "connect:" to the institution, or "listen:" to the instance.`},
+	{"window without an address", "    connect: \"127.0.0.1:9001\"\n", "",
+		`16:5: institutions[0].receive_windows: Institution KFTC has receive windows but no address to call. Add "connect:", or remove the windows if they call us.`},
+	{"empty window", `to: "06:00"`, `to: "03:00"`,
+		`18:9: institutions[0].receive_windows[0]: From and to are both 03:00. Write different times; "00:00" to "24:00" is the whole day.`},
+	{"window without an end", `, to: "06:00"`, "",
+		`18:9: institutions[0].receive_windows[0].to: "to" is missing. Add it; "pabal init DIR" writes an example that explains every setting.`},
+	{"retry that shrinks", "    side", "    retry: { first: 10m, max: 30s }\n    side",
+		`14:31: institutions[0].retry.max: The longest pause 30s is shorter than the first one, 10m0s. Make max at least as long as first.`},
+	{"strip without line ends", "{ length: 150 }", "{ length: 150, strip: true }",
+		`26:35: files[0].record.strip: There are no line ends to strip. Set line_end to lf or crlf, or remove strip.`},
+	{"field outside of the record", "offset: 27", "offset: 143",
+		`28:18: files[0].checks.trailer.count_at: The field ends at byte 151, but the record has 150 bytes. Offsets count from 0. Correct the offset, the length or the record length.`},
+	{"amount without its field", "count_at:", "amount_at:",
+		`28:18: files[0].checks.trailer.amount_at: "amount_at" is of no use without "amount_field". Add "amount_field", or remove "amount_at".`},
+	{"date that is too short", "trailer: {", "header: { date_at: { offset: 27, length: 4, format: yyMMdd } }\n      trailer: {",
+		`28:48: files[0].checks.header.date_at.length: The date pattern yyMMdd has 6 characters, but the field is said to have 4. Correct the pattern, or leave length out.`},
+	{"rule without an expression", "      trailer:", "      rules: [ { name: sum } ]\n      trailer:",
+		`28:16: files[0].checks.rules[0].expr: "expr" is missing. Add it; "pabal init DIR" writes an example that explains every setting.`},
+	{"flag without its dot", "    job: CMS\n", "    job: CMS\n    flag: { ready: fin }\n",
+		`25:20: files[0].flag.ready: "fin" is not the suffix of a flag file. Write it with its dot, for example .fin.`},
+	{"secret from nowhere", "    side", "    sender: { name: x, password: \"${env:NONE}\" }\n    side",
+		`14:34: institutions[0].sender.password: The environment variable NONE is not set or empty. Set it for the service that starts pabal.`},
+	{"secret in part", "    side", "    sender: { name: x, password: \"a${env:NONE}\" }\n    side",
+		`14:34: institutions[0].sender.password: A secret with "${" must be exactly ${env:NAME} or ${file:/path}. Write nothing before or after it.`},
+	{"secret in another place", "host: bat01", `host: "${env:HOST}"`,
+		`2:7: host: ${env:…} and ${file:…} are read only for passwords. Write the value itself.`},
+}
