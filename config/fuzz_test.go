@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"os"
 	"testing"
 
@@ -24,8 +25,8 @@ func FuzzParse(f *testing.F) {
 			}
 			return
 		}
-		problems, ok := err.(Problems)
-		if !ok || len(problems) == 0 {
+		var problems Problems
+		if !errors.As(err, &problems) || len(problems) == 0 {
 			t.Fatalf("not a list of problems: %v", err)
 		}
 		for _, p := range problems {

@@ -80,7 +80,7 @@ func (v *validator) lasts(path string, value, low, high time.Duration) {
 	}
 }
 
-// unique wants every key once. keys have a path and what must be unique.
+// unique wants every key once; seen keeps the path at which each stood first.
 func (v *validator) unique(seen map[string]string, path, key, shown string) {
 	if first, twice := seen[key]; twice {
 		at := v.c.index.locate(first)

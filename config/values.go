@@ -28,14 +28,26 @@ func (s Secret) Reveal() string {
 	return *s.value
 }
 
-// Format covers every verb of package fmt, also those that would look inside.
-func (Secret) Format(f fmt.State, _ rune)   { _, _ = f.Write([]byte(masked)) }
-func (Secret) String() string               { return masked }
-func (Secret) GoString() string             { return masked }
-func (Secret) LogValue() slog.Value         { return slog.StringValue(masked) }
+// Format writes *** under every verb of package fmt that asks the type.
+func (Secret) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(masked)) }
+
+// String gives ***, as do all the other ways out below.
+func (Secret) String() string { return masked }
+
+// GoString is for %#v.
+func (Secret) GoString() string { return masked }
+
+// LogValue is for package slog.
+func (Secret) LogValue() slog.Value { return slog.StringValue(masked) }
+
+// MarshalJSON is for package encoding/json.
 func (Secret) MarshalJSON() ([]byte, error) { return []byte(`"` + masked + `"`), nil }
+
+// MarshalText is for the encoders that know neither JSON nor YAML.
 func (Secret) MarshalText() ([]byte, error) { return []byte(masked), nil }
-func (Secret) MarshalYAML() (any, error)    { return masked, nil }
+
+// MarshalYAML is for package yaml.
+func (Secret) MarshalYAML() (any, error) { return masked, nil }
 
 // Size is a number of bytes, written as a number or with KiB, MiB or GiB.
 type Size int64
