@@ -70,8 +70,9 @@ CREATE TABLE transfers (
 );
 
 -- What stages still have work with. Finished rows are not in it, so a claim
--- costs the same however many there are.
-CREATE INDEX transfers_claimable ON transfers (status, created_at, id) WHERE claimable = 1;
+-- costs the same however many there are. The first column, which is always 1,
+-- makes SQLite prefer it to transfers_status, which has the finished ones too.
+CREATE INDEX transfers_claimable ON transfers (claimable, status, created_at, id) WHERE claimable = 1;
 -- Rows that an instance holds, for settling them when it starts again.
 CREATE INDEX transfers_owned ON transfers (owner, term) WHERE claimable = 1;
 -- Claimed files that are not backed up yet (a send stage never waits for it).

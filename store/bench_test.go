@@ -1,0 +1,145 @@
+package store_test
+
+import (
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"pabal/store"
+	"pabal/transfer"
+)
+
+// The benchmarks measure design D3: durable block rows of 400 KB in one
+// database, and what claiming costs beside many finished rows.
+
+const benchData, benchPerBlock = 4057, 100
+
+func benchStore(b *testing.B) (*store.Store, func() *transfer.Transfer) {
+	s, err := store.Open(b.Context(), store.Options{URL: "sqlite:" + b.TempDir() + "/pabal.db", Server: true})
+	require.NoError(b, err)
+	b.Cleanup(func() { require.NoError(b, s.Close()) })
+	require.NoError(b, s.Migrate(b.Context()))
+	now := time.Now()
+	term, err := s.Begin(b.Context(), now, "one", "host", 1)
+	require.NoError(b, err)
+	return s, func() *transfer.Transfer {
+		t := &transfer.Transfer{Direction: transfer.Receive, Status: transfer.Receiving, Owner: "one", Term: term,
+			DataSize: benchData, PerBlock: benchPerBlock}
+		require.NoError(b, s.Create(b.Context(), now, t))
+		return t
+	}
+}
+
+func benchBlock() transfer.Block {
+	b := transfer.Block{Payload: make([]byte, benchData*benchPerBlock)}
+	for i := range b.Payload {
+		b.Payload[i] = byte(i * 7)
+	}
+	for seq := 1; seq <= benchPerBlock; seq++ {
+		b.Lengths = append(b.Lengths, benchData)
+		b.Held.Add(seq)
+	}
+	return b
+}
+
+// BenchmarkPutBlocks writes blocks durably, one call each, from one and more
+// sessions at once.
+func BenchmarkPutBlocks(b *testing.B) {
+	for _, sessions := range []int{1, 4} {
+		b.Run(fmt.Sprint("sessions=", sessions), func(b *testing.B) {
+			s, create := benchStore(b)
+			b.SetBytes(benchData * benchPerBlock)
+			b.ReportAllocs()
+			b.ResetTimer()
+			var wg sync.WaitGroup
+			for i := range sessions {
+				t := create()
+				n := b.N / sessions
+				if i == 0 {
+					n += b.N % sessions
+				}
+				wg.Go(func() {
+					block := benchBlock()
+					for number := int64(1); number <= int64(n); number++ {
+						block.Number, block.Offset = number, (number-1)*t.Geometry().BlockBytes()
+						if _, err := s.PutBlocks(b.Context(), t.CreatedAt, t.Ref(), []transfer.Block{block}, nil); err != nil {
+							b.Error(err)
+							return
+						}
+					}
+				})
+			}
+			wg.Wait()
+		})
+	}
+}
+
+// BenchmarkReadRange reads blocks of 400 KB, and single telegrams.
+func BenchmarkReadRange(b *testing.B) {
+	s, create := benchStore(b)
+	t := create()
+	const blocks = 100
+	for number := int64(1); number <= blocks; number++ {
+		block := benchBlock()
+		block.Number, block.Offset = number, (number-1)*t.Geometry().BlockBytes()
+		_, err := s.PutBlocks(b.Context(), t.CreatedAt, t.Ref(), []transfer.Block{block}, nil)
+		require.NoError(b, err)
+	}
+	for _, length := range []int64{benchData * benchPerBlock, benchData} {
+		b.Run(fmt.Sprint("bytes=", length), func(b *testing.B) {
+			b.SetBytes(length)
+			b.ReportAllocs()
+			dst := make([]byte, 0, length)
+			for i := range b.N {
+				at := int64(i) * length % (blocks * benchData * benchPerBlock)
+				if _, err := s.ReadRange(b.Context(), t.ID, at, length, dst); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+	b.Run("verify", func(b *testing.B) {
+		b.SetBytes(blocks * benchData * benchPerBlock)
+		for range b.N {
+			if _, err := s.Verify(b.Context(), t.ID); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}
+
+// BenchmarkChange changes a status durably, from one and from many at once.
+func BenchmarkChange(b *testing.B) {
+	for _, sessions := range []int{1, 16} {
+		b.Run(fmt.Sprint("sessions=", sessions), func(b *testing.B) {
+			s, create := benchStore(b)
+			b.ReportAllocs()
+			b.SetParallelism(sessions)
+			b.ResetTimer()
+			var wg sync.WaitGroup
+			for i := range sessions {
+				t := create()
+				n := b.N / sessions
+				if i == 0 {
+					n += b.N % sessions
+				}
+				wg.Go(func() {
+					for k := range n {
+						_, err := s.Change(b.Context(), t.CreatedAt, t.Ref(), func(t *transfer.Transfer) error {
+							t.Missed = int64(k)
+							return nil
+						})
+						if err != nil {
+							b.Error(err)
+							return
+						}
+					}
+				})
+			}
+			wg.Wait()
+		})
+	}
+}
