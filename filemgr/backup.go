@@ -14,16 +14,22 @@ import (
 	"pabal/internal/place"
 )
 
+// Directories beside the scan directory (design §5).
+const (
+	backupDir = "backup"
+	errorDir  = "error"
+)
+
 // BackupPath is where the backup of a sent file goes:
 // backup/YYYYMMDD/<name>YYYYMMDDHHmmssSSS beside the scan directory, in business
 // time (design §5, D9).
 func BackupPath(scanDir, name string, at time.Time, zone *time.Location) string {
-	return datedPath(scanDir, "backup", name, at.In(zone))
+	return datedPath(scanDir, backupDir, name, at.In(zone))
 }
 
 // ErrorPath is where a refused file goes, as BackupPath but below error/.
 func ErrorPath(scanDir, name string, at time.Time, zone *time.Location) string {
-	return datedPath(scanDir, "error", name, at.In(zone))
+	return datedPath(scanDir, errorDir, name, at.In(zone))
 }
 
 func datedPath(scanDir, kind, name string, at time.Time) string {

@@ -22,8 +22,8 @@ type Dirs struct {
 
 // CheckDirs proves at start that the directories can do what is asked of them:
 // they exist, none is the same as another or inside it, files can be made in
-// them, and a file can be renamed from scan to work, which bind mounts refuse
-// even on one device. Paths of the problems are "scan", "work", "receive".
+// them and in backup/ and error/ beside the scan directory, and a file can be
+// renamed from scan to work, which bind mounts refuse even on one device. Paths of the problems are "scan", "work", "receive".
 func CheckDirs(d Dirs) []fault.Problem {
 	var problems []fault.Problem
 	add := func(path string, err error) {
@@ -44,6 +44,11 @@ func CheckDirs(d Dirs) []fault.Problem {
 		}
 		all = append(all, n)
 		add(n.name, probe(n.dir))
+	}
+	if d.Scan != "" {
+		for _, kind := range []string{backupDir, errorDir} {
+			add("scan", probeBeside(d.Scan, kind))
+		}
 	}
 	if d.Scan != "" && d.Work != "" && len(problems) == 0 {
 		add("work", probeRename(d.Scan, d.Work))
@@ -86,6 +91,23 @@ func probe(dir string) error {
 	}
 	_, werr := f.WriteString("probe")
 	return osFault(dir, errors.Join(werr, f.Close(), os.Remove(path)))
+}
+
+// probeBeside proves that backup/ or error/ can be written, or made if it is
+// not there yet.
+func probeBeside(scan, kind string) error {
+	parent := filepath.Dir(filepath.Clean(scan))
+	dir := filepath.Join(parent, kind)
+	there, err := exists(dir)
+	switch {
+	case err != nil:
+		return err
+	case overlap(scan, dir):
+		return fault.New(CodeDirOverlap, scan, "other", dir)
+	case there:
+		return probe(dir)
+	}
+	return probe(parent)
 }
 
 func probeRename(scan, work string) error {

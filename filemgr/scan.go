@@ -22,7 +22,8 @@ type ScanOptions struct {
 
 	// FlagFor returns the suffix of the flag file that the registration of the
 	// file called name asks for, such as ".fin", or "" if it asks for none. The
-	// suffix starts with a dot. nil = no flag files.
+	// suffix starts with a dot. It is called several times per name and scan, so
+	// it should be cheap. nil = no flag files.
 	FlagFor func(name string) string
 }
 
@@ -166,7 +167,7 @@ func (s *Scanner) look(name string, now time.Time, present map[string]bool) (*Re
 	if id := identityOf(fi); id != seen.identity {
 		seen.identity, seen.still = id, now
 	}
-	settled := now.Sub(seen.still) >= s.o.Settle && (s.o.Settle <= 0 || seen.still != now)
+	settled := now.Sub(seen.still) >= s.o.Settle
 
 	flag, f := s.flag(name, fi, present, settled)
 	switch {

@@ -247,13 +247,17 @@ func TestCheckDirs(t *testing.T) {
 	}
 	require.NoError(t, os.Symlink(good.Scan, filepath.Join(root, "alias")))
 	put(t, filepath.Join(root, "file"), nil)
+	other := mk("second/scan")
+	put(t, filepath.Join(root, "second", "backup"), nil)
 	for _, c := range []struct {
 		name string
 		dirs Dirs
 		path string
 		code fault.Code
 	}{
-		{"missing", Dirs{Scan: filepath.Join(root, "none")}, "scan", CodeDirMissing},
+		{"missing", Dirs{Receive: filepath.Join(root, "none")}, "receive", CodeDirMissing},
+		{"beside a backup that is a file", Dirs{Scan: other}, "scan", CodeNotADir},
+		{"called backup", Dirs{Scan: mk("third/backup")}, "scan", CodeDirOverlap},
 		{"a file", Dirs{Receive: filepath.Join(root, "file")}, "receive", CodeNotADir},
 		{"the same", Dirs{Scan: good.Scan, Receive: good.Scan}, "receive", CodeDirOverlap},
 		{"inside", Dirs{Scan: good.Scan, Work: mk("scan/work")}, "work", CodeDirOverlap},

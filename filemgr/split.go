@@ -81,7 +81,6 @@ func Split(ctx context.Context, path string, o SplitOptions, emit func(transfer.
 		return Result{}, tooLarge(path, size, o.MaxWire)
 	}
 
-	fileSum := sha256.New()
 	var wireSum hash.Hash
 	wire := io.Writer(cut)
 	if !sameBytes(o.Form, o.Encoding) {
@@ -89,7 +88,7 @@ func Split(ctx context.Context, path string, o SplitOptions, emit func(transfer.
 		wire = io.MultiWriter(wireSum, cut)
 	}
 	out := toWire(o.Form, o.Encoding, wire)
-	read, err := pump(ctx, f, path, o.Progress, fileSum, check, out)
+	read, fileDigest, err := pump(ctx, f, path, o.Progress, check, out)
 	if err == nil {
 		err = cut.flush()
 	}
@@ -108,7 +107,7 @@ func Split(ctx context.Context, path string, o SplitOptions, emit func(transfer.
 		return Result{}, fault.New(CodeChanged, path, "was", before.Size(), "size", read)
 	}
 	r := Result{FileSize: read, WireSize: cut.size, Records: check.records,
-		FileDigest: hex.EncodeToString(fileSum.Sum(nil)),
+		FileDigest: fileDigest,
 		Blocks:     o.Geometry.Blocks(cut.size), Sequences: o.Geometry.Sequences(cut.size)}
 	r.WireDigest = r.FileDigest
 	if wireSum != nil {
@@ -117,24 +116,26 @@ func Split(ctx context.Context, path string, o SplitOptions, emit func(transfer.
 	return r, nil
 }
 
-// pump moves the file through digest, checks and transforms, and ends them.
+// pump moves the file through digest, checks and transforms, and ends them. The
+// digest, which costs as much as everything else, is computed beside the rest.
 func pump(ctx context.Context, f *os.File, path string, progress func(int64),
-	digest hash.Hash, check *checker, out *chain) (int64, error) {
-	buf := make([]byte, readBuffer)
-	var read int64
-	for {
+	check *checker, out *chain) (read int64, digest string, err error) {
+	sum := newDigester()
+	defer func() { digest = sum.finish() }()
+	for i := 0; ; i++ {
 		if err := ctx.Err(); err != nil {
-			return read, err
+			return read, "", err
 		}
+		buf := sum.buffer(i)
 		n, err := f.Read(buf)
 		if n > 0 {
 			read += int64(n)
-			digest.Write(buf[:n]) //nolint:errcheck // a hash never fails
+			sum.pieces <- buf[:n]
 			if _, werr := check.Write(buf[:n]); werr != nil {
-				return read, werr
+				return read, "", werr
 			}
 			if _, werr := out.Write(buf[:n]); werr != nil {
-				return read, werr
+				return read, "", werr
 			}
 			if progress != nil {
 				progress(read)
@@ -144,16 +145,48 @@ func pump(ctx context.Context, f *os.File, path string, progress func(int64),
 			break
 		}
 		if err != nil {
-			return read, osFault(path, err)
+			return read, "", osFault(path, err)
 		}
 	}
 	if err := check.Close(); err != nil {
-		return read, err
+		return read, "", err
 	}
-	if err := out.Close(); err != nil {
-		return read, err
+	return read, "", out.Close()
+}
+
+// digester computes a sha256 in a goroutine of its own. There are two buffers:
+// a piece is accepted only when the one before it is done, so the buffer of the
+// one before may be filled again.
+type digester struct {
+	buffers [2][]byte
+	pieces  chan []byte
+	done    chan string
+}
+
+func newDigester() *digester {
+	d := &digester{pieces: make(chan []byte), done: make(chan string)}
+	go func() {
+		h := sha256.New()
+		for p := range d.pieces {
+			h.Write(p) //nolint:errcheck // a hash never fails
+		}
+		d.done <- hex.EncodeToString(h.Sum(nil))
+	}()
+	return d
+}
+
+func (d *digester) buffer(i int) []byte {
+	b := &d.buffers[i%2]
+	if *b == nil {
+		*b = make([]byte, readBuffer)
 	}
-	return read, nil
+	return *b
+}
+
+// finish ends the goroutine and returns the digest of all pieces.
+func (d *digester) finish() string {
+	close(d.pieces)
+	return <-d.done
 }
 
 // unchanged says how the file at path differs from what was opened.

@@ -52,13 +52,7 @@ func Claim(r Ready, workDir, id string) (Claimed, error) {
 	default:
 		return Claimed{}, osFault(r.Path, err)
 	}
-	// Between the look and the rename another file can have taken the name.
-	// Then it goes back; should its place be taken meanwhile, it stays ours and
-	// enters as it is, which is what the caller sees when it is listed again.
-	if err := stillSeen(to, r); err != nil {
-		if back := place.NoReplace(to, r.Path); back != nil {
-			return Claimed{}, osFault(to, errors.Join(err, back))
-		}
+	if err := confirm(r, to); err != nil {
 		return Claimed{}, err
 	}
 	for _, dir := range []string{workDir, filepath.Dir(r.Path)} {
@@ -72,6 +66,20 @@ func Claim(r Ready, workDir, id string) (Claimed, error) {
 		}
 	}
 	return Claimed{ID: id, Name: r.Name, Path: to, Identity: r.Identity, Size: r.Size}, nil
+}
+
+// confirm looks again after the rename: between the first look and the rename
+// another file can have taken the name. Then it goes back. Should its place be
+// taken meanwhile, it stays where it is and WorkFiles finds it.
+func confirm(r Ready, to string) error {
+	err := stillSeen(to, r)
+	if err == nil {
+		return nil
+	}
+	if back := place.NoReplace(to, r.Path); back != nil {
+		return osFault(to, errors.Join(back, err))
+	}
+	return err
 }
 
 // stillSeen returns why the file at path is not the one that r saw.

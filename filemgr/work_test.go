@@ -84,6 +84,23 @@ func TestClaimLeavesWhatIsNotWhatWasSeen(t *testing.T) {
 	}
 }
 
+// Another file can take the name between the look and the rename; this is the
+// state right after that rename.
+func TestClaimGivesBackAFileThatSlippedIn(t *testing.T) {
+	r, work := dropped(t, "a", "content")
+	require.NoError(t, os.Rename(r.Path, r.Path+".away")) // removed, its inode could be used again
+	to := put(t, filepath.Join(work, "1~a"), []byte("another"))
+	requireCode(t, CodeReplaced, confirm(r, to))
+	require.Equal(t, "another", content(t, r.Path))
+	require.NoFileExists(t, to)
+
+	to = put(t, to, []byte("a third"))
+	err := confirm(r, to)
+	require.Error(t, err)
+	require.Equal(t, "another", content(t, r.Path))
+	require.Equal(t, "a third", content(t, to), "nothing is overwritten")
+}
+
 func TestClaimOnlyOnce(t *testing.T) {
 	r, work := dropped(t, "a", "content")
 	var wg sync.WaitGroup
