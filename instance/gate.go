@@ -1,0 +1,196 @@
+package instance
+
+import (
+	"context"
+	"strconv"
+	"time"
+
+	"pabal/internal/fault"
+	"pabal/protocol"
+	"pabal/protocol/line"
+	"pabal/store"
+	"pabal/transfer"
+)
+
+// fetchMost is how many files one fetch brings at most (protocols §3).
+const fetchMost = 512
+
+// Open finds the caller among our institutions by the code in its header and
+// holds its credentials against what was agreed.
+func (s *session) Open(ctx context.Context, t *protocol.Telegram) (line.Judgement, error) {
+	no := func(r protocol.Reason, e *fault.Error) (line.Judgement, error) {
+		return line.Judgement{Reason: r, Err: e}, nil
+	}
+	if !s.profile.RightBusiness(t) {
+		return no(protocol.Unregistered, fault.New(CodeBadBusiness, t.Text(protocol.Business)))
+	}
+	code := t.Text(s.profile.Session.CallerField)
+	for _, n := range s.insts {
+		if n.Profile.Name != s.profile.Name || n.Side != protocol.CentreSide {
+			continue
+		}
+		want := n.WireCode
+		if s.profile.Session.CallerField == protocol.From {
+			want = n.Peer
+		}
+		if want == code {
+			s.inst = n
+		}
+	}
+	if s.inst == nil {
+		return no(protocol.BadSender, fault.New(CodeUnknownPeer, code, "profile", s.profile.Name))
+	}
+	if want := s.inst.Expect; want.Name != "" {
+		name := t.Text(protocol.SenderName)
+		if name != want.Name {
+			s.inst = nil
+			return no(protocol.BadSender, fault.New(CodeBadSender, code, "sender", name))
+		}
+		if !s.profile.Session.Cipher.Matches(t.Text(protocol.SenderPassword), code, name, want.Password, s.business()) {
+			s.inst = nil
+			return no(protocol.BadPassword, fault.New(CodeBadPassword, code))
+		}
+	}
+	send := s.profile.Letters.Download != nil && t.Text(protocol.Direction) == string(s.profile.Letters.Download)
+	if s.inst.closedNow(s.business(), send) {
+		return no(protocol.ClosedHours, fault.New(CodeClosedHours, s.inst.Code))
+	}
+	d := transfer.Receive
+	s.slots = &s.inst.receive
+	if send {
+		d = transfer.Send
+		s.slots = &s.inst.send
+	}
+	s.slot = s.slots.take(s.cut, fault.New(CodeOccupied, s.inst.Code))
+	if err := s.begin(ctx, s.peer, false, d); err != nil {
+		return line.Judgement{}, err
+	}
+	s.opened()
+	s.left = -1
+	s.log.Info("session opened by the counterparty", "peer", s.row.Peer, "direction", string(d))
+	return line.Judgement{Reason: protocol.OK, Peer: s.inst.Peer}, nil
+}
+
+// Fetch counts the files that wait for a caller.
+func (s *session) Fetch(ctx context.Context, t *protocol.Telegram) (line.Counted, error) {
+	if s.inst.TransferPassword != "" && t.Text(protocol.Password) != s.inst.TransferPassword {
+		s.log.Warn("fetch refused", "code", CodeTransferPass)
+		return line.Counted{Reason: protocol.BadPassword}, nil
+	}
+	if s.inst.closedNow(s.business(), true) {
+		return line.Counted{Reason: protocol.ClosedHours}, nil
+	}
+	s.only = t.Text(protocol.Name)
+	if s.only == allKinds {
+		s.only = ""
+	}
+	waiting, err := s.s.List(ctx, store.Filter{
+		Institution: s.inst.Code, Direction: transfer.Send, WireName: s.only,
+		Statuses: []transfer.Status{transfer.Stored, transfer.Waiting}, Limit: 9999,
+	})
+	if err != nil {
+		return line.Counted{}, err
+	}
+	now, n := s.now(), 0
+	for _, w := range waiting {
+		if !w.NextTry.After(now) {
+			n++
+		}
+	}
+	s.left = min(n, fetchMost)
+	return line.Counted{Reason: protocol.OK, Count: s.left, Total: n}, nil
+}
+
+// allKinds asks for files of every kind (§3).
+const allKinds = "ZZZ"
+
+// Inquire answers what a counterparty asks about a file of its own that it
+// sent: 조회 and 취소 of the centre (§1.6), or a look-up (§3).
+func (s *session) Inquire(ctx context.Context, t *protocol.Telegram) (line.Answer, error) {
+	id := store.Identity{Institution: s.inst.Code, Direction: transfer.Receive}
+	byResult := s.profile.Carries(t.Kind, protocol.QueryName)
+	if byResult {
+		id.WireName, id.BaseDate = t.Text(protocol.QueryName), t.Text(protocol.QueryDate)
+	} else {
+		id.WireName, id.Serial = t.Text(protocol.Name), t.Text(protocol.Serial)
+		id.BaseDate = s.longDate(t.Text(protocol.Date))
+	}
+	same, err := s.s.FindSame(ctx, id)
+	if err != nil {
+		return line.Answer{}, err
+	}
+	var last *transfer.Transfer
+	if len(same) > 0 {
+		last = same[0]
+	}
+	if t.Kind == protocol.Cancel {
+		return s.cancelFor(ctx, last)
+	}
+	switch {
+	case last == nil || last.Status == transfer.Abandoned || last.Status == transfer.Cancelled:
+		if byResult {
+			return line.Answer{Reason: protocol.OK, Result: "415"}, nil
+		}
+		return line.Answer{Reason: protocol.Nothing}, nil
+	case last.Status == transfer.Receiving:
+		if byResult {
+			return line.Answer{Reason: protocol.OK, Result: "411"}, nil
+		}
+		return line.Answer{Reason: protocol.Nothing}, nil
+	case last.Status == transfer.Failed:
+		if byResult {
+			return line.Answer{Reason: protocol.OK, Result: "413"}, nil
+		}
+		return line.Answer{Reason: protocol.Nothing}, nil
+	case last.Status == transfer.Received || last.Status == transfer.Placing || last.Status == transfer.Waiting:
+		if byResult {
+			return line.Answer{Reason: protocol.OK, Result: "400"}, nil
+		}
+	}
+	size := last.WireSize
+	if s.profile.Files.FileSizes {
+		size = last.FileSize
+	}
+	return line.Answer{Reason: protocol.OK, Result: "000", Size: size}, nil
+}
+
+// cancelFor takes back a file that the counterparty wants to send afresh
+// (0500, §1.6): as long as it has not left our receive stages.
+func (s *session) cancelFor(ctx context.Context, t *transfer.Transfer) (line.Answer, error) {
+	result := "511"
+	if t != nil {
+		switch t.Status {
+		case transfer.Cancelled, transfer.Abandoned:
+			result = "512"
+		case transfer.Received, transfer.Waiting, transfer.Held, transfer.Failed, transfer.Receiving:
+			now := s.now()
+			_, err := s.s.Command(ctx, now, transfer.Command{Name: "cancel", TransferID: t.ID,
+				Who: "peer " + s.inst.Code, Host: s.row.Peer, Reason: "0500"}, func(r *transfer.Transfer) error {
+				r.Status, r.EndedAt = transfer.Cancelled, now
+				return nil
+			})
+			if err != nil {
+				return line.Answer{}, err
+			}
+			result = "000"
+		case transfer.Placing:
+			result = "500"
+		default:
+			result = "513"
+		}
+	}
+	return line.Answer{Reason: protocol.OK, Result: result}, nil
+}
+
+// longDate turns YYMMDD of a telegram into YYYYMMDD, in the century nearest
+// to today; anything that is no date becomes "".
+func (s *session) longDate(text string) string {
+	layout := "20060102"
+	if len(text) == 6 {
+		text = strconv.Itoa(s.business().Year()/100) + text
+	}
+	if _, err := time.Parse(layout, text); err != nil {
+		return ""
+	}
+	return text
+}

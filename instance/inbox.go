@@ -1,0 +1,377 @@
+package instance
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"pabal/filemgr"
+	"pabal/internal/fault"
+	"pabal/naming"
+	"pabal/protocol"
+	"pabal/protocol/line"
+	"pabal/protocol/machine"
+	"pabal/store"
+	"pabal/transfer"
+)
+
+// Accept says whether an offered file is taken and from where. The answer
+// about bytes held rests on the rows alone (protocols §1.5).
+func (s *session) Accept(ctx context.Context, o machine.Offer) (line.Acceptance, error) {
+	s.incoming, s.offset = nil, 0
+	refuse := func(r protocol.Reason, e *fault.Error) (line.Acceptance, error) {
+		s.log.Warn("file refused", "wire_name", o.Name, "code", e.Code, "err", e)
+		_ = s.s.Event(ctx, s.now(), transfer.Event{SessionID: s.row.ID, Kind: "refused", Code: string(e.Code), Detail: detail(e)})
+		return line.Acceptance{Reason: r}, nil
+	}
+	if s.stopping() {
+		return refuse(protocol.Unable, fault.New(CodeDraining, s.o.ID))
+	}
+	if s.inst.closedNow(s.business(), false) {
+		return refuse(protocol.ClosedHours, fault.New(CodeClosedHours, s.inst.Code))
+	}
+	if o.Size >= 0 && s.inst.TransferPassword != "" && o.Password != s.inst.TransferPassword {
+		return refuse(protocol.BadPassword, fault.New(CodeTransferPass, s.inst.Code))
+	}
+	day := s.business()
+	if d := s.longDate(o.Date); d != "" {
+		if at, err := time.ParseInLocation("20060102", d, s.o.Zone); err == nil {
+			day = at
+		}
+	}
+	reg, name, err := s.book.Receive(s.inst.Code, o.Name, day)
+	if err != nil {
+		return refuse(protocol.Unregistered, fault.As(err))
+	}
+	id := store.Identity{Institution: s.inst.Code, Direction: transfer.Receive, FileID: reg.FileID, WireName: o.Name, BaseDate: name.BaseDate}
+	if !s.profile.Files.RepeatNew {
+		if held, err := s.heldWhole(ctx, id); err != nil || held != nil {
+			switch {
+			case err != nil:
+				return line.Acceptance{}, err
+			case o.Size <= 0 || s.declaredSize(held) == o.Size:
+				s.log.Info("file is held whole already", "transfer", held.ID, "wire_name", o.Name)
+				return line.Acceptance{Reason: protocol.Complete, Resume: machine.Resume{Held: held.WireSize}}, nil
+			}
+			return refuse(protocol.BadName, fault.New(CodeOtherSize, o.Name, "size", o.Size, "held", s.declaredSize(held), "other", held.ID))
+		}
+	}
+	n := s.agreed(o.MessageSize)
+	acc, err := s.resume(ctx, id, o, n)
+	if err != nil || s.incoming != nil {
+		return acc, err
+	}
+	return acc, s.startReceive(ctx, reg, name, o, n)
+}
+
+// agreed is N = min(theirs, ours) (§1.5).
+func (s *session) agreed(theirs int) int {
+	n := s.inst.messageSize()
+	if theirs > 0 && theirs < n {
+		return theirs
+	}
+	return n
+}
+
+func (s *session) declaredSize(t *transfer.Transfer) int64 {
+	if s.profile.Files.FileSizes {
+		return t.FileSize
+	}
+	return t.WireSize
+}
+
+// heldWhole is the transfer of this identity that came whole, if one did.
+func (s *session) heldWhole(ctx context.Context, id store.Identity) (*transfer.Transfer, error) {
+	same, err := s.s.FindSame(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	for _, t := range same {
+		switch t.Status {
+		case transfer.Received, transfer.Placing, transfer.Assembled, transfer.Delivered, transfer.Held, transfer.Waiting:
+			return t, nil
+		}
+	}
+	return nil, nil
+}
+
+// resume takes over a partial file that may be continued; every other one of
+// the identity is given up, so that nothing is ever spliced. Without a partial
+// s.incoming stays nil.
+func (s *session) resume(ctx context.Context, id store.Identity, o machine.Offer, n int) (line.Acceptance, error) {
+	acc := line.Acceptance{Reason: protocol.OK, Resume: machine.Resume{MessageSize: n}}
+	partials, err := s.s.FindPartial(ctx, id)
+	if err != nil {
+		return acc, err
+	}
+	for _, p := range partials {
+		t, err := s.s.TakeOver(ctx, s.now(), p.Transfer.ID, s.o.ID, s.term, s.row.ID)
+		if err != nil {
+			return acc, err
+		}
+		if s.incoming != nil || !s.continues(t, o, n) {
+			if err := s.giveUp(ctx, t); err != nil {
+				return acc, err
+			}
+			continue
+		}
+		if err := s.pickUp(ctx, t, &acc); err != nil {
+			return acc, err
+		}
+	}
+	return acc, nil
+}
+
+// continues is the rule of §1.5: everything that tells two files apart must
+// be equal, and the partial young.
+func (s *session) continues(t *transfer.Transfer, o machine.Offer, n int) bool {
+	age := s.now().Sub(t.UpdatedAt)
+	return s.profile.Files.Resume && o.Size > 0 && s.declaredOf(t) == o.Size && t.MessageSize == n &&
+		age >= 0 && age < or(s.inst.ResumeAge, 4*time.Hour) &&
+		t.CreatedAt.In(s.o.Zone).Format("20060102") == s.business().Format("20060102")
+}
+
+// declaredOf is what the announcement of a partial said; it is kept where the
+// complete file's size will stand.
+func (s *session) declaredOf(t *transfer.Transfer) int64 { return s.declaredSize(t) }
+
+func (s *session) giveUp(ctx context.Context, t *transfer.Transfer) error {
+	now := s.now()
+	t, err := s.s.Change(ctx, now, t.Ref(), func(r *transfer.Transfer) error {
+		r.Status, r.Owner, r.EndedAt = transfer.Abandoned, "", now
+		note(r, fault.New(CodeSuperseded, r.WireName))
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	s.log.Info("partial file given up", "transfer", t.ID, "wire_name", t.WireName)
+	return nil
+}
+
+// pickUp continues a partial: its whole blocks count, and of the block after
+// them the sequences without a gap.
+func (s *session) pickUp(ctx context.Context, t *transfer.Transfer, acc *line.Acceptance) error {
+	infos, err := s.s.BlockInfos(ctx, t.ID)
+	if err != nil {
+		return err
+	}
+	block, offset := int64(1), int64(0)
+	var lengths []uint16
+	for _, b := range infos {
+		if b.Number != block || lengths != nil {
+			break
+		}
+		last := len(b.Lengths)
+		if gap := b.Held.NextMissing(1, last); gap > 0 {
+			last = gap - 1
+		}
+		if last == s.profile.Files.PerBlock {
+			block++
+			offset += b.Size
+			continue
+		}
+		lengths = b.Lengths[:last]
+	}
+	held := offset
+	for _, l := range lengths {
+		held += int64(l)
+	}
+	if len(lengths) > 0 {
+		if acc.Partial, err = s.s.ReadRange(ctx, t.ID, offset, held-offset, nil); err != nil {
+			if !lostPayload(err) {
+				return err
+			}
+			lengths, held, acc.Partial = nil, offset, nil
+		}
+	}
+	s.incoming, s.offset = t, offset
+	acc.Resume = machine.Resume{Held: held, Block: block, Lengths: lengths, MessageSize: t.MessageSize}
+	s.log.Info("receiving goes on", "transfer", t.ID, "wire_name", t.WireName, "held", held, "block", block, "attempt", t.Attempt)
+	return nil
+}
+
+func (s *session) startReceive(ctx context.Context, reg naming.Registration, name naming.Name, o machine.Offer, n int) error {
+	now := s.now()
+	t := &transfer.Transfer{
+		ID: store.NewID(now), Direction: transfer.Receive, Status: transfer.Receiving,
+		Institution: s.inst.Code, Job: reg.Job, FileID: reg.FileID, WireName: o.Name, BaseDate: name.BaseDate, Serial: name.Serial,
+		Place: s.o.Place, MessageSize: n, PerBlock: s.profile.Files.PerBlock,
+		Encoding: filemgr.Encoding{Gzip: o.Gzip, EBCDIC: o.EBCDIC}.String(),
+		Owner:    s.o.ID, Term: s.term, Attempt: 1, SessionID: s.row.ID, StartedAt: now, CreatedAt: now,
+	}
+	if s.profile.Files.FileSizes {
+		t.FileSize = max(0, o.Size)
+	} else {
+		t.WireSize = max(0, o.Size)
+	}
+	final, err := s.book.ReceivedName(name, now.In(s.o.Zone))
+	if err != nil {
+		return err
+	}
+	t.Name = final
+	for i := range s.o.Files {
+		if f := &s.o.Files[i]; f.FileID == reg.FileID && f.Institution == reg.Institution && f.Job == reg.Job && f.Direction == transfer.Receive {
+			t.Form = f.Form.String()
+		}
+	}
+	if err := s.s.Create(ctx, now, t); err != nil {
+		return err
+	}
+	s.incoming = t
+	s.log.Info("receiving", "transfer", t.ID, "wire_name", t.WireName, "name", t.Name, "declared", o.Size)
+	return nil
+}
+
+// Save makes one block durable. While the store is away the answer is held
+// back, up to the institution's limit; then the machine says "system fault".
+func (s *session) Save(ctx context.Context, b *transfer.Block, complete bool) error {
+	if s.incoming == nil {
+		return errors.Join(line.ErrDropped, store.ErrNotFound)
+	}
+	b.Offset = s.offset
+	limit := time.NewTimer(or(s.inst.StoreWait, or(s.inst.Reply, s.profile.Session.Reply)/2))
+	defer limit.Stop()
+	blocks := []transfer.Block{*b}
+	for {
+		t, err := s.s.PutBlocks(ctx, s.now(), s.incoming.Ref(), blocks, nil)
+		if err == nil {
+			s.incoming = t
+			break
+		}
+		if !store.Away(err) {
+			return dropped(err)
+		}
+		s.log.Warn("the store is away, the answer waits", "transfer", s.incoming.ID, "err", err)
+		again := time.NewTimer(time.Second)
+		select {
+		case <-again.C:
+		case <-limit.C:
+			return err
+		case <-ctx.Done():
+			return err
+		}
+	}
+	if complete {
+		s.offset += int64(len(b.Payload))
+	}
+	return nil
+}
+
+// Verify holds what the peer claims against what the rows have, never against
+// memory, and commits the result (design D2).
+func (s *session) Verify(ctx context.Context, c machine.Claims) (protocol.Reason, error) {
+	if s.incoming == nil {
+		return protocol.OtherReason, nil
+	}
+	t := s.incoming
+	wire, sequences, blocks, gap, err := s.held(ctx, t.ID)
+	if err != nil {
+		return "", err
+	}
+	fileSize, err := s.fileSize(ctx, t, wire)
+	if err != nil && store.Away(err) {
+		return "", err
+	}
+	size := wire
+	if s.profile.Files.FileSizes {
+		size = fileSize
+	}
+	var wrong *fault.Error
+	switch {
+	case err != nil: // what came does not unfold to a file
+		wrong = fault.As(err)
+		if wrong == nil {
+			wrong = fault.New(CodeWrongSize, t.WireName, "held", wire, "declared", c.Declared).Because(err)
+		}
+	case gap:
+		wrong = fault.New(CodeGap, t.WireName, "held", wire, "blocks", blocks)
+	case blocks != c.Blocks:
+		wrong = fault.New(CodeGap, t.WireName, "held", wire, "blocks", blocks)
+	case c.Declared > 0 && c.Declared != size:
+		wrong = fault.New(CodeWrongSize, t.WireName, "held", size, "declared", c.Declared)
+	case c.AtEnd >= 0 && c.AtEnd != size && (c.AtEnd > 0 || c.Declared != size):
+		wrong = fault.New(CodeWrongSize, t.WireName, "held", size, "declared", c.AtEnd)
+	}
+	now := s.now()
+	r, err := s.s.Change(ctx, now, t.Ref(), func(r *transfer.Transfer) error {
+		r.Owner, r.SessionID, r.Missed = "", "", r.Missed+c.Missed
+		if c.Serial != "" {
+			r.Serial = c.Serial
+		}
+		if wrong != nil {
+			r.Status, r.EndedAt = transfer.Failed, now
+			note(r, wrong)
+			return nil
+		}
+		note(r, nil)
+		r.Status, r.NextTry = transfer.Received, time.Time{}
+		r.WireSize, r.FileSize, r.Sequences, r.Blocks = wire, fileSize, sequences, blocks
+		r.Proofs = fmt.Sprintf(`{"declared":%d,"at_end":%d,"bytes":%d,"blocks":%d,"sequences":%d}`, c.Declared, c.AtEnd, size, blocks, sequences)
+		return nil
+	})
+	if err != nil {
+		return "", dropped(err)
+	}
+	s.incoming = nil
+	if wrong != nil {
+		s.log.Error("file is not whole", "transfer", r.ID, "wire_name", r.WireName, "code", wrong.Code, "err", wrong)
+		return protocol.BadSize, nil
+	}
+	s.log.Info("received", "transfer", r.ID, "wire_name", r.WireName, "bytes", wire, "blocks", blocks, "missed", r.Missed)
+	s.wake.assemble.Give()
+	return protocol.OK, nil
+}
+
+// held sums up the block rows of a transfer.
+func (s *session) held(ctx context.Context, id string) (wire, sequences, blocks int64, gap bool, err error) {
+	infos, err := s.s.BlockInfos(ctx, id)
+	for n, b := range infos {
+		if b.Number != int64(n)+1 || b.Offset != wire || b.Held.MissingUpTo(len(b.Lengths)) > 0 {
+			gap = true
+		}
+		wire += b.Size
+		sequences += int64(b.Held.Count())
+	}
+	return wire, sequences, int64(len(infos)), gap, err
+}
+
+// fileSize is how many bytes the wire bytes unfold to.
+func (s *session) fileSize(ctx context.Context, t *transfer.Transfer, wire int64) (int64, error) {
+	form, err := filemgr.ParseForm(t.Form)
+	switch {
+	case !s.profile.Files.FileSizes:
+		return 0, nil // not claimed by the peer; assembly counts it
+	case err == nil && t.Encoding == "" && !form.Strip:
+		return wire, nil
+	}
+	c := counter(0)
+	if err := s.writeFile(ctx, t, &c); err != nil {
+		return 0, err
+	}
+	return int64(c), nil
+}
+
+type counter int64
+
+func (c *counter) Write(b []byte) (int, error) {
+	*c += counter(len(b))
+	return len(b), nil
+}
+
+// finishReceive notes how a receive was cut. The blocks stay for a resume.
+func (s *session) finishReceive(ctx context.Context, o machine.Outcome) error {
+	t := s.incoming
+	s.incoming = nil
+	if errors.Is(o.Err, line.ErrDropped) {
+		return nil
+	}
+	s.log.Warn("receiving "+o.Result.String(), "transfer", t.ID, "wire_name", t.WireName, "err", o.Err)
+	s.settle(ctx, t, func(r *transfer.Transfer) {
+		r.Owner, r.SessionID = "", ""
+		r.Missed += o.Missed
+		note(r, o.Err)
+	})
+	return nil
+}

@@ -1,0 +1,278 @@
+package instance
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"sync"
+	"time"
+
+	"pabal/filemgr"
+	"pabal/internal/fault"
+	"pabal/internal/loop"
+	"pabal/naming"
+	"pabal/protocol/line"
+	"pabal/store"
+	"pabal/transfer"
+)
+
+// Instance is one running identity.
+type Instance struct {
+	o     Options
+	s     *store.Store
+	log   *slog.Logger
+	book  *naming.Book
+	insts map[string]*institution
+	term  int64
+	work  string // our work directory
+
+	buffers *line.Buffers
+	lobby   *lobby
+	wake    wakes
+	ready   chan struct{}
+	addrs   []string
+
+	mu        sync.Mutex
+	unsettled []func(context.Context) error
+	live      map[string]bool // ids of transfers that a session of ours holds
+}
+
+// wakes are the hints that one stage's work may be another's.
+type wakes struct {
+	scan, store, backup, send, fetch, assemble loop.Signal
+}
+
+// institution is a counterparty with its lines.
+type institution struct {
+	Institution
+	send    lines // sessions that send
+	receive lines
+	mu      sync.Mutex
+	dialAt  time.Time // not before, after a connection that failed
+	fails   int
+}
+
+// New checks the options and prepares an instance. It changes nothing yet.
+func New(s *store.Store, o Options) (*Instance, error) {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Explain == nil {
+		o.Explain = func(err error) string { return err.Error() }
+	}
+	o.Poll = or(o.Poll, time.Second)
+	o.ScanEvery = or(o.ScanEvery, 2*time.Second)
+	o.Drain = or(o.Drain, 30*time.Second)
+	o.MaxSessions = or(o.MaxSessions, 2048)
+	if o.Zone == nil {
+		o.Zone = time.UTC
+	}
+	regs := make([]naming.Registration, len(o.Files))
+	for n, f := range o.Files {
+		regs[n] = f.Registration
+	}
+	book, problems := naming.NewBook(regs)
+	if len(problems) > 0 {
+		errs := make([]error, len(problems))
+		for n := range problems {
+			errs[n] = problems[n]
+		}
+		return nil, errors.Join(errs...)
+	}
+	i := &Instance{
+		o: o, s: s, book: book, log: o.Log.With("instance", o.ID),
+		insts:   map[string]*institution{},
+		work:    filemgr.WorkDir(o.Dirs.Work, o.ID),
+		buffers: line.NewBuffers(16),
+		wake: wakes{
+			scan: loop.NewSignal(), store: loop.NewSignal(), backup: loop.NewSignal(),
+			send: loop.NewSignal(), fetch: loop.NewSignal(), assemble: loop.NewSignal(),
+		},
+		ready: make(chan struct{}),
+		live:  map[string]bool{},
+	}
+	for _, inst := range o.Institutions {
+		n := &institution{Institution: inst}
+		n.send.most, n.receive.most = or(inst.SendSessions, 1), or(inst.ReceiveSessions, 1)
+		i.insts[inst.Code] = n
+	}
+	i.lobby = newLobby(o.MaxSessions)
+	return i, nil
+}
+
+// Ready is closed when the instance listens and its stages run.
+func (i *Instance) Ready() <-chan struct{} { return i.ready }
+
+// Addresses are those that it listens on, in the order of Options.Listen;
+// good once Ready.
+func (i *Instance) Addresses() []string { return i.addrs }
+
+// Run starts a term, settles what a former process left, and works until ctx
+// ends. Then it takes no new work, lets sessions finish the file they carry
+// for the drain time or until hard ends, and returns.
+func (i *Instance) Run(ctx, hard context.Context) error {
+	for _, dir := range []string{i.work, i.o.Dirs.Receive, i.o.Dirs.Scan, i.o.Result} {
+		if dir != "" {
+			if err := filemgr.MakeDir(dir); err != nil {
+				return err
+			}
+		}
+	}
+	var err error
+	if i.term, err = i.s.Begin(ctx, i.now(), i.o.ID, i.o.Place, or(i.o.PID, os.Getpid())); err != nil {
+		return err
+	}
+	if err := i.recover(ctx); err != nil {
+		return err
+	}
+
+	work, stopWork := context.WithCancelCause(hard) // sessions and stages that must not be cut at once
+	defer stopWork(nil)
+	var stages, sessions sync.WaitGroup
+	listeners, err := i.listen(ctx)
+	if err != nil {
+		return err
+	}
+	for n := range listeners {
+		stages.Go(func() { i.accept(ctx, work, listeners[n], i.o.Listen[n].Profile, &sessions) })
+	}
+	stage := func(name string, every time.Duration, wake loop.Signal, f loop.Work) {
+		stages.Go(func() {
+			loop.Run(ctx, every, wake, f, func(err error) {
+				i.log.Error("stage failed", "stage", name, "err", err)
+			})
+		})
+	}
+	if i.o.Scans {
+		sc := i.newScan(ctx)
+		stage("scan", i.o.ScanEvery, i.wake.scan, sc.step)
+	}
+	stage("store", i.o.Poll, i.wake.store, i.storeStep)
+	stage("backup", 5*i.o.Poll, i.wake.backup, i.backupStep)
+	stage("assemble", i.o.Poll, i.wake.assemble, i.assembleStep)
+	stage("settle", i.o.Poll, loop.NewSignal(), i.settleStep)
+	stage("send", i.o.Poll, i.wake.send, func(context.Context) (bool, error) { return i.sendStep(ctx, work, &sessions) })
+	stage("fetch", i.o.Poll, i.wake.fetch, func(context.Context) (bool, error) { return i.fetchStep(ctx, work, &sessions) })
+	i.log.Info("instance runs", "term", i.term, "listen", i.addrs, "work", i.work)
+	close(i.ready)
+
+	<-ctx.Done()
+	i.log.Info("instance drains", "sessions", i.lobby.count())
+	for _, l := range listeners {
+		_ = l.Close()
+	}
+	stages.Wait()
+	drained := make(chan struct{})
+	go func() { sessions.Wait(); close(drained) }()
+	select {
+	case <-drained:
+	case <-hard.Done():
+	case <-time.After(i.o.Drain):
+	}
+	stopWork(fault.New(CodeDraining, i.o.ID))
+	i.lobby.closeAll()
+	<-drained
+	settle, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	_, err = i.settleStep(settle)
+	i.log.Info("instance has stopped")
+	return err
+}
+
+func (i *Instance) now() time.Time      { return i.o.Now().UTC() }
+func (i *Instance) business() time.Time { return i.o.Now().In(i.o.Zone) }
+
+// file is the registration of a transfer, nil if the configuration no longer has it.
+func (i *Instance) file(t *transfer.Transfer) *File {
+	for n := range i.o.Files {
+		f := &i.o.Files[n]
+		if f.FileID == t.FileID && f.Institution == t.Institution && f.Job == t.Job && f.Direction == t.Direction {
+			return f
+		}
+	}
+	return nil
+}
+
+// owned are the transfers that sessions of ours hold now.
+func (i *Instance) hold(id string)   { i.mu.Lock(); i.live[id] = true; i.mu.Unlock() }
+func (i *Instance) unhold(id string) { i.mu.Lock(); delete(i.live, id); i.mu.Unlock() }
+
+// later has f, a write that could not be done now, tried again until it is.
+func (i *Instance) later(f func(context.Context) error) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.unsettled = append(i.unsettled, f)
+}
+
+// settleStep makes up for outcomes that could not be written when they came:
+// the store was away. A row that is no longer ours is somebody else's to settle.
+func (i *Instance) settleStep(ctx context.Context) (bool, error) {
+	i.mu.Lock()
+	todo := i.unsettled
+	i.unsettled = nil
+	i.mu.Unlock()
+	for n, f := range todo {
+		err := f(ctx)
+		if err != nil && store.Away(err) || ctx.Err() != nil {
+			i.mu.Lock()
+			i.unsettled = append(todo[n:], i.unsettled...)
+			i.mu.Unlock()
+			return false, err
+		}
+		if err != nil {
+			i.log.Warn("outcome not written", "err", err)
+		}
+	}
+	return false, nil
+}
+
+// lines counts the sessions of one direction with one counterparty. The
+// newest authenticated session wins: an older one on the same line is a
+// connection that died without our knowing (design D4).
+type lines struct {
+	mu   sync.Mutex
+	most int
+	open []*lineSlot
+}
+
+type lineSlot struct{ cut context.CancelCauseFunc }
+
+// try takes a place if one is free.
+func (l *lines) try(cut context.CancelCauseFunc) (*lineSlot, bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.open) >= l.most {
+		return nil, false
+	}
+	s := &lineSlot{cut: cut}
+	l.open = append(l.open, s)
+	return s, true
+}
+
+// take takes a place; where none is free the oldest session is cut.
+func (l *lines) take(cut context.CancelCauseFunc, why error) *lineSlot {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for len(l.open) >= l.most {
+		l.open[0].cut(why)
+		l.open = l.open[1:]
+	}
+	s := &lineSlot{cut: cut}
+	l.open = append(l.open, s)
+	return s
+}
+
+func (l *lines) leave(s *lineSlot) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for n := range l.open {
+		if l.open[n] == s {
+			l.open = append(l.open[:n:n], l.open[n+1:]...)
+			return
+		}
+	}
+}

@@ -1,0 +1,202 @@
+// Package instance runs one identity of the server (배치 인스턴스): its stages,
+// its sessions, its term. Stages never call each other. Each claims transfers
+// in one status and writes the next; the store is where they meet (design §2).
+package instance
+
+import (
+	"log/slog"
+	"strconv"
+	"time"
+
+	"pabal/filemgr"
+	"pabal/internal/fault"
+	"pabal/naming"
+	"pabal/protocol"
+)
+
+// Options of one instance. Everything is given; nothing is looked up.
+type Options struct {
+	ID    string // instance_BAT_01
+	Place string // the host whose directories these are (design D4)
+	PID   int
+	Zone  *time.Location // business zone (D9)
+
+	Dirs   filemgr.Dirs
+	Result string // directory for result files, "" = none
+	Scans  bool   // this instance scans: fileScanRouter is assigned to it
+
+	ScanEvery time.Duration // how often the scan directory is looked at
+	Settle    time.Duration // how long a file must stand still
+	Poll      time.Duration // how often the other stages look for work; 0 = 1 s
+	Drain     time.Duration // how long sessions may go on after a stop; 0 = 30 s
+
+	Listen       []Listen
+	MaxSessions  int // connections at once, the not yet opened included; 0 = 2048
+	Institutions []Institution
+	Files        []File
+
+	Now func() time.Time // nil = time.Now
+	Log *slog.Logger
+	// Explain writes what an error means and what to do next, in both
+	// languages, for files that people find without the program.
+	Explain func(error) string
+	// Trace, if set, sees the telegrams of all sessions, data apart.
+	Trace func(session string, outgoing bool, t *protocol.Telegram, frame []byte)
+}
+
+// Listen is an address where counterparties of one profile call.
+type Listen struct {
+	Address string
+	Profile *protocol.Profile
+}
+
+// Institution is a counterparty (기관).
+type Institution struct {
+	Code     string
+	Profile  *protocol.Profile
+	Side     protocol.Side // the role that we play
+	WireCode string        // institution code in the header
+	Self     string        // our code, where the header names both sides
+	Peer     string        // theirs
+
+	Sender Credentials // what we present
+	Expect Credentials // what we demand of a caller; an empty name demands nothing
+
+	Connect string // where we call; "" = they call us
+
+	SendSessions    int // at once; 0 = 1
+	ReceiveSessions int
+	Windows         []Window
+	Closed          []Closed
+	RetryFirst      time.Duration // 0 = 30 s
+	RetryMax        time.Duration // 0 = 10 min
+	RetryTries      int           // failures in a row before a transfer fails; 0 = for ever
+	ConnectTimeout  time.Duration // 0 = 5 s
+	Reply           time.Duration // 0 = the profile's
+	Pause           time.Duration // between missing rounds, 0 = the profile's
+	MessageSize     int           // N; 0 = the profile's
+	Rounds          int           // 0 = the profile's
+	ResumeAge       time.Duration // 0 = 4 h (protocols §1.5)
+	StoreWait       time.Duration // how long an answer waits for the store, 0 = half of Reply
+
+	Gzip             bool   // files to it are compressed, where the profile can
+	EBCDIC           bool   // … in EBCDIC
+	TransferPassword string // where the profile has one; ours and theirs alike
+}
+
+// Credentials are a sender name and password (§1.8).
+type Credentials struct {
+	Name     string
+	Password string
+}
+
+// Window is a time of day in which we go and fetch (수신 시간대).
+type Window struct {
+	From, To time.Duration  // since midnight in the business zone; To before From goes over midnight
+	Every    time.Duration  // between two looks
+	Days     []time.Weekday // of the beginning; none = every day
+}
+
+// Closed hours of a counterparty.
+type Closed struct {
+	From, To time.Duration
+	Send     bool
+	Receive  bool
+}
+
+// File is a file registration (일괄전송파일정보).
+type File struct {
+	naming.Registration
+	Form       filemgr.Form
+	Packing    filemgr.Packing
+	Checks     filemgr.CheckOptions
+	FlagReady  string // ".fin": a file counts only with its flag file beside it
+	FlagPlaced string // ".fin": a flag file follows a placed file
+	Result     bool   // result files when sending ends
+	Existing   filemgr.Existing
+}
+
+// Validate returns what cannot work, at paths of the configuration.
+func (o *Options) Validate() []fault.Problem {
+	var out []fault.Problem
+	bad := func(path string, e *fault.Error) { out = append(out, fault.Problem{Path: path, Err: e}) }
+	by := map[string]*Institution{}
+	for n := range o.Institutions {
+		inst := &o.Institutions[n]
+		by[inst.Code] = inst
+		path := "institutions[" + strconv.Itoa(n) + "]"
+		p := inst.Profile
+		if p == nil {
+			continue // said by who loads profiles
+		}
+		open := protocol.Telegram{Kind: protocol.Open}
+		open.SetText(protocol.Institution, inst.WireCode)
+		open.SetText(protocol.From, inst.Self)
+		open.SetText(protocol.To, inst.Peer)
+		open.SetText(protocol.SenderName, inst.Sender.Name)
+		if _, err := p.Append(nil, &open); err != nil {
+			bad(path+".wire_code", fault.As(err))
+		}
+		if (inst.Gzip && !p.Files.Gzip) || (inst.EBCDIC && !p.Files.EBCDIC) {
+			bad(path+".options", fault.New(CodeNoTransform, inst.Code, "profile", p.Name))
+		}
+		if inst.MessageSize > 0 && p.MaxData(inst.MessageSize) < 1 {
+			bad(path+".message_size", fault.New(CodeMessageSize, inst.Code, "message_size", inst.MessageSize, "profile", p.Name))
+		}
+		if len(inst.Windows) > 0 && (inst.Connect == "" || inst.Side != protocol.InstitutionSide) {
+			bad(path+".receive_windows", fault.New(CodeWindowCannot, inst.Code))
+		}
+	}
+	regs := make([]naming.Registration, len(o.Files))
+	for n := range o.Files {
+		f := &o.Files[n]
+		regs[n] = f.Registration
+		path := "files[" + strconv.Itoa(n) + "]"
+		if err := f.Form.Validate(); err != nil {
+			bad(path+".record", fault.As(err))
+			continue
+		}
+		for _, p := range f.Checks.Validate(f.Form) {
+			bad(path+".checks."+p.Path, p.Err)
+		}
+		if inst := by[f.Institution]; inst != nil && inst.Profile != nil {
+			if _, err := inst.dataSize(f); err != nil {
+				bad(path+".packing", fault.As(err))
+			}
+		}
+	}
+	_, problems := naming.NewBook(regs)
+	return append(out, problems...)
+}
+
+// encoding is how files to or from the institution travel unless a telegram
+// says otherwise.
+func (n *Institution) encoding() filemgr.Encoding {
+	return filemgr.Encoding{Gzip: n.Gzip, EBCDIC: n.EBCDIC}
+}
+
+// messageSize is the N that we propose.
+func (n *Institution) messageSize() int {
+	if n.MessageSize > 0 {
+		return n.MessageSize
+	}
+	return n.Profile.Files.MessageSize
+}
+
+// dataSize is how many data bytes a telegram of this registration's files
+// carries (§1.5).
+func (n *Institution) dataSize(f *File) (int, error) {
+	pack := f.Packing
+	if pack == filemgr.PackAuto && n.Profile.Files.Packing != "whole" {
+		pack = filemgr.Packing(n.Profile.Files.Packing)
+	}
+	return filemgr.DataSize(n.Profile.MaxData(n.messageSize()), f.Form.WireRecord(n.encoding()), pack)
+}
+
+func or[T comparable](v, otherwise T) T {
+	var zero T
+	if v == zero {
+		return otherwise
+	}
+	return v
+}

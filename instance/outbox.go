@@ -1,0 +1,272 @@
+package instance
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"pabal/internal/fault"
+	"pabal/protocol"
+	"pabal/protocol/line"
+	"pabal/protocol/machine"
+	"pabal/store"
+	"pabal/transfer"
+)
+
+// Next gives the next file that is ready for the counterparty, then, once, a
+// fetch if this session is to receive as well.
+func (s *session) Next(ctx context.Context) (machine.Order, error) {
+	t, err := s.take(ctx)
+	if err != nil {
+		return machine.Order{}, err
+	}
+	if t == nil {
+		if s.fetch && s.profile.Session.FetchByRequest && !s.fetched {
+			s.fetched = true
+			return machine.Order{Kind: machine.FetchFiles, Query: s.fetchQuery()}, nil
+		}
+		return machine.Order{Kind: machine.NothingMore}, nil
+	}
+	s.current = t
+	f := s.order(t)
+	if t.Status == transfer.Unknown {
+		return machine.Order{Kind: machine.AskAbout, File: f, Query: machine.Query{Name: t.WireName, Date: t.BaseDate}}, nil
+	}
+	s.log.Info("sending", "transfer", t.ID, "name", t.Name, "wire_name", t.WireName, "bytes", t.WireSize, "attempt", t.Attempt)
+	return machine.Order{Kind: machine.SendFile, File: f}, nil
+}
+
+// take gives what was claimed ahead, or claims.
+func (s *session) take(ctx context.Context) (*transfer.Transfer, error) {
+	if t := s.first; t != nil {
+		s.first = nil
+		return t, nil
+	}
+	if t := s.next; t != nil {
+		s.next = nil
+		return t, nil
+	}
+	if s.stopping() || s.left == 0 || s.inst.closedNow(s.business(), true) {
+		return nil, nil
+	}
+	t, err := s.claimSend(ctx, s.inst, s.row.ID, s.only)
+	if t != nil && s.left > 0 {
+		s.left--
+	}
+	return t, err
+}
+
+// claimSend claims one transfer that is ready for an institution, oldest
+// first. One whose end is unknown comes first, as it is where the profile
+// settles by announcing again, or as an inquiry.
+func (i *Instance) claimSend(ctx context.Context, inst *institution, sessionID, wireName string) (*transfer.Transfer, error) {
+	q := store.ClaimQuery{
+		Owner: i.o.ID, Term: i.term, Direction: transfer.Send, Institution: inst.Code,
+		Statuses: []transfer.Status{transfer.Unknown}, SessionID: sessionID, Limit: 1,
+	}
+	if inst.Profile.Files.SettleAgain {
+		q.Statuses = append(q.Statuses, transfer.Stored, transfer.Waiting)
+		q.To = transfer.Sending
+	} else if inst.Side == protocol.InstitutionSide && inst.Profile.Has(protocol.Inquiry) {
+		if got, err := i.s.Claim(ctx, i.now(), q); err != nil || len(got) > 0 {
+			return one(got), err
+		}
+	}
+	if !inst.Profile.Files.SettleAgain {
+		q.Statuses = []transfer.Status{transfer.Stored, transfer.Waiting}
+		q.To = transfer.Sending
+	}
+	if wireName != "" {
+		ids, err := i.waitingIDs(ctx, inst, wireName, q.Statuses)
+		if err != nil || len(ids) == 0 {
+			return nil, err
+		}
+		q.IDs = ids
+	}
+	got, err := i.s.Claim(ctx, i.now(), q)
+	return one(got), err
+}
+
+func (i *Instance) waitingIDs(ctx context.Context, inst *institution, wireName string, in []transfer.Status) ([]string, error) {
+	list, err := i.s.List(ctx, store.Filter{Institution: inst.Code, Direction: transfer.Send, WireName: wireName, Statuses: in, Limit: fetchMost})
+	if err != nil {
+		return nil, err
+	}
+	ids := make([]string, len(list))
+	for n, t := range list {
+		ids[n] = t.ID
+	}
+	return ids, nil
+}
+
+func one(list []*transfer.Transfer) *transfer.Transfer {
+	if len(list) == 0 {
+		return nil
+	}
+	return list[0]
+}
+
+// order is what the machine must know of a transfer.
+func (s *session) order(t *transfer.Transfer) machine.File {
+	f := machine.File{
+		Name: t.WireName, Date: t.BaseDate, Serial: t.Serial, Size: t.WireSize, Declared: t.WireSize,
+		Unit: 1, DataSize: t.DataSize, MessageSize: t.MessageSize, Sent: t.SentBytes, Ended: t.EndedOnce,
+		Settle:   t.Status == transfer.Unknown,
+		Password: s.inst.TransferPassword,
+	}
+	if s.profile.Files.FileSizes {
+		f.Declared = t.FileSize
+	}
+	if reg := s.file(t); reg != nil {
+		if n := reg.Form.WireRecord(s.inst.encoding()); n > 0 && t.DataSize%n == 0 {
+			f.Unit = n
+		}
+	}
+	f.Gzip = t.Encoding == "gzip" || t.Encoding == "gzip+ebcdic"
+	f.EBCDIC = t.Encoding == "ebcdic" || t.Encoding == "gzip+ebcdic"
+	return f
+}
+
+func (s *session) fetchQuery() machine.Query {
+	q := machine.Query{Name: allKinds, Range: "E", Password: s.inst.TransferPassword}
+	var names []string
+	for n := range s.o.Files {
+		if f := &s.o.Files[n]; f.Institution == s.inst.Code && f.Direction == transfer.Receive {
+			names = append(names, f.FileID)
+		}
+	}
+	if len(names) == 1 && len(names[0]) <= s.profile.Files.NameWidth {
+		q.Name = names[0]
+	}
+	today := s.business()
+	q.EndDate, q.Date = today.Format("20060102"), today.AddDate(0, 0, -29).Format("20060102") // 30 days at most (§3)
+	return q
+}
+
+// Load reads from the payload keeper straight into the session's block buffer.
+func (s *session) Load(ctx context.Context, offset int64, dst []byte) error {
+	got, err := s.s.ReadRange(ctx, s.current.ID, offset, int64(len(dst)), dst[:0])
+	if err != nil {
+		return err
+	}
+	if len(got) != len(dst) {
+		return fault.New(store.CodeBlockMissing, s.current.ID, "offset", offset)
+	}
+	if len(got) > 0 && &got[0] != &dst[0] {
+		copy(dst, got)
+	}
+	return s.stillOurs(ctx)
+}
+
+// stillOurs notices, once a block, that a person has held or cancelled the
+// transfer, or that another session took it.
+func (s *session) stillOurs(ctx context.Context) error {
+	r, err := s.s.Transfer(ctx, s.current.ID)
+	if err != nil {
+		return err
+	}
+	if r.Ref() != s.current.Ref() {
+		return errors.Join(line.ErrDropped, store.ErrFenced)
+	}
+	return nil
+}
+
+// Ending commits that the end request is about to leave: from here on only
+// the peer's answer, an inquiry or a person says whether the file arrived.
+func (s *session) Ending(ctx context.Context, resent int64) (bool, error) {
+	t, err := s.s.Change(ctx, s.now(), s.current.Ref(), func(r *transfer.Transfer) error {
+		r.Status, r.EndedOnce = transfer.Ending, true
+		r.Resent += resent
+		r.SentBytes = r.WireSize
+		return nil
+	})
+	if err != nil {
+		return false, dropped(err)
+	}
+	s.current = t
+	if s.next == nil {
+		if s.next, err = s.take(ctx); err != nil {
+			s.log.Warn("cannot look for a following file", "err", err)
+		}
+	}
+	return s.next != nil, nil
+}
+
+// Finish commits what became of the file under way.
+func (s *session) Finish(ctx context.Context, o machine.Outcome) error {
+	if s.incoming != nil {
+		return s.finishReceive(ctx, o)
+	}
+	t := s.current
+	if t == nil {
+		return nil
+	}
+	s.current = nil
+	if errors.Is(o.Err, line.ErrDropped) {
+		s.log.Info("file was taken from the session", "transfer", t.ID)
+		return nil
+	}
+	if lostPayload(o.Err) && s.restorable(t) {
+		s.settle(ctx, t, func(r *transfer.Transfer) {
+			r.Status, r.Owner, r.SessionID, r.NextTry = transfer.Storing, "", "", s.now()
+			note(r, o.Err)
+		})
+		s.wake.store.Give()
+		return nil
+	}
+	r := s.settle(ctx, t, func(r *transfer.Transfer) { s.finish(r, o) })
+	if r == nil {
+		return nil
+	}
+	s.log.Info("file "+o.Result.String(), "transfer", r.ID, "name", r.Name, "status", string(r.Status),
+		"response", o.Response, "resent", r.Resent, "err", o.Err)
+	if r.Status.Final() {
+		s.result(ctx, r)
+	}
+	return nil
+}
+
+// finish is what each outcome means for the row (design D5).
+func (s *session) finish(r *transfer.Transfer, o machine.Outcome) {
+	now := s.now()
+	r.SentBytes = max(r.SentBytes, o.Sent)
+	if r.Status != transfer.Ending { // Ending has added them already
+		r.Resent += o.Resent
+	}
+	if o.Response != "" {
+		r.Response = o.Response
+	}
+	give := func(st transfer.Status, err error) {
+		r.Status, r.Owner, r.SessionID = st, "", ""
+		note(r, err)
+		if st.Final() {
+			r.EndedAt = now
+		}
+	}
+	switch o.Result {
+	case machine.ArrivedWhole:
+		r.Proofs = fmt.Sprintf(`{"reply":%q,"bytes":%d,"blocks":%d,"sha256":%q}`, o.Proof, r.WireSize, r.Blocks, r.WireDigest)
+		r.Tries = 0
+		give(transfer.Sent, nil)
+	case machine.AlreadyThere:
+		give(transfer.Held, o.Err)
+	case machine.RefusedByPeer:
+		give(transfer.Failed, o.Err)
+	case machine.FailedHere:
+		if fault.CodeOf(o.Err) == machine.CodeResumeForeign {
+			give(transfer.Held, o.Err)
+			return
+		}
+		give(transfer.Failed, o.Err)
+	case machine.EndUnknown:
+		r.Tries++
+		give(transfer.Unknown, o.Err)
+		r.NextTry = now.Add(or(s.inst.RetryFirst, 30*time.Second))
+	case machine.NotThere:
+		give(transfer.Waiting, nil)
+		r.NextTry, r.EndedOnce = now, false
+	default: // LaterByPeer, CutBefore
+		s.retry(r, s.inst, o.Err, now)
+	}
+}

@@ -1,0 +1,77 @@
+package instance
+
+import (
+	"encoding/json"
+	"time"
+
+	"pabal/internal/fault"
+	"pabal/internal/loop"
+	"pabal/transfer"
+)
+
+// note writes what went wrong into the row, as code and values: the sentence
+// is made where it is read (design D8).
+func note(t *transfer.Transfer, err error) {
+	if err == nil {
+		t.ErrorCode, t.ErrorDetail = "", ""
+		return
+	}
+	e := fault.As(err)
+	if e == nil {
+		e = fault.New("internal", err.Error())
+	}
+	t.ErrorCode = string(e.Code)
+	t.ErrorDetail = detail(e)
+}
+
+// detail is the subject and the values of a fault as a JSON object.
+func detail(e *fault.Error) string {
+	m := map[string]string{}
+	for k, v := range e.Args {
+		m[k] = v
+	}
+	if e.Subject != "" {
+		m["subject"] = e.Subject
+	}
+	b, err := json.Marshal(m)
+	if err != nil {
+		return "{}"
+	}
+	return string(b)
+}
+
+// Noted is the fault that a row holds, nil if it holds none.
+func Noted(code, detail string) *fault.Error {
+	if code == "" {
+		return nil
+	}
+	e := &fault.Error{Code: fault.Code(code), Args: fault.Args{}}
+	if detail != "" {
+		if err := json.Unmarshal([]byte(detail), &e.Args); err != nil {
+			e.Args = fault.Args{}
+		}
+	}
+	e.Subject = e.Args["subject"]
+	delete(e.Args, "subject")
+	return e
+}
+
+// retry puts a transfer to wait, longer after each failure in a row; after
+// the configured number of them it fails.
+func (i *Instance) retry(t *transfer.Transfer, inst *institution, err error, now time.Time) {
+	t.Tries++
+	note(t, err)
+	t.Owner, t.SessionID = "", ""
+	if inst != nil && inst.RetryTries > 0 && t.Tries >= inst.RetryTries {
+		t.Status = transfer.Failed
+		t.EndedAt = now
+		note(t, fault.New(CodeTriesUsed, t.Name, "tries", t.Tries, "reason", t.ErrorCode))
+		return
+	}
+	first, most := 30*time.Second, 10*time.Minute
+	if inst != nil {
+		first, most = or(inst.RetryFirst, first), or(inst.RetryMax, most)
+	}
+	t.Status = transfer.Waiting
+	t.NextTry = now.Add(loop.Backoff(first, most, t.Tries))
+}

@@ -1,0 +1,197 @@
+package instance
+
+import (
+	"context"
+	"os"
+	"strconv"
+	"strings"
+
+	"pabal/filemgr"
+	"pabal/internal/fault"
+	"pabal/naming"
+	"pabal/protocol"
+	"pabal/store"
+	"pabal/transfer"
+)
+
+// scan takes ready files out of the scan directory: each is renamed into our
+// work directory under the id of its transfer, then its row is written. A
+// crash in between leaves a work file without a row, which the next scan
+// enters under the id that its name carries.
+type scan struct {
+	*Instance
+	scanner *filemgr.Scanner
+}
+
+func (i *Instance) newScan(ctx context.Context) *scan {
+	s := &scan{Instance: i, scanner: filemgr.NewScanner(filemgr.ScanOptions{
+		Dir: i.o.Dirs.Scan, Settle: i.o.Settle, FlagFor: i.flagFor,
+	})}
+	changes, err := filemgr.Watch(ctx, i.o.Dirs.Scan)
+	if err != nil {
+		i.log.Warn("no hints from the file system, scanning at intervals only", "dir", i.o.Dirs.Scan, "err", err)
+		return s
+	}
+	go func() {
+		for range changes {
+			i.wake.scan.Give()
+		}
+	}()
+	return s
+}
+
+// flagFor is the flag suffix that the registration of a dropped file wants.
+// The file ID is what stands before the first dot, also in a name that will
+// turn out to be wrong.
+func (i *Instance) flagFor(name string) string {
+	id, _, _ := strings.Cut(name, ".")
+	for n := range i.o.Files {
+		if f := &i.o.Files[n]; f.FileID == id && f.Direction == transfer.Send && f.FlagReady != "" {
+			return f.FlagReady
+		}
+	}
+	return ""
+}
+
+func (s *scan) step(ctx context.Context) (bool, error) {
+	if err := s.tidy(ctx); err != nil {
+		return false, err
+	}
+	ready, problems, err := s.scanner.Scan(s.o.Now())
+	for _, p := range problems {
+		s.log.Warn("file is not taken", "name", p.Name, "code", p.Err.Code, "err", p.Err)
+		_ = s.s.Event(ctx, s.now(), transfer.Event{Kind: "scan", Code: string(p.Err.Code), Detail: detail(p.Err)})
+	}
+	if err != nil {
+		return false, err
+	}
+	for _, r := range ready {
+		if ctx.Err() != nil {
+			return false, ctx.Err()
+		}
+		claimed, err := filemgr.Claim(r, s.work, store.NewID(s.now()))
+		if err != nil {
+			s.log.Warn("file is not taken", "name", r.Name, "code", fault.CodeOf(err), "err", err)
+			continue
+		}
+		if err := s.enter(ctx, claimed); err != nil {
+			return false, err
+		}
+	}
+	return false, nil
+}
+
+// tidy looks through the work directory: a file without a row is entered, one
+// whose transfer was refused goes to error/.
+func (s *scan) tidy(ctx context.Context) error {
+	files, err := filemgr.WorkFiles(s.work)
+	if err != nil {
+		return err
+	}
+	for _, c := range files {
+		t, err := s.s.Transfer(ctx, c.ID)
+		switch {
+		case fault.CodeOf(err) == store.CodeNotFound:
+			s.log.Info("work file without a row is entered", "transfer", c.ID, "name", c.Name)
+			err = s.enter(ctx, c)
+		case err == nil && t.Status == transfer.Refused:
+			err = s.refuseFile(ctx, t)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// enter writes the row of a claimed file. A name that cannot be read gets a
+// row too: the store stage refuses it with what is noted there.
+func (s *scan) enter(ctx context.Context, c filemgr.Claimed) error {
+	now := s.now()
+	t := &transfer.Transfer{
+		ID: c.ID, Direction: transfer.Send, Status: transfer.Storing,
+		Name: c.Name, Place: s.o.Place, SourceID: c.Identity, WorkPath: c.Path, FileSize: c.Size,
+		BackupPath: filemgr.BackupPath(s.o.Dirs.Scan, c.Name, now, s.o.Zone),
+		CreatedAt:  now,
+	}
+	name, err := s.book.Parse(c.Name, now.In(s.o.Zone))
+	if err != nil {
+		note(t, err)
+	} else if err := s.identify(ctx, t, name); err != nil {
+		if store.Away(err) {
+			return err
+		}
+		note(t, err)
+	}
+	if err := s.s.Create(ctx, now, t); err != nil {
+		return err
+	}
+	s.log.Info("file taken", "transfer", t.ID, "name", t.Name, "institution", t.Institution, "wire_name", t.WireName, "bytes", t.FileSize)
+	s.wake.store.Give()
+	return nil
+}
+
+// identify fills in what the name says, and the serial where the profile
+// numbers the files of a day.
+func (s *scan) identify(ctx context.Context, t *transfer.Transfer, name naming.Name) error {
+	t.Institution, t.Job, t.FileID = name.Institution, name.Job, name.FileID
+	t.WireName, t.BaseDate, t.Serial = name.WireName, name.BaseDate, name.Serial
+	inst := s.insts[name.Institution]
+	if inst == nil {
+		return fault.New(CodeNotRoutable, t.Name, "institution", name.Institution)
+	}
+	if n := inst.Profile.Files.NameWidth; len(t.WireName) > n {
+		return fault.New(CodeWireName, t.WireName, "width", n, "profile", inst.Profile.Name)
+	}
+	if inst.Profile.Files.Serial && t.Serial == "" {
+		same, err := s.s.FindSame(ctx, store.Identity{Institution: t.Institution, Direction: transfer.Send, WireName: t.WireName, BaseDate: t.BaseDate})
+		if err != nil {
+			return err
+		}
+		last := 0
+		for _, other := range same {
+			if n, err := strconv.Atoi(other.Serial); err == nil {
+				last = max(last, n)
+			}
+		}
+		t.Serial = serial(last + 1)
+	}
+	return nil
+}
+
+// serial is a file's number within its day as edi profiles write it (§3).
+func serial(n int) string {
+	text := strconv.Itoa(n)
+	if len(text) < 3 {
+		text = strings.Repeat("0", 3-len(text)) + text
+	}
+	return text
+}
+
+// refuseFile moves the file of a refused transfer to error/, with the reason
+// beside it. It may run again after a crash.
+func (s *scan) refuseFile(ctx context.Context, t *transfer.Transfer) error {
+	path := filemgr.ErrorPath(s.o.Dirs.Scan, t.Name, t.CreatedAt, s.o.Zone)
+	if _, err := os.Lstat(path); err == nil {
+		path += "-" + t.ID // two of one name in one millisecond
+	}
+	why := Noted(t.ErrorCode, t.ErrorDetail)
+	var text error = fault.New("internal", t.Name)
+	if why != nil {
+		text = why
+	}
+	if err := filemgr.Refuse(ctx, t.WorkPath, path, s.o.Explain(text)); err != nil {
+		return err
+	}
+	s.log.Info("file refused", "transfer", t.ID, "name", t.Name, "code", t.ErrorCode, "moved_to", path)
+	return s.s.Event(ctx, s.now(), transfer.Event{TransferID: t.ID, Kind: "error_file", Code: t.ErrorCode,
+		Detail: detail(fault.New("", "", "path", path))})
+}
+
+// fits says whether a stored file can be carried by the profile.
+func fits(p *protocol.Profile, dataSize int, wire int64) error {
+	if most := p.MaxFile(dataSize); wire > most {
+		return fault.New(filemgr.CodeTooLarge, "", "size", wire, "max", most)
+	}
+	return nil
+}

@@ -1,0 +1,212 @@
+package instance
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"time"
+
+	"pabal/internal/fault"
+	"pabal/protocol"
+	"pabal/protocol/line"
+	"pabal/protocol/machine"
+	"pabal/store"
+	"pabal/transfer"
+)
+
+// session is our end of one connection: what line.Host asks, answered from
+// the store. One session runs one file at a time; its methods are called one
+// at a time.
+type session struct {
+	*Instance
+	inst     *institution // nil until a caller has said who it is
+	profile  *protocol.Profile
+	row      transfer.Session
+	log      *slog.Logger
+	cut      context.CancelCauseFunc
+	slot     *lineSlot
+	slots    *lines
+	peer     net.Addr
+	opened   func() // tells the lobby that the caller is known
+	draining <-chan struct{}
+
+	first   *transfer.Transfer // claimed before we called
+	current *transfer.Transfer // being sent
+	next    *transfer.Transfer // promised to follow
+	only    string             // a fetch: the wire name it wants, "" = all
+	left    int                // … and how many more it gets; -1 = no limit
+	fetch   bool               // this session is to fetch as well
+	fetched bool               // … and it did without error
+
+	incoming *transfer.Transfer // being received
+	offset   int64              // wire bytes of its whole blocks
+}
+
+// run holds the session on conn until it is over.
+func (s *session) run(ctx context.Context, conn net.Conn) (line.Report, error) {
+	ctx, s.cut = context.WithCancelCause(ctx)
+	defer s.cut(nil)
+	side := protocol.InstitutionSide
+	cfg := machine.Config{Profile: s.profile}
+	if s.inst != nil {
+		side = s.inst.Side
+		cfg.Institution, cfg.Self, cfg.Peer = s.inst.WireCode, s.inst.Self, s.inst.Peer
+		cfg.SenderName, cfg.Password = s.inst.Sender.Name, s.inst.Sender.Password
+		cfg.MessageSize, cfg.Rounds, cfg.Reply, cfg.Pause = s.inst.MessageSize, s.inst.Rounds, s.inst.Reply, s.inst.Pause
+		cfg.Receive = s.fetch
+	} else {
+		side = protocol.CentreSide
+		cfg.Self = s.selfCode()
+	}
+	cfg.Side = side
+	opt := line.Options{Now: s.business, Buffers: s.buffers}
+	if s.o.Trace != nil {
+		opt.Trace = func(out bool, t *protocol.Telegram, frame []byte) { s.o.Trace(s.row.ID, out, t, frame) }
+	}
+	report, err := line.Run(ctx, conn, cfg, s, opt)
+	s.close(ctx, report, err)
+	return report, err
+}
+
+// selfCode is what we call ourselves to callers of a profile whose header
+// names both sides: all institutions of a listener share it.
+func (s *session) selfCode() string {
+	for _, n := range s.insts {
+		if n.Profile.Name == s.profile.Name && n.Side == protocol.CentreSide && n.Self != "" {
+			return n.Self
+		}
+	}
+	return ""
+}
+
+// begin writes the session's row once the counterparty is known.
+func (s *session) begin(ctx context.Context, conn net.Addr, calling bool, d transfer.Direction) error {
+	s.row = transfer.Session{
+		ID: store.NewID(s.now()), Institution: s.inst.Code, Profile: s.profile.Name, Instance: s.o.ID,
+		Direction: d, Calling: calling, Peer: conn.String(), OpenedAt: s.now(),
+	}
+	s.log = s.Instance.log.With("session", s.row.ID, "institution", s.inst.Code)
+	return s.s.OpenSession(ctx, s.now(), &s.row)
+}
+
+// close gives back what was claimed but not carried and ends the row.
+func (s *session) close(ctx context.Context, report line.Report, err error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
+	for _, t := range []*transfer.Transfer{s.first, s.next} {
+		if t != nil {
+			s.giveBack(ctx, t, nil)
+		}
+	}
+	if s.slot != nil {
+		s.slots.leave(s.slot)
+	}
+	if s.row.ID == "" {
+		if err != nil {
+			s.Instance.log.Warn("caller turned away", "profile", s.profile.Name, "code", fault.CodeOf(err), "err", err)
+		}
+		return
+	}
+	s.row.Files, s.row.ClosedAt = report.Files, s.now()
+	level := slog.LevelInfo
+	if e := fault.As(err); e != nil {
+		s.row.ErrorCode, s.row.ErrorDetail = string(e.Code), detail(e)
+		level = slog.LevelWarn
+	}
+	s.log.Log(ctx, level, "session over", "files", report.Files, "code", s.row.ErrorCode, "err", err)
+	row := s.row
+	end := func(ctx context.Context) error { return s.s.CloseSession(ctx, row.ClosedAt, &row) }
+	if end(ctx) != nil {
+		s.later(end)
+	}
+}
+
+// giveBack returns a transfer that was claimed for this session but did not
+// go on the line: to wait a little after a failure, at once without one.
+func (s *session) giveBack(ctx context.Context, t *transfer.Transfer, why error) {
+	s.settle(ctx, t, func(r *transfer.Transfer) {
+		if why != nil {
+			if r.Status == transfer.Unknown {
+				r.Owner, r.SessionID = "", ""
+				r.NextTry = s.now().Add(or(s.inst.RetryFirst, 30*time.Second))
+				return
+			}
+			s.retry(r, s.inst, why, s.now())
+			return
+		}
+		if r.Status == transfer.Sending {
+			r.Status = transfer.Waiting
+		}
+		r.Owner, r.SessionID, r.NextTry = "", "", s.now()
+	})
+}
+
+// settle writes what became of a transfer that this session held. If the
+// store is away it is written as soon as it is back; if the row is no longer
+// ours somebody else has settled it.
+func (s *session) settle(ctx context.Context, t *transfer.Transfer, f func(*transfer.Transfer)) *transfer.Transfer {
+	ref := t.Ref()
+	var written *transfer.Transfer
+	write := func(ctx context.Context) error {
+		r, err := s.s.Change(ctx, s.now(), ref, func(r *transfer.Transfer) error { f(r); return nil })
+		written = r
+		return err
+	}
+	err := write(ctx)
+	switch {
+	case err == nil:
+		return written
+	case errors.Is(err, store.ErrFenced):
+		s.Instance.log.Info("transfer was taken from the session", "transfer", t.ID, "session", s.row.ID)
+	case store.Away(err) || ctx.Err() != nil:
+		s.Instance.log.Error("outcome cannot be written now, will be", "transfer", t.ID, "err", err)
+		s.later(write)
+	default:
+		s.Instance.log.Error("outcome not written", "transfer", t.ID, "err", err)
+	}
+	return nil
+}
+
+// dropped turns "the row is not ours any more" into what line understands.
+func dropped(err error) error {
+	if errors.Is(err, store.ErrFenced) {
+		return errors.Join(line.ErrDropped, err)
+	}
+	return err
+}
+
+// stopping reports that no new work is to be taken.
+func (s *session) stopping() bool {
+	select {
+	case <-s.draining:
+		return true
+	default:
+		return false
+	}
+}
+
+// closedNow says whether the counterparty's agreed hours forbid this now.
+func (n *institution) closedNow(now time.Time, send bool) bool {
+	for _, c := range n.Closed {
+		if (send && c.Send || !send && c.Receive) && within(now, c.From, c.To) {
+			return true
+		}
+	}
+	return false
+}
+
+// within says whether the time of day of now lies in [from, to), over
+// midnight if to comes before from.
+func within(now time.Time, from, to time.Duration) bool {
+	d := sinceMidnight(now)
+	if from <= to {
+		return d >= from && d < to
+	}
+	return d >= from || d < to
+}
+
+func sinceMidnight(now time.Time) time.Duration {
+	h, m, sec := now.Clock()
+	return time.Duration(h)*time.Hour + time.Duration(m)*time.Minute + time.Duration(sec)*time.Second
+}

@@ -1,0 +1,248 @@
+package instance
+
+import (
+	"context"
+	"errors"
+	"os"
+	"slices"
+	"time"
+
+	"pabal/filemgr"
+	"pabal/internal/fault"
+	"pabal/store"
+	"pabal/transfer"
+)
+
+// batchBytes is how much payload one transaction takes, so that other writers
+// get their turn (design §2).
+const batchBytes = 4 << 20
+
+// storeStep cuts claimed files into blocks. A crash leaves the row in
+// storing; it is cut again from the start, over the same block numbers.
+func (i *Instance) storeStep(ctx context.Context) (bool, error) {
+	claimed, err := i.s.Claim(ctx, i.now(), store.ClaimQuery{
+		Owner: i.o.ID, Term: i.term, Statuses: []transfer.Status{transfer.Storing},
+		Direction: transfer.Send, Place: i.o.Place, Limit: 1,
+	})
+	if err != nil || len(claimed) == 0 {
+		return false, err
+	}
+	t := claimed[0]
+	return true, i.settled(ctx, t, i.storeFile(ctx, t))
+}
+
+// settled gives a transfer that a stage claimed up when its work failed for
+// a reason that is not the transfer's: it is tried again.
+func (i *Instance) settled(ctx context.Context, t *transfer.Transfer, err error) error {
+	if err == nil || errors.Is(err, store.ErrFenced) {
+		return nil
+	}
+	give := func(ctx context.Context) error {
+		_, cerr := i.s.Change(ctx, i.now(), t.Ref(), func(r *transfer.Transfer) error {
+			r.Owner = ""
+			r.NextTry = i.now().Add(2 * time.Second)
+			return nil
+		})
+		return cerr
+	}
+	if give(context.WithoutCancel(ctx)) != nil {
+		i.later(give)
+	}
+	return err
+}
+
+func (i *Instance) storeFile(ctx context.Context, t *transfer.Transfer) error {
+	if t.ErrorCode != "" && t.FileID == "" || i.file(t) == nil || i.insts[t.Institution] == nil || t.WireName == "" {
+		if t.ErrorCode == "" {
+			note(t, fault.New(CodeNotRoutable, t.Name, "institution", t.Institution))
+		}
+		return i.refuse(ctx, t, Noted(t.ErrorCode, t.ErrorDetail))
+	}
+	if code := fault.Code(t.ErrorCode); code == CodeWireName || code == CodeNotRoutable {
+		return i.refuse(ctx, t, Noted(t.ErrorCode, t.ErrorDetail))
+	}
+	f, inst := i.file(t), i.insts[t.Institution]
+	size, err := inst.dataSize(f)
+	if err != nil {
+		return i.refuse(ctx, t, err)
+	}
+	path, identity := t.WorkPath, t.SourceID
+	if _, err := os.Lstat(path); errors.Is(err, os.ErrNotExist) {
+		path, identity = t.BackupPath, ""
+		if _, err := os.Lstat(path); errors.Is(err, os.ErrNotExist) {
+			return i.fail(ctx, t, fault.New(CodeWorkLost, t.Name, "work", t.WorkPath, "backup", t.BackupPath))
+		}
+	}
+	if err := i.s.DropBlocks(ctx, i.now(), t.Ref(), 1); err != nil {
+		return err
+	}
+	geo := transfer.Geometry{DataSize: size, PerBlock: inst.Profile.Files.PerBlock}
+	base, err := time.ParseInLocation("20060102", t.BaseDate, i.o.Zone)
+	if err != nil {
+		return i.refuse(ctx, t, err)
+	}
+	b := batch{i: i, t: t}
+	res, err := filemgr.Split(ctx, path, filemgr.SplitOptions{
+		Form: f.Form, Encoding: inst.encoding(), Checks: f.Checks, Geometry: geo, Identity: identity,
+		Names:   filemgr.Names{File: t.Name, WireName: t.WireName, BaseDate: base, FileID: t.FileID},
+		MaxWire: inst.Profile.MaxFile(size),
+	}, func(block transfer.Block) error { return b.add(ctx, block) })
+	t = b.t
+	if err != nil {
+		return i.notStored(ctx, t, err)
+	}
+	return i.stored(ctx, t, inst, f, geo, res, b.blocks)
+}
+
+// notStored sorts the reasons why a file could not be cut into blocks: the
+// disk or the writer of the file is at it, or the file itself is wrong.
+func (i *Instance) notStored(ctx context.Context, t *transfer.Transfer, err error) error {
+	code := fault.CodeOf(err)
+	switch {
+	case code == "" || store.Away(err) || errors.Is(err, store.ErrFenced) || ctx.Err() != nil:
+		return err
+	case slices.Contains([]fault.Code{filemgr.CodeChanged, filemgr.CodeShrunk}, code):
+		// Still being written to though it was taken: look at it again later.
+		_, cerr := i.s.Change(ctx, i.now(), t.Ref(), func(r *transfer.Transfer) error {
+			note(r, err)
+			if id, ierr := filemgr.Identity(r.WorkPath); ierr == nil {
+				r.SourceID = id
+			}
+			r.Owner = ""
+			r.NextTry = i.now().Add(max(i.o.Settle, time.Second))
+			return nil
+		})
+		return cerr
+	case filemgr.Waits(code):
+		_, cerr := i.s.Change(ctx, i.now(), t.Ref(), func(r *transfer.Transfer) error {
+			note(r, err)
+			r.Owner = ""
+			r.NextTry = i.now().Add(10 * time.Second)
+			return nil
+		})
+		return cerr
+	case code == filemgr.CodeVanished || code == filemgr.CodeReplaced:
+		return i.fail(ctx, t, err)
+	}
+	return i.refuse(ctx, t, err)
+}
+
+// stored commits the last blocks together with the status, so that a small
+// file costs one transaction.
+func (i *Instance) stored(ctx context.Context, t *transfer.Transfer, inst *institution, f *File,
+	geo transfer.Geometry, res filemgr.Result, blocks []transfer.Block,
+) error {
+	again, err := i.sameBefore(ctx, t, inst)
+	if err != nil {
+		return err
+	}
+	now := i.now()
+	t, err = i.s.Change(ctx, now, t.Ref(), func(r *transfer.Transfer) error {
+		r.Form, r.Encoding = f.Form.String(), inst.encoding().String()
+		r.FileSize, r.WireSize = res.FileSize, res.WireSize
+		r.FileDigest, r.WireDigest = res.FileDigest, res.WireDigest
+		r.Records, r.Sequences, r.Blocks = res.Records, res.Sequences, res.Blocks
+		r.MessageSize, r.DataSize, r.PerBlock = inst.messageSize(), geo.DataSize, geo.PerBlock
+		r.Owner, r.NextTry, r.Tries = "", time.Time{}, 0
+		note(r, nil)
+		r.Status = transfer.Stored
+		if again != nil {
+			r.Status = transfer.Held
+			note(r, again)
+		}
+		return nil
+	}, blocks...)
+	if err != nil {
+		return err
+	}
+	i.log.Info("file stored", "transfer", t.ID, "name", t.Name, "records", t.Records,
+		"sequences", t.Sequences, "blocks", t.Blocks, "bytes", t.WireSize, "sha256", t.FileDigest)
+	i.wake.send.Give()
+	i.wake.backup.Give()
+	return nil
+}
+
+// sameBefore: a file of the same identity that went out, or is on its way,
+// is not sent again unless a person says so (design D6). A transfer that was
+// stored before, and is now stored again from its backup, is itself.
+func (i *Instance) sameBefore(ctx context.Context, t *transfer.Transfer, inst *institution) (*fault.Error, error) {
+	if inst.Profile.Files.RepeatNew || t.WireDigest != "" {
+		return nil, nil
+	}
+	same, err := i.s.FindSame(ctx, store.Identity{Institution: t.Institution, Direction: transfer.Send, WireName: t.WireName, BaseDate: t.BaseDate})
+	if err != nil {
+		return nil, err
+	}
+	for _, o := range same {
+		switch o.Status {
+		case transfer.Failed, transfer.Refused, transfer.Cancelled:
+			continue
+		}
+		if o.ID < t.ID {
+			return fault.New(CodeSameName, t.WireName, "other", o.ID, "status", string(o.Status)), nil
+		}
+	}
+	return nil, nil
+}
+
+// refuse ends a transfer whose file failed its checks. The scan stage moves
+// the file to error/.
+func (i *Instance) refuse(ctx context.Context, t *transfer.Transfer, why error) error {
+	now := i.now()
+	r, err := i.s.Change(ctx, now, t.Ref(), func(r *transfer.Transfer) error {
+		r.Status, r.Owner, r.EndedAt = transfer.Refused, "", now
+		note(r, why)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	i.log.Warn("file refused", "transfer", r.ID, "name", r.Name, "code", r.ErrorCode, "err", why)
+	i.result(ctx, r)
+	i.wake.scan.Give()
+	return i.s.Release(ctx, now, r.ID)
+}
+
+func (i *Instance) fail(ctx context.Context, t *transfer.Transfer, why error) error {
+	now := i.now()
+	r, err := i.s.Change(ctx, now, t.Ref(), func(r *transfer.Transfer) error {
+		r.Status, r.Owner, r.EndedAt = transfer.Failed, "", now
+		note(r, why)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	i.log.Error("transfer failed", "transfer", r.ID, "name", r.Name, "code", r.ErrorCode, "err", why)
+	i.result(ctx, r)
+	return nil
+}
+
+// batch gathers blocks for one transaction. Split uses its buffers again, so
+// payloads are copied here; one batch is all the memory a file takes.
+type batch struct {
+	i      *Instance
+	t      *transfer.Transfer
+	blocks []transfer.Block
+	buf    []byte
+}
+
+func (b *batch) add(ctx context.Context, block transfer.Block) error {
+	if b.buf == nil {
+		b.buf = make([]byte, 0, min(batchBytes, max(64<<10, int(b.t.FileSize)+4096)))
+	}
+	if len(b.blocks) > 0 && len(b.buf)+len(block.Payload) > cap(b.buf) {
+		t, err := b.i.s.PutBlocks(ctx, b.i.now(), b.t.Ref(), b.blocks, nil)
+		if err != nil {
+			return err
+		}
+		b.t = t
+		b.blocks, b.buf = b.blocks[:0], b.buf[:0]
+	}
+	at := len(b.buf)
+	b.buf = append(b.buf, block.Payload...)
+	block.Payload = b.buf[at:len(b.buf):len(b.buf)]
+	block.Lengths = slices.Clone(block.Lengths)
+	b.blocks = append(b.blocks, block)
+	return nil
+}
