@@ -80,8 +80,9 @@ func NewScanner(o ScanOptions) *Scanner {
 	return &Scanner{o: o, seen: map[string]*sighting{}}
 }
 
-// Scan looks at the directory once. now is the caller's clock and only compared
-// with the now of other calls. It returns the files that are ready, by name; a
+// Scan looks at the directory once. now is only compared with the now of other
+// calls; from time.Now it brings its monotonic reading, so that setting the wall
+// clock settles nothing early. It returns the files that are ready, by name; a
 // ready file that is not claimed is returned again. Each problem is reported
 // once as long as the name stays. An error is about the directory itself: the
 // stage waits (Waits) and nothing is forgotten.

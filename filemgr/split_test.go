@@ -312,6 +312,67 @@ func TestSplitMemoryIsConstant(t *testing.T) {
 	require.Less(t, large, small+8<<20, "peaks %d and %d", small, large)
 }
 
+// The way back, with everything that can be in it, is constant too.
+func TestToFileMemoryIsConstant(t *testing.T) {
+	form, e := Form{Kind: Lines, Length: 126, Strip: true, CRLF: true}, Encoding{Gzip: true, EBCDIC: true}
+	peak := func(size int) uint64 {
+		var z bytes.Buffer
+		line := append(bytes.Repeat([]byte("x"), 126), "\r\n"...)
+		out := toWire(form, e, &z)
+		chunk := bytes.Repeat(line, 1024)
+		for n := 0; n < size; n += len(chunk) {
+			_, err := out.Write(chunk)
+			require.NoError(t, err)
+		}
+		require.NoError(t, out.Close())
+		runtime.GC()
+		gauge := &heapGauge{}
+		require.NoError(t, ToFile(context.Background(), form, e, 0, source(z.Bytes()), gauge))
+		require.Equal(t, size, gauge.size)
+		return gauge.most - uint64(z.Len())
+	}
+	small, large := peak(8<<20), peak(32<<20)
+	require.Less(t, large, small+8<<20, "peaks %d and %d", small, large)
+}
+
+// heapGauge counts bytes and notes the greatest heap at some of its writes.
+type heapGauge struct {
+	size, writes int
+	most         uint64
+}
+
+func (g *heapGauge) Write(p []byte) (int, error) {
+	g.size += len(p)
+	if g.writes++; g.writes%64 == 0 {
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		g.most = max(g.most, m.HeapAlloc)
+	}
+	return len(p), nil
+}
+
+// A file eight times as long costs no more allocations: none per telegram, none
+// per block, none per record.
+func TestSplitAllocatesNothingPerTelegram(t *testing.T) {
+	dir := t.TempDir()
+	allocs := func(records int) float64 {
+		content := "H" + fmt.Sprintf("%-16s", "")
+		for range records {
+			content += "R+000001         "
+		}
+		content += fmt.Sprintf("%-17s", fmt.Sprintf("T%04d%08d", records, records))
+		path := put(t, filepath.Join(dir, "in"), []byte(content))
+		o := SplitOptions{Form: Form{Kind: Fixed, Length: 17}, Geometry: transfer.Geometry{DataSize: 17, PerBlock: 10},
+			Checks: CheckOptions{Header: &HeaderCheck{Mark: "H"}, Trailer: smallChecks.Trailer, Text: TextEUCKR}}
+		return testing.AllocsPerRun(10, func() {
+			_, err := Split(context.Background(), path, o, func(transfer.Block) error { return nil })
+			require.NoError(t, err)
+		})
+	}
+	small, large := allocs(500), allocs(4000)
+	require.Less(t, large, small+10, "allocations %v and %v", small, large)
+}
+
 func BenchmarkSplit(b *testing.B) {
 	const size = 64 << 20
 	path := filepath.Join(b.TempDir(), "in")
