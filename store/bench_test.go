@@ -1,7 +1,10 @@
 package store_test
 
 import (
+	"database/sql"
+	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -142,4 +145,65 @@ func BenchmarkChange(b *testing.B) {
 			wg.Wait()
 		})
 	}
+}
+
+// BenchmarkBesideFinished claims and lists beside no finished transfers and
+// beside a million.
+func BenchmarkBesideFinished(b *testing.B) {
+	for _, finished := range []int{0, 1_000_000} {
+		s, create := benchStore(b)
+		model := create()
+		_, err := s.Change(b.Context(), model.CreatedAt, model.Ref(), func(t *transfer.Transfer) error {
+			t.Status = transfer.Failed
+			t.Owner = ""
+			return nil
+		})
+		require.NoError(b, err)
+		db, err := sql.Open("sqlite", "file:"+path(s))
+		require.NoError(b, err)
+		copies, err := db.Prepare(`WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < $1)
+			INSERT INTO transfers SELECT 'x' || i, ` + strings.TrimPrefix(columnsOfTransfers(b, db), "id, ") + ` FROM n, transfers WHERE $1 > 0 AND status = 'failed'`)
+		require.NoError(b, err)
+		_, err = copies.Exec(finished)
+		require.NoError(b, err)
+		require.NoError(b, errors.Join(copies.Close(), db.Close()))
+		for range 100 {
+			t := &transfer.Transfer{Direction: transfer.Send, Status: transfer.Stored}
+			require.NoError(b, s.Create(b.Context(), time.Now(), t))
+		}
+		b.Run(fmt.Sprint("claim/finished=", finished), func(b *testing.B) {
+			for range b.N {
+				// What is claimed goes back, so that each turn finds the same.
+				got, err := s.Claim(b.Context(), time.Now(), store.ClaimQuery{Owner: "one", Term: 1,
+					Statuses: []transfer.Status{transfer.Stored}, Limit: 1})
+				require.NoError(b, err)
+				require.Len(b, got, 1)
+				_, err = s.Change(b.Context(), time.Now(), got[0].Ref(), func(t *transfer.Transfer) error { t.Owner = ""; return nil })
+				require.NoError(b, err)
+			}
+		})
+		b.Run(fmt.Sprint("nothing/finished=", finished), func(b *testing.B) {
+			for range b.N {
+				got, err := s.Claim(b.Context(), time.Now(), store.ClaimQuery{Owner: "one", Term: 1,
+					Statuses: []transfer.Status{transfer.Received, transfer.Waiting}, Limit: 1})
+				require.NoError(b, err)
+				require.Empty(b, got)
+			}
+		})
+		b.Run(fmt.Sprint("list/finished=", finished), func(b *testing.B) {
+			for range b.N {
+				_, err := s.List(b.Context(), store.Filter{NewestFirst: true, Limit: 50})
+				require.NoError(b, err)
+			}
+		})
+	}
+}
+
+func columnsOfTransfers(b *testing.B, db *sql.DB) string {
+	rows, err := db.Query(`SELECT * FROM transfers LIMIT 0`)
+	require.NoError(b, err)
+	defer rows.Close()
+	names, err := rows.Columns()
+	require.NoError(b, err)
+	return strings.Join(names, ", ")
 }
