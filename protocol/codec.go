@@ -4,6 +4,7 @@ import (
 	"bytes"
 
 	"pabal/internal/fault"
+	"pabal/transfer"
 )
 
 // Append encodes t behind dst and returns the longer slice. A value that does
@@ -38,6 +39,9 @@ func (p *Profile) Append(dst []byte, t *Telegram) ([]byte, error) {
 			width := pl.width
 			switch pl.span {
 			case toLast:
+				if t.numbers[Sequence] > transfer.MaxPerBlock {
+					return dst[:start], p.doesNotFit(pl, t)
+				}
 				width = int(t.numbers[Sequence])
 			case toEnd:
 				width = len(v)
@@ -57,8 +61,13 @@ func (p *Profile) Append(dst []byte, t *Telegram) ([]byte, error) {
 		if l.spans == 1 && l.places[len(l.places)-1].field == Data {
 			body = len(t.Data())
 		}
-		if _, ok := appendNumber(dst[dataLenAt:dataLenAt], int64(body), dataLenWidth); !ok {
+		if !putNumber(dst[dataLenAt:dataLenAt+dataLenWidth], int64(body)) {
 			return dst[:start], fault.New(CodeDoesNotFit, "data_length", "value", body, "width", dataLenWidth)
+		}
+	}
+	for _, r := range l.repeated {
+		if !r.write(dst[start:], int64(n-p.frame.before())) {
+			return dst[:start], fault.New(CodeTooLong, t.Kind.String(), "length", n, "max", p.frame.maxTotal)
 		}
 	}
 	if !p.frame.put(dst[start:], n) {
@@ -85,71 +94,90 @@ func secret(f Field) bool { return f == SenderPassword || f == Password }
 // Decode reads one whole telegram of the peer into t. Texts point into frame.
 // The telegram is believed only as far as its layout goes: too short is
 // refused (CodeTooShort), an unknown type or discriminator is refused
-// (CodeUnknownType), digits must be digits (CodeNotANumber), and the data
-// length may not say more than the frame holds (CodeDataLength). When an
-// error is returned, t.Kind is set if the type was recognised.
+// (CodeUnknownType), digits must be digits (CodeNotANumber), the business code
+// must be the profile's (CodeWrongBusiness), and the data length may not say
+// more than the frame holds (CodeDataLength). When an error is returned,
+// t.Kind is set if the type was recognised, and the fields as far as they
+// could be read, so that a request can be answered.
 func (p *Profile) Decode(frame []byte, t *Telegram) error {
-	*t = Telegram{}
-	if len(frame) < p.typeAt+p.typeWidth {
-		return fault.New(CodeTooShort, "", "length", len(frame), "expected", p.headerLen)
+	l, err := p.layoutOf(frame)
+	if err != nil {
+		t.Reset()
+		return err
 	}
-	code := frame[p.typeAt : p.typeAt+p.typeWidth]
-	group := p.byType[string(code)]
-	if group == nil {
-		return fault.New(CodeUnknownType, printable(code), "profile", p.Name)
-	}
-	l := group[0]
-	if len(group) > 1 {
-		if l = choose(group, frame); l == nil {
-			t.Kind = NoKind
-			return fault.New(CodeUnknownType, printable(code), "profile", p.Name)
-		}
-	}
-	t.Kind = l.kind
-	if len(frame) < l.fixed {
-		// A reply without its optional tail is taken as far as it goes (§4.4),
-		// but never less than its header.
-		if len(frame) < l.header || l.kind != FetchReply && l.kind != CheckReply {
-			return fault.New(CodeTooShort, l.kind.String(), "length", len(frame), "expected", l.fixed)
-		}
-	}
-	if l.spans == 0 && len(frame) > l.fixed {
+	t.become(l.kind, l.fields)
+	err = p.read(l, frame, t)
+	// A reply without its optional tail is taken as far as it goes (§4.4), but
+	// never less than its header.
+	tail := l.kind == FetchReply || l.kind == CheckReply
+	switch {
+	case len(frame) < l.header || len(frame) < l.fixed && !tail:
+		return fault.New(CodeTooShort, l.kind.String(), "length", len(frame), "expected", l.fixed)
+	case l.spans == 0 && len(frame) > l.fixed:
 		return fault.New(CodeTooLong, l.kind.String(), "length", len(frame), "max", l.fixed)
+	case err != nil:
+		return err
 	}
-	rest := frame
-	for i := range l.places {
-		pl := &l.places[i]
-		width := pl.width
-		if pl.span != fixedSpan || width > len(rest) {
-			width = len(rest)
-		}
-		v := rest[:width]
-		rest = rest[width:]
-		if pl.field == noField {
-			continue
-		}
-		if pl.field.IsNumber() {
-			n, ok := parseNumber(v)
-			if !ok {
-				return fault.New(CodeNotANumber, p.FieldName(pl.field), "value", printable(v), "kind", l.kind)
-			}
-			t.numbers[pl.field] = n
-			continue
-		}
-		if pl.field == Name && i >= p.headerPlaces && blank(v) {
-			continue // a blank name in the body leaves the header's
-		}
-		t.texts[pl.field-numNumbers] = v
-	}
-	if l.hasData() {
+	if l.hasData() && l.fields&DataLength.bit() != 0 {
 		data := t.Data()
 		n := t.numbers[DataLength]
-		if n > int64(len(data)) || n < 0 {
+		if n > int64(len(data)) {
 			return fault.New(CodeDataLength, l.kind.String(), "value", n, "held", len(data))
 		}
-		t.Set(Data, data[:n])
+		t.texts[Data-numNumbers] = data[:n]
 	}
 	return nil
+}
+
+// layoutOf finds the layout of a telegram by its type and discriminators.
+func (p *Profile) layoutOf(frame []byte) (*layout, error) {
+	if len(frame) < p.typeAt+p.typeWidth {
+		return nil, fault.New(CodeTooShort, "", "length", len(frame), "expected", p.headerLen)
+	}
+	code := frame[p.typeAt : p.typeAt+p.typeWidth]
+	if l := p.layouts[DataTelegram]; l.alone && string(code) == l.typeCode {
+		return l, nil // nearly every telegram is one
+	}
+	group := p.byType[string(code)]
+	if len(group) == 1 {
+		return group[0], nil
+	}
+	if l := choose(group, frame); l != nil {
+		return l, nil
+	}
+	return nil, fault.New(CodeUnknownType, printable(code), "profile", p.Name)
+}
+
+// read fills the fields of t from frame.
+func (p *Profile) read(l *layout, frame []byte, t *Telegram) error {
+	var failed error
+	at := 0
+	for i := range l.places {
+		pl := &l.places[i]
+		end := at + pl.width
+		if pl.span != fixedSpan || end > len(frame) {
+			end = len(frame)
+		}
+		v := frame[at:end]
+		at = end
+		switch {
+		case pl.field == noField:
+		case pl.field.IsNumber():
+			n, ok := parseNumber(v)
+			if !ok && failed == nil {
+				failed = fault.New(CodeNotANumber, p.FieldName(pl.field), "value", printable(v), "kind", l.kind)
+			}
+			t.numbers[pl.field] = n
+		case pl.second && blank(v):
+			// a blank name in the body leaves the header's
+		default:
+			if pl.field == Business && pl.value != nil && !bytes.Equal(v, pl.value) && failed == nil {
+				failed = fault.New(CodeWrongBusiness, printable(v), "expected", string(pl.value))
+			}
+			t.texts[pl.field-numNumbers] = v
+		}
+	}
+	return failed
 }
 
 func (l *layout) hasData() bool {
@@ -184,40 +212,44 @@ func blank(b []byte) bool {
 
 // appendNumber appends v in exactly width digits.
 func appendNumber(dst []byte, v int64, width int) ([]byte, bool) {
-	if v < 0 {
-		return dst, false
-	}
 	at := len(dst)
 	for range width {
 		dst = append(dst, '0')
 	}
-	for i := at + width - 1; v > 0; i-- {
-		if i < at {
-			return dst[:at], false
-		}
-		dst[i] = byte('0' + v%10)
-		v /= 10
+	if !putNumber(dst[at:], v) {
+		return dst[:at], false
 	}
 	return dst, true
 }
 
-// parseNumber reads digits; blanks count as zero, as some senders leave
-// unused numbers blank.
+// putNumber fills b with the digits of v and reports whether they fit.
+func putNumber(b []byte, v int64) bool {
+	if v < 0 {
+		return false
+	}
+	for i := len(b) - 1; i >= 0; i-- {
+		b[i] = byte('0' + v%10)
+		v /= 10
+	}
+	return v == 0
+}
+
+// parseNumber reads digits; leading blanks count as zero, as some senders
+// leave unused numbers blank.
 func parseNumber(b []byte) (int64, bool) {
-	var v int64
 	if len(b) > 18 {
 		return 0, false
 	}
-	seen := false
+	for len(b) > 0 && b[0] == ' ' {
+		b = b[1:]
+	}
+	var v int64
 	for _, c := range b {
-		if c == ' ' && !seen {
-			continue
+		d := c - '0'
+		if d > 9 {
+			return 0, false
 		}
-		if c < '0' || c > '9' {
-			return 0, blank(b)
-		}
-		seen = true
-		v = v*10 + int64(c-'0')
+		v = v*10 + int64(d)
 	}
 	return v, true
 }

@@ -27,8 +27,7 @@ func (f *frame) put(telegram []byte, n int) bool {
 	if n > f.maxTotal {
 		return false
 	}
-	_, ok := appendNumber(telegram[f.at:f.at:f.at+f.width], int64(n-f.before()), f.width)
-	return ok
+	return putNumber(telegram[f.at:f.at+f.width], int64(n-f.before()))
 }
 
 // Reader cuts a stream into telegrams. It holds at most one telegram and what
@@ -94,6 +93,7 @@ func (r *Reader) Buffered() bool { return r.to > r.from }
 
 // need makes n bytes of the current telegram available.
 func (r *Reader) need(n int) error {
+	empty := 0
 	for r.to-r.from < n {
 		if r.from > 0 && (r.from == r.to || r.from+n > len(r.buf)) {
 			copy(r.buf, r.buf[r.from:r.to])
@@ -102,6 +102,12 @@ func (r *Reader) need(n int) error {
 		}
 		m, err := r.src.Read(r.buf[r.to:])
 		r.to += m
+		if m == 0 && err == nil {
+			if empty++; empty == 100 {
+				return io.ErrNoProgress
+			}
+			continue
+		}
 		if m == 0 && err != nil {
 			if err == io.EOF && r.to > r.from {
 				return io.ErrUnexpectedEOF

@@ -24,6 +24,8 @@ type Spec struct {
 	Files     FilesSpec               `yaml:"files"`
 	Responses map[string]string       `yaml:"responses"` // reason → code that we answer
 	Meanings  map[string]string       `yaml:"meanings"`  // code that a peer answers → reason; default refused
+
+	root *yaml.Node // what it was read from, for the lines of problems
 }
 
 // FramingSpec says how one telegram is told from the next.
@@ -49,7 +51,7 @@ type FieldSpec struct {
 // UnmarshalYAML keeps the line for messages.
 func (f *FieldSpec) UnmarshalYAML(n *yaml.Node) error {
 	type plain FieldSpec
-	if err := strict(n, (*plain)(f)); err != nil {
+	if err := n.Decode((*plain)(f)); err != nil {
 		return err
 	}
 	f.Line = n.Line
@@ -69,7 +71,7 @@ type TelegramSpec struct {
 // UnmarshalYAML keeps the line for messages.
 func (s *TelegramSpec) UnmarshalYAML(n *yaml.Node) error {
 	type plain TelegramSpec
-	if err := strict(n, (*plain)(s)); err != nil {
+	if err := n.Decode((*plain)(s)); err != nil {
 		return err
 	}
 	s.Line = n.Line
@@ -127,7 +129,7 @@ type Duration time.Duration
 func (d *Duration) UnmarshalYAML(n *yaml.Node) error {
 	v, err := time.ParseDuration(n.Value)
 	if err != nil {
-		return fmt.Errorf("line %d: %q is not a duration such as 60s", n.Line, n.Value)
+		return &yaml.TypeError{Errors: []string{fmt.Sprintf("line %d: %q is not a time such as 60s", n.Line, n.Value)}}
 	}
 	*d = Duration(v)
 	return nil

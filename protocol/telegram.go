@@ -1,21 +1,31 @@
 package protocol
 
-import "bytes"
+import (
+	"bytes"
+	"math/bits"
+)
 
 // Telegram is one message by meaning. Texts and Data of a decoded telegram
 // point into the frame they were read from: they are good until the next
 // frame is read, and Keep copies them.
 type Telegram struct {
 	Kind    Kind
+	set     uint64 // the fields that may differ from zero, one bit each
 	numbers [numNumbers]int64
 	texts   [numTexts][]byte
 }
+
+// bit is the field's place in Telegram.set.
+func (f Field) bit() uint64 { return 1 << f }
 
 // Number is the value of a number field, 0 where the layout has none.
 func (t *Telegram) Number(f Field) int64 { return t.numbers[f] }
 
 // SetNumber sets a number field.
-func (t *Telegram) SetNumber(f Field, v int64) { t.numbers[f] = v }
+func (t *Telegram) SetNumber(f Field, v int64) {
+	t.numbers[f] = v
+	t.set |= f.bit()
+}
 
 // Raw is the value of a text field as it travels, with its padding.
 func (t *Telegram) Raw(f Field) []byte { return t.texts[f-numNumbers] }
@@ -26,16 +36,32 @@ func (t *Telegram) Text(f Field) string {
 }
 
 // Set sets a text field. The bytes are not copied.
-func (t *Telegram) Set(f Field, v []byte) { t.texts[f-numNumbers] = v }
+func (t *Telegram) Set(f Field, v []byte) {
+	t.texts[f-numNumbers] = v
+	t.set |= f.bit()
+}
 
 // SetText sets a text field.
-func (t *Telegram) SetText(f Field, v string) { t.texts[f-numNumbers] = []byte(v) }
+func (t *Telegram) SetText(f Field, v string) { t.Set(f, []byte(v)) }
 
 // Data is the file content that the telegram carries.
 func (t *Telegram) Data() []byte { return t.texts[Data-numNumbers] }
 
-// Reset empties the telegram.
-func (t *Telegram) Reset() { *t = Telegram{} }
+// Reset empties the telegram. Only what was set is cleared: a Telegram is
+// about a kilobyte, and one is decoded for every sequence of a file.
+func (t *Telegram) Reset() { t.become(NoKind, 0) }
+
+// become clears what was set and will not be written again.
+func (t *Telegram) become(k Kind, fields uint64) {
+	for old := t.set &^ fields; old != 0; old &= old - 1 {
+		if f := Field(bits.TrailingZeros64(old)); f.IsNumber() {
+			t.numbers[f] = 0
+		} else {
+			t.texts[f-numNumbers] = nil
+		}
+	}
+	t.Kind, t.set = k, fields
+}
 
 // Keep copies src without its data into t; the texts live in buf, which is
 // grown as needed and returned for the next use.

@@ -17,6 +17,7 @@ type Template struct {
 	block    patch
 	sequence patch
 	length   patch
+	repeated []patch
 	maxData  int
 }
 
@@ -35,7 +36,7 @@ func (p *Profile) Template(t *Telegram, maxData int) (*Template, error) {
 	if err != nil {
 		return nil, err
 	}
-	tpl := &Template{p: p, fixed: fixed, maxData: maxData}
+	tpl := &Template{p: p, fixed: fixed, repeated: l.repeated, maxData: maxData}
 	at := 0
 	for _, pl := range l.places {
 		switch pl.field {
@@ -60,20 +61,31 @@ func (t *Template) Append(dst []byte, block int64, sequence int, data []byte) ([
 	}
 	dst = append(dst, t.fixed...)
 	head := dst[start:]
-	if !t.block.write(head, block) || !t.sequence.write(head, int64(sequence)) || !t.length.write(head, int64(len(data))) {
-		return dst[:start], fault.New(CodeDoesNotFit, "block", "value", block, "width", t.block.width)
+	switch {
+	case !t.block.write(head, block):
+		return dst[:start], t.doesNotFit(Block, block, t.block)
+	case !t.sequence.write(head, int64(sequence)):
+		return dst[:start], t.doesNotFit(Sequence, int64(sequence), t.sequence)
+	case !t.length.write(head, int64(len(data))):
+		return dst[:start], t.doesNotFit(DataLength, int64(len(data)), t.length)
 	}
 	dst = append(dst, data...)
+	for _, r := range t.repeated {
+		if !r.write(dst[start:], int64(len(dst)-start-t.p.frame.before())) {
+			return dst[:start], fault.New(CodeTooLong, "data", "length", len(dst)-start, "max", t.p.frame.maxTotal)
+		}
+	}
 	if !t.p.frame.put(dst[start:], len(dst)-start) {
 		return dst[:start], fault.New(CodeTooLong, "data", "length", len(dst)-start, "max", t.p.frame.maxTotal)
 	}
 	return dst, nil
 }
 
+func (t *Template) doesNotFit(f Field, v int64, at patch) error {
+	return fault.New(CodeDoesNotFit, t.p.FieldName(f), "kind", DataTelegram, "value", v, "width", at.width)
+}
+
+// write puts v in its place; a patch without width has no place.
 func (p patch) write(b []byte, v int64) bool {
-	if p.width == 0 {
-		return true
-	}
-	_, ok := appendNumber(b[p.at:p.at:p.at+p.width], v, p.width)
-	return ok
+	return p.width == 0 || putNumber(b[p.at:p.at+p.width], v)
 }

@@ -1,0 +1,401 @@
+package protocol
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"math"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"gopkg.in/yaml.v3"
+
+	"pabal/internal/fault"
+	"pabal/transfer"
+)
+
+// mostFrame is the longest telegram that any profile may have, in bytes: what
+// one connection makes us hold is bounded by it.
+const mostFrame = 1 << 20
+
+// Parse reads and compiles a profile; file is its name for messages. Every
+// problem is a *fault.Error with file, path and line.
+func Parse(file string, src []byte) (*Profile, error) {
+	var root yaml.Node
+	dec := yaml.NewDecoder(bytes.NewReader(src))
+	if err := dec.Decode(&root); err != nil {
+		return nil, syntax(file, err)
+	}
+	if err := dec.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
+		return nil, fault.New(CodeProfileSyntax, file, "file", file, "path", "", "line", 1, "detail", "more than one document")
+	}
+	spec := Spec{root: &root}
+	problems := unknownKeys(&root, reflect.TypeFor[Spec](), "")
+	if err := root.Decode(&spec); err != nil {
+		return nil, errors.Join(joined(file, problems), syntax(file, err))
+	}
+	if len(problems) > 0 {
+		return nil, joined(file, problems)
+	}
+	return Compile(file, &spec)
+}
+
+// syntax makes faults of what the YAML decoder says.
+func syntax(file string, err error) error {
+	var many *yaml.TypeError
+	texts := []string{err.Error()}
+	if errors.As(err, &many) {
+		texts = many.Errors
+	}
+	errs := make([]error, len(texts))
+	for i, text := range texts {
+		line := 1
+		if _, rest, ok := strings.Cut(text, "line "); ok {
+			digits, detail, _ := strings.Cut(rest, ": ")
+			if n, err := strconv.Atoi(digits); err == nil {
+				line, text = n, detail
+			}
+		}
+		errs[i] = fault.New(CodeProfileSyntax, file, "file", file, "path", "", "line", line, "detail", text).Because(err)
+	}
+	return errors.Join(errs...)
+}
+
+// joined makes one error of problems, in the order of their lines.
+func joined(file string, problems []fault.Problem) error {
+	line := func(p fault.Problem) int { n, _ := strconv.Atoi(p.Err.Args["line"]); return n }
+	slices.SortStableFunc(problems, func(a, b fault.Problem) int {
+		if d := line(a) - line(b); d != 0 {
+			return d
+		}
+		return strings.Compare(a.Path, b.Path)
+	})
+	errs := make([]error, len(problems))
+	for i, p := range problems {
+		p.Err.Args["file"] = file
+		p.Err.Args["path"] = p.Path
+		errs[i] = p.Err
+	}
+	return errors.Join(errs...)
+}
+
+// Compile checks spec and flattens it. All problems are reported together.
+func Compile(file string, spec *Spec) (*Profile, error) {
+	c := newCompiler(spec.root)
+	p := &Profile{
+		Name: spec.Profile, Title: spec.Title, Certainty: spec.Certainty, Source: spec.Source, Notes: spec.Notes,
+		byType: map[string][]*layout{}, responses: map[Reason]string{}, meanings: map[string]Reason{},
+	}
+	if p.Name == "" {
+		c.problem("profile", CodeProfileMissing, "profile", "a name")
+	}
+	p.compileHeader(c, spec)
+	p.compileFrame(c, spec)
+	p.compileTelegrams(c, spec)
+	p.compileSession(c, spec)
+	p.compileFiles(c, spec)
+	p.compileLetters(c, spec)
+	p.compileResponses(c, spec)
+	for name := range c.own {
+		p.own = append(p.own, name)
+	}
+	slices.SortFunc(p.own, func(a, b string) int { return int(c.own[a]) - int(c.own[b]) })
+	if len(c.problems) > 0 {
+		return nil, joined(file, c.problems)
+	}
+	return p, nil
+}
+
+func (p *Profile) compileHeader(c *compiler, spec *Spec) {
+	at := 0
+	for i, r := range spec.Header {
+		w, err := strconv.Atoi(r.Width)
+		switch r.Field {
+		case "type":
+			p.typeAt, p.typeWidth = at, w
+		case "sent_at":
+			p.stampFormat, _ = goFormat(r.Format)
+		}
+		if err != nil || w < 1 {
+			c.problem(fmt.Sprintf("header[%d].width", i), CodeProfileWidth, r.Width, "a number: header rows have a fixed width")
+			w = 0
+		}
+		at += w
+	}
+	p.headerLen = at
+	if p.typeWidth < 1 {
+		c.problem("header", CodeProfileMissing, "type", "a header row for the message type")
+	}
+	for _, name := range slices.Sorted(maps.Keys(spec.Bodies)) {
+		for _, r := range spec.Bodies[name] {
+			if r.Field == "sent_at" {
+				p.stampFormat, _ = goFormat(r.Format)
+			}
+		}
+	}
+}
+
+func (p *Profile) compileFrame(c *compiler, spec *Spec) {
+	f := spec.Framing
+	p.frame = frame{at: f.Offset, width: f.Width, all: f.Counts == "all", minTotal: p.headerLen}
+	if f.Width < 1 || f.Width > 10 {
+		c.problem("framing.width", CodeProfileWidth, strconv.Itoa(f.Width), "1…10 digits")
+		return
+	}
+	if f.Counts != "all" && f.Counts != "rest" {
+		c.problem("framing.counts", CodeProfileValue, f.Counts, "rest, all")
+	}
+	p.checkLengthRow(c, spec)
+	// What the digits can say, or less if the profile says so, or we do.
+	p.frame.maxTotal = mostFrame
+	if f.Width < 7 {
+		p.frame.maxTotal = p.frame.before() + int(math.Pow10(f.Width)) - 1
+	}
+	if f.Max < 0 || f.Max > mostFrame {
+		c.problem("framing.max", CodeProfileValue, strconv.Itoa(f.Max), fmt.Sprintf("at most %d", mostFrame))
+	}
+	if f.Max > 0 {
+		p.frame.maxTotal = min(p.frame.maxTotal, f.Max)
+	}
+}
+
+// checkLengthRow holds that the length digits of the framing are a row of the
+// header: they would overwrite another one otherwise.
+func (p *Profile) checkLengthRow(c *compiler, spec *Spec) {
+	at := 0
+	for _, r := range spec.Header {
+		w, _ := strconv.Atoi(r.Width)
+		if r.Field == "length" && at == spec.Framing.Offset && w == spec.Framing.Width {
+			return
+		}
+		at += max(0, w)
+	}
+	c.problem("framing.offset", CodeProfileMissing, "length",
+		fmt.Sprintf("a header row for the length, %d bytes at offset %d", spec.Framing.Width, spec.Framing.Offset))
+}
+
+func (p *Profile) compileTelegrams(c *compiler, spec *Spec) {
+	names := kindNames()
+	for _, k := range Kinds() {
+		t, ok := spec.Telegrams[k.String()]
+		if !ok {
+			continue
+		}
+		l := c.build(k, "telegrams."+k.String(), spec, t)
+		p.layouts[k] = l
+		p.byType[t.Type] = append(p.byType[t.Type], l)
+		if l.fixed > p.frame.maxTotal {
+			c.problem("telegrams."+k.String(), CodeProfileWidth, strconv.Itoa(l.fixed),
+				fmt.Sprintf("at most %d bytes, which is what the framing can say", p.frame.maxTotal))
+		}
+	}
+	for name := range spec.Telegrams {
+		if !slices.Contains(names[1:], name) {
+			c.problem("telegrams."+name, CodeProfileValue, name, strings.Join(names[1:], ", "))
+		}
+	}
+	for _, k := range []Kind{Open, OpenReply, DataTelegram, End, EndReply, Close, CloseReply} {
+		if p.layouts[k] == nil {
+			c.problem("telegrams", CodeProfileMissing, k.String(), "its layout")
+		}
+	}
+	for _, k := range Kinds() {
+		if r := k.Reply(); p.layouts[k] != nil && r != NoKind && p.layouts[r] == nil {
+			c.problem("telegrams."+k.String(), CodeProfileMissing, r.String(), "the layout of its answer")
+		}
+	}
+	for code, group := range p.byType {
+		if len(group) > 1 {
+			c.distinct(code, group)
+		}
+		group[0].alone = len(group) == 1
+	}
+	for _, k := range []Kind{DataTelegram, Resend} {
+		if l := p.layouts[k]; l != nil && !l.hasData() {
+			c.problem("telegrams."+k.String(), CodeProfileMissing, "data", "a last row for the data, width rest")
+		}
+	}
+	if l := p.layouts[DataTelegram]; l != nil {
+		p.dataOverhead = l.fixed - p.frame.before()
+	}
+	if p.layouts[Resend] == nil {
+		p.layouts[Resend] = p.layouts[DataTelegram]
+	}
+}
+
+// one notes a value that is not one of those allowed.
+func (c *compiler) one(path, v string, allowed ...string) string {
+	if !slices.Contains(allowed, v) {
+		c.problem(path, CodeProfileValue, v, strings.Join(allowed, ", "))
+	}
+	return v
+}
+
+// from notes a number outside low…high.
+func (c *compiler) from(path string, v, low, high int64) {
+	if v < low || v > high {
+		c.problem(path, CodeProfileValue, strconv.FormatInt(v, 10), fmt.Sprintf("%d…%d", low, high))
+	}
+}
+
+func (p *Profile) compileSession(c *compiler, spec *Spec) {
+	s := spec.Session
+	c.one("session.opens", s.Opens, "institution")
+	p.Session = Session{
+		FetchByRequest: c.one("session.fetch", s.Fetch, "open", "request") == "request",
+		Reply:          time.Duration(s.Reply), Resends: s.Resends, First: time.Duration(s.FirstOpen),
+		Idle: time.Duration(s.IdleClose), EarlyInfo: s.EarlyInfo, Hub: s.Hub,
+		EndNothing:  c.one("session.nothing", s.NoneFollow, "close", "end-close") == "end-close",
+		CallerField: Institution,
+	}
+	if l := p.layouts[Open]; l != nil && l.has(From) {
+		p.Session.CallerField = From
+	}
+	p.Session.Cipher = Cipher(c.one("session.cipher", s.Cipher, string(NoCipher), string(KFTCCipher)))
+	for path, d := range map[string]time.Duration{"session.reply": p.Session.Reply, "session.first": p.Session.First, "session.idle": p.Session.Idle} {
+		if d <= 0 {
+			c.problem(path, CodeProfileMissing, path, "a time such as 60s")
+		}
+	}
+	c.from("session.resends", int64(s.Resends), 0, 100)
+	if p.Session.FetchByRequest && p.layouts[Fetch] == nil {
+		c.problem("session.fetch", CodeProfileMissing, Fetch.String(), "its layout under telegrams")
+	}
+	if !p.Session.FetchByRequest && (spec.Letters.Direction["upload"] == "" || spec.Letters.Direction["download"] == "") {
+		c.problem("letters.direction", CodeProfileMissing, "direction", "upload and download: the opening says by its letter which files are to come")
+	}
+}
+
+func (p *Profile) compileFiles(c *compiler, spec *Spec) {
+	f := spec.Files
+	p.Files = Files{
+		NameWidth: f.NameWidth, MessageSize: f.MessageSize, PerBlock: f.PerBlock, MaxBlock: f.MaxBlock,
+		Packing:       c.one("files.packing", f.Packing, "whole", "filled", "one"),
+		AnnounceFetch: c.one("files.announce", f.Announce, "always", "upload") == "always",
+		Resume:        c.one("files.resume", f.Resume, "bytes", "none") == "bytes",
+		Rounds:        f.Rounds, Pause: time.Duration(f.Pause), EmptyCheck: f.EmptyCheck, MapWidth: f.MapWidth,
+		SettleAgain: c.one("files.settle", f.Settle, "again", "inquiry") == "again",
+		RepeatNew:   c.one("files.repeat", f.Repeat, "refuse", "new") == "new",
+		Serial:      f.Serial, Gzip: f.Gzip, EBCDIC: f.EBCDIC,
+		FileSizes: c.one("files.sizes", f.Sizes, "wire", "file") == "file",
+	}
+	if c.one("files.counts", f.Counts, "rest", "data") == "data" {
+		p.dataOverhead = 0
+	}
+	c.from("files.per_block", int64(f.PerBlock), 1, transfer.MaxPerBlock)
+	c.from("files.max_block", f.MaxBlock, 1, math.MaxInt32)
+	c.from("files.rounds", int64(f.Rounds), 1, 1000)
+	c.from("files.name_width", int64(f.NameWidth), 1, 255)
+	if p.Files.Pause < 0 {
+		c.problem("files.pause", CodeProfileValue, p.Files.Pause.String(), "a time such as 5s")
+	}
+	// A sequence's length is kept in 16 bits.
+	if f.MessageSize-p.dataOverhead < 1 || f.MessageSize > math.MaxUint16 {
+		c.problem("files.message_size", CodeProfileValue, strconv.Itoa(f.MessageSize),
+			fmt.Sprintf("%d…%d", p.dataOverhead+1, math.MaxUint16))
+	} else if l := p.layouts[DataTelegram]; l != nil && l.hasData() && p.MaxData(f.MessageSize) > p.MostData() {
+		c.problem("files.message_size", CodeProfileValue, strconv.Itoa(f.MessageSize),
+			fmt.Sprintf("at most %d, which is what the framing can say", p.MostData()+p.dataOverhead))
+	}
+	for _, k := range []Kind{Info, Check} {
+		if p.layouts[k] == nil {
+			c.problem("telegrams", CodeProfileMissing, k.String(), "its layout")
+		}
+	}
+	if p.Files.Resume && !p.Carries(InfoReply, Size) {
+		c.problem("files.resume", CodeProfileMissing, "size", "a row for the size in telegrams.info-reply")
+	}
+	if !p.Files.SettleAgain && p.layouts[Inquiry] == nil {
+		c.problem("files.settle", CodeProfileMissing, Inquiry.String(), "its layout under telegrams")
+	}
+	if !mapFits(p.layouts[CheckReply], f.PerBlock, f.MapWidth, p.frame.maxTotal) {
+		c.problem("files.map_width", CodeProfileWidth, strconv.Itoa(f.MapWidth), "0, or files.per_block at least")
+	}
+}
+
+func (p *Profile) compileLetters(c *compiler, spec *Spec) {
+	p.Letters = Letters{
+		Upload: letter(spec.Letters.Direction["upload"]), Download: letter(spec.Letters.Direction["download"]),
+		Institution: letter(spec.Letters.Issuer["institution"]), Centre: letter(spec.Letters.Issuer["centre"]),
+		Held: '1', Missing: '0',
+	}
+	for name := range spec.Letters.Direction {
+		c.one("letters.direction."+name, name, "upload", "download")
+	}
+	for name := range spec.Letters.Issuer {
+		c.one("letters.issuer."+name, name, "institution", "centre")
+	}
+	for path, v := range map[string]string{
+		"letters.direction.upload": spec.Letters.Direction["upload"], "letters.direction.download": spec.Letters.Direction["download"],
+		"letters.issuer.institution": spec.Letters.Issuer["institution"], "letters.issuer.centre": spec.Letters.Issuer["centre"],
+		"letters.held": spec.Letters.Held, "letters.missing": spec.Letters.Missing,
+	} {
+		if len(v) > 1 {
+			c.problem(path, CodeProfileWidth, v, "one character")
+		}
+	}
+	if h := spec.Letters.Held; h != "" {
+		p.Letters.Held = h[0]
+	}
+	if m := spec.Letters.Missing; m != "" {
+		p.Letters.Missing = m[0]
+	}
+	if p.Letters.Held == p.Letters.Missing {
+		c.problem("letters.missing", CodeProfileValue, string(p.Letters.Missing), "another letter than letters.held")
+	}
+}
+
+func letter(s string) []byte {
+	if s == "" {
+		return nil
+	}
+	return []byte(s)
+}
+
+func (p *Profile) compileResponses(c *compiler, spec *Spec) {
+	width := p.Width(OpenReply, Response)
+	for r, code := range spec.Responses {
+		path := "responses." + r
+		if !slices.Contains(reasons(), Reason(r)) {
+			c.problem(path, CodeProfileValue, r, strings.Join(words(reasons()), ", "))
+		}
+		if width > 0 && len(code) != width {
+			c.problem(path, CodeProfileWidth, code, fmt.Sprintf("%d characters", width))
+		}
+		p.responses[Reason(r)] = code
+	}
+	for _, r := range []Reason{OK, OtherReason} {
+		if p.responses[r] == "" {
+			c.problem("responses", CodeProfileMissing, string(r), "a code")
+		}
+	}
+	for code, m := range spec.Meanings {
+		if !slices.Contains(meanings(), Reason(m)) {
+			c.problem("meanings."+code, CodeProfileValue, m, strings.Join(words(meanings()), ", "))
+		}
+		p.meanings[code] = Reason(m)
+	}
+	ok := p.responses[OK]
+	if m, said := p.meanings[ok]; said && m != OK {
+		c.problem("meanings."+ok, CodeProfileValue, string(m), "ok, as responses.ok says")
+	}
+	p.meanings[ok] = OK
+	for r, code := range p.responses {
+		if r != OK && code == ok {
+			c.problem("responses."+string(r), CodeProfileValue, code, "another code than responses.ok: a refusal must not read as success")
+		}
+	}
+}
+
+func words(rs []Reason) []string {
+	out := make([]string, len(rs))
+	for i, r := range rs {
+		out[i] = string(r)
+	}
+	return out
+}
