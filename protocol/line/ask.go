@@ -60,7 +60,7 @@ func (d *driver) ask(a *machine.Action) machine.Event {
 		ans, err = d.host.Inquire(d.ctx, &a.Telegram)
 		ev.Kind, ev.Reason, ev.Result, ev.Size = machine.Answered, ans.Reason, ans.Result, ans.Size
 	}
-	d.now = d.opt.Now()
+	d.look()
 	ev.Now = d.now
 	if err != nil {
 		return machine.Event{Kind: machine.Broke, Now: d.now, Err: err, Reason: protocol.SystemFault,

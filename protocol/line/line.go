@@ -16,7 +16,7 @@ import (
 
 // Options of one session.
 type Options struct {
-	Now     func() time.Time // in the business zone
+	Now     func() time.Time // in the business zone; for what is written, not for waiting
 	Buffers *Buffers
 	// Trace, if set, sees every telegram but data. frame is good only during
 	// the call; what it shows must be masked by its fields.
@@ -55,7 +55,7 @@ func Run(ctx context.Context, conn net.Conn, cfg machine.Config, host Host, opt 
 		opt.Buffers.put(d.write)
 		opt.Buffers.put(d.scratch)
 	}()
-	d.now = opt.Now()
+	d.look()
 	err := d.loop()
 	return Report{Files: d.session.Files(), MoreToFetch: d.session.MoreToFetch()}, err
 }
@@ -71,7 +71,8 @@ type driver struct {
 	grown   bool
 	table   *crc32.Table
 
-	now      time.Time
+	now      time.Time // of the business, as opt.Now has it
+	read     time.Time // the same moment on the system's clock, which deadlines are told in
 	deadline time.Time // of the timer
 	set      time.Time // what the connection was told
 
@@ -112,9 +113,12 @@ func (d *driver) Read(b []byte) (int, error) {
 		}
 	}
 	n, err := d.conn.Read(b)
-	d.now = d.opt.Now()
+	d.look()
 	return n, err
 }
+
+// look reads both clocks.
+func (d *driver) look() { d.now, d.read = d.opt.Now(), time.Now() }
 
 // next waits for a telegram, the timer or the end of the line.
 func (d *driver) next() machine.Event {
@@ -172,11 +176,11 @@ func (d *driver) perform(actions []machine.Action) machine.Event {
 		case machine.Keep:
 			d.keep(a.First)
 		case machine.Timer:
-			d.deadline = d.now.Add(a.After)
+			d.deadline = d.read.Add(a.After)
 			if a.After > time.Second { // the clock was read when the telegram came
 				continue
 			}
-			d.deadline = d.opt.Now().Add(a.After)
+			d.deadline = time.Now().Add(a.After)
 		case machine.HangUp:
 			d.err = a.Outcome.Err
 			_ = d.flush()
@@ -205,7 +209,7 @@ func (d *driver) flush() error {
 	if len(d.write) == 0 {
 		return nil
 	}
-	if err := d.conn.SetWriteDeadline(d.opt.Now().Add(time.Minute)); err != nil {
+	if err := d.conn.SetWriteDeadline(time.Now().Add(time.Minute)); err != nil {
 		return err
 	}
 	if d.ctx.Err() != nil {
