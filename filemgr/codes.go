@@ -67,11 +67,13 @@ const (
 
 // Waits reports whether the cause of an error code lies outside the file and
 // passes by itself or by an operator's hand, so that the transfer should wait
-// and be tried again instead of failing.
+// and be tried again instead of failing. CodeChanged and CodeShrunk are among
+// them: the writer had not ended. A claimed file that was replaced is not; that
+// was no writer, and a person should see it.
 func Waits(code fault.Code) bool {
 	switch code {
 	case CodeDirMissing, CodeNotADir, CodeDiskFull, CodeReadOnly, CodeNoPermission, CodeIO,
-		CodeExists, CodeNoFreeName, CodeChanged, CodeShrunk, CodeReplaced:
+		CodeExists, CodeNoFreeName, CodeChanged, CodeShrunk:
 		return true
 	}
 	return false

@@ -66,10 +66,10 @@ func TestOSErrorsHaveCodes(t *testing.T) {
 		require.ErrorIs(t, err, errno, "the cause stays for the log")
 	}
 	require.NoError(t, osFault("/p", nil))
-	for _, code := range []fault.Code{CodeDirMissing, CodeDiskFull, CodeReadOnly, CodeNoPermission, CodeExists, CodeChanged} {
+	for _, code := range []fault.Code{CodeDirMissing, CodeDiskFull, CodeReadOnly, CodeNoPermission, CodeExists, CodeChanged, CodeShrunk} {
 		require.True(t, Waits(code), code)
 	}
-	for _, code := range []fault.Code{CodeTooLarge, CodeEmpty, CodeCount, CodeSymlink, CodeGzip, ""} {
+	for _, code := range []fault.Code{CodeTooLarge, CodeEmpty, CodeCount, CodeSymlink, CodeGzip, CodeReplaced, CodeVanished, ""} {
 		require.False(t, Waits(code), code)
 	}
 }
