@@ -1,0 +1,216 @@
+package simulator
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"pabal/internal/fault"
+	"pabal/protocol"
+)
+
+// Faults are what a counterparty does wrong. The zero value does nothing wrong.
+// The package comment has the grammar that ParseFaults reads.
+type Faults struct {
+	Lose, Duplicate, Reorder Pick
+
+	Seed uint64
+
+	Delay     time.Duration
+	DelayKind protocol.Kind // NoKind = every telegram
+
+	Split int           // most bytes of one write, 0 = whole
+	Drip  time.Duration // pause after each
+
+	Cut, Silence, Garbage []Point
+
+	Never    []string // wire names of files whose checks never come out clean
+	NeverAll bool
+
+	SizeBy int64 // added to declared sizes
+}
+
+// Pick chooses data telegrams: by place, each once, or a share of them all.
+type Pick struct {
+	Places []Place
+	Share  float64 // 0…1
+}
+
+// Place is the place of a data telegram in its file.
+type Place struct {
+	Block    int64
+	Sequence int
+}
+
+// Point is a moment in a conversation: before or after the N-th telegram of a
+// kind or direction, counted from 1 over all sessions.
+type Point struct {
+	Kind     protocol.Kind // NoKind = by direction
+	Received bool          // of those that the Peer receives, else sends
+	After    bool
+	N        int
+}
+
+// ParseFaults reads the text of faults. An error, CodeFaults, says which part
+// is wrong and what is expected there.
+func ParseFaults(text string) (Faults, error) {
+	var f Faults
+	for part := range strings.SplitSeq(text, ";") {
+		part = strings.TrimSpace(part)
+		if part == "" {
+			continue
+		}
+		key, value, ok := strings.Cut(part, "=")
+		if !ok {
+			return Faults{}, badFault(part, "key=value")
+		}
+		if expected := f.set(strings.TrimSpace(key), strings.TrimSpace(value)); expected != "" {
+			return Faults{}, badFault(part, expected)
+		}
+	}
+	if f.Drip > 0 && f.Split == 0 {
+		f.Split = 1
+	}
+	return f, nil
+}
+
+func badFault(part, expected string) error {
+	return fault.New(CodeFaults, part, "expected", expected)
+}
+
+// set reads one part and returns what was expected in its place, or "".
+func (f *Faults) set(key, value string) (expected string) {
+	var ok bool
+	switch key {
+	case "lose":
+		f.Lose, ok = parsePick(value)
+		expected = "block:sequence,… or a share such as 5%"
+	case "duplicate":
+		f.Duplicate, ok = parsePick(value)
+		expected = "block:sequence,… or a share such as 5%"
+	case "reorder":
+		f.Reorder, ok = parsePick(value)
+		expected = "block:sequence,… or a share such as 5%"
+	case "seed":
+		var err error
+		f.Seed, err = strconv.ParseUint(value, 10, 64)
+		ok, expected = err == nil, "a number"
+	case "delay":
+		ok, expected = f.parseDelay(value), "a time such as 50ms, or KIND:50ms"
+	case "split":
+		var err error
+		f.Split, err = strconv.Atoi(value)
+		ok, expected = err == nil && f.Split > 0, "a number of bytes"
+	case "drip":
+		ok, expected = f.parseDrip(value), "BYTES/TIME such as 1/100ms"
+	case "cut":
+		f.Cut, ok = parsePoints(value)
+		expected = pointForm()
+	case "silence":
+		f.Silence, ok = parsePoints(value)
+		expected = pointForm()
+	case "garbage":
+		f.Garbage, ok = parsePoints(value)
+		expected = pointForm()
+	case "never":
+		f.Never, f.NeverAll = nil, value == "all"
+		if !f.NeverAll {
+			f.Never = strings.Split(value, ",")
+		}
+		ok, expected = value != "", "a wire name, or all"
+	case "size":
+		var err error
+		f.SizeBy, err = strconv.ParseInt(value, 10, 64)
+		ok, expected = err == nil && f.SizeBy != 0, "a difference in bytes such as +10 or -1"
+	default:
+		expected = "lose, duplicate, reorder, seed, delay, split, drip, cut, silence, garbage, never or size"
+	}
+	if ok {
+		return ""
+	}
+	return expected
+}
+
+func parsePick(value string) (Pick, bool) {
+	if share, ok := strings.CutSuffix(value, "%"); ok {
+		n, err := strconv.ParseFloat(share, 64)
+		return Pick{Share: n / 100}, err == nil && n > 0 && n <= 100
+	}
+	var p Pick
+	for one := range strings.SplitSeq(value, ",") {
+		block, seq, ok := strings.Cut(strings.TrimSpace(one), ":")
+		b, err := strconv.ParseInt(block, 10, 64)
+		s, err2 := strconv.Atoi(seq)
+		if !ok || err != nil || err2 != nil || b < 1 || s < 1 {
+			return Pick{}, false
+		}
+		p.Places = append(p.Places, Place{b, s})
+	}
+	return p, true
+}
+
+func (f *Faults) parseDelay(value string) bool {
+	f.DelayKind = protocol.NoKind
+	if kind, rest, ok := strings.Cut(value, ":"); ok {
+		if f.DelayKind = kindNamed(kind); f.DelayKind == protocol.NoKind {
+			return false
+		}
+		value = rest
+	}
+	d, err := time.ParseDuration(value)
+	f.Delay = d
+	return err == nil && d > 0
+}
+
+func (f *Faults) parseDrip(value string) bool {
+	size, every, ok := strings.Cut(value, "/")
+	n, err := strconv.Atoi(size)
+	d, err2 := time.ParseDuration(every)
+	f.Split, f.Drip = n, d
+	return ok && err == nil && err2 == nil && n > 0 && d > 0
+}
+
+func kindNamed(name string) protocol.Kind {
+	for _, k := range protocol.Kinds() {
+		if k.String() == name {
+			return k
+		}
+	}
+	return protocol.NoKind
+}
+
+func parsePoints(value string) ([]Point, bool) {
+	var out []Point
+	for one := range strings.SplitSeq(value, ",") {
+		what, count, ok := strings.Cut(strings.TrimSpace(one), ":")
+		p := Point{N: 1}
+		if ok {
+			n, err := strconv.Atoi(count)
+			if err != nil || n < 1 {
+				return nil, false
+			}
+			p.N = n
+		}
+		what, p.After = strings.CutPrefix(what, "after-")
+		switch what {
+		case "sent":
+		case "received":
+			p.Received = true
+		default:
+			if p.Kind = kindNamed(what); p.Kind == protocol.NoKind {
+				return nil, false
+			}
+		}
+		out = append(out, p)
+	}
+	return out, true
+}
+
+func pointForm() string {
+	names := make([]string, 0, len(protocol.Kinds()))
+	for _, k := range protocol.Kinds() {
+		names = append(names, k.String())
+	}
+	return fmt.Sprintf("[after-]WHAT:NUMBER with WHAT being sent, received or one of %s", strings.Join(names, ", "))
+}

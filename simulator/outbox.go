@@ -1,0 +1,121 @@
+package simulator
+
+import (
+	"context"
+	"errors"
+
+	"pabal/internal/fault"
+	"pabal/protocol"
+	"pabal/protocol/line"
+	"pabal/protocol/machine"
+)
+
+// Next says what the driving side does: ask for files, give the next one, or
+// go.
+func (s *session) Next(ctx context.Context) (machine.Order, error) {
+	o := &s.p.opt
+	if s.receive && o.Side == protocol.InstitutionSide {
+		if s.asked {
+			return machine.Order{}, nil
+		}
+		s.asked = true
+		today := o.Now().Format("20060102")
+		month := o.Now().AddDate(0, 0, -29).Format("20060102") // 30 days are the most (§3)
+		return machine.Order{Kind: machine.FetchFiles, Query: machine.Query{
+			Name: "ZZZ", Date: month, EndDate: today, Range: "E", Password: o.Transfer,
+		}}, nil
+	}
+	if s.p.giver == nil {
+		return machine.Order{}, nil
+	}
+	s.drop()
+	gi, err := s.p.giver.claim(ctx, s.queue, s.tried)
+	if gi == nil || err != nil {
+		return machine.Order{}, err
+	}
+	s.gift = gi
+	f := machine.File{
+		Name: gi.name, Date: gi.date, Serial: gi.serial,
+		Size: gi.result.WireSize, Declared: declared(o.Profile, gi.result),
+		Unit: 1, DataSize: s.p.dataSize, MessageSize: o.MessageSize,
+		Sent: gi.note.Sent, Ended: gi.note.Ended,
+		Gzip: o.Gzip, EBCDIC: o.EBCDIC, Password: o.Transfer,
+	}
+	if r := o.record(); r > 0 && s.p.dataSize%r == 0 {
+		f.Unit = r
+	}
+	// Only the side that calls can ask; the other sends again under the same
+	// serial.
+	if gi.note.Ended && !o.Profile.Files.SettleAgain && o.Side == protocol.InstitutionSide {
+		f.Settle = true
+		return machine.Order{Kind: machine.AskAbout, File: f, Query: machine.Query{Name: gi.name, Date: gi.date}}, nil
+	}
+	return machine.Order{Kind: machine.SendFile, File: f}, nil
+}
+
+func (s *session) drop() {
+	if s.gift != nil {
+		s.p.giver.release(s.gift)
+		s.gift = nil
+	}
+}
+
+// Load reads wire bytes of the file being given.
+func (s *session) Load(_ context.Context, offset int64, dst []byte) error {
+	if err := s.gift.load(offset, dst); err != nil {
+		return errors.Join(err, line.ErrDropped)
+	}
+	return nil
+}
+
+// Ending notes that the end request leaves, and looks for another file.
+func (s *session) Ending(context.Context, int64) (bool, error) {
+	if err := s.p.giver.ending(s.gift); err != nil {
+		return false, errors.Join(err, line.ErrDropped)
+	}
+	return s.p.giver.more(s.queue, s.tried), nil
+}
+
+// Finish records what became of the file under way.
+func (s *session) Finish(_ context.Context, o machine.Outcome) error {
+	if s.in != nil {
+		h := s.in
+		s.in = nil
+		s.tell(h.event(Event{Kind: Failed, Result: o.Result, Code: o.Response, Err: o.Err, Resent: o.Missed}))
+		return s.p.taker.stop(s, h, o.Result == machine.CutBefore)
+	}
+	gi := s.gift
+	if gi == nil {
+		return nil
+	}
+	defer s.drop()
+	r := gi.result
+	e := Event{
+		Name: gi.name, Date: gi.date, Serial: gi.serial, Path: gi.info.Name(),
+		Bytes: r.FileSize, Wire: r.WireSize, SHA256: r.FileDigest, Blocks: r.Blocks,
+		Resent: o.Resent, Result: o.Result, Code: o.Response, Err: o.Err,
+	}
+	switch o.Result {
+	case machine.ArrivedWhole:
+		var err error
+		if e.Path, err = s.p.giver.done(gi); err != nil {
+			return err
+		}
+		e.Kind = Given
+		s.tell(e)
+		return nil
+	case machine.NotThere:
+		delete(s.tried, gi.file) // an inquiry says so: it goes out in this session
+		return s.p.giver.notEnded(gi)
+	case machine.RefusedByPeer, machine.LaterByPeer:
+		if err := s.p.giver.notEnded(gi); err != nil {
+			return err
+		}
+	}
+	e.Kind = Failed
+	if e.Err == nil {
+		e.Err = fault.New(machine.CodeRefused, gi.name, "code", o.Response)
+	}
+	s.tell(e)
+	return nil
+}

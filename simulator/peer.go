@@ -1,0 +1,271 @@
+package simulator
+
+import (
+	"context"
+	"errors"
+	"net"
+	"sync"
+	"sync/atomic"
+
+	"pabal/filemgr"
+	"pabal/internal/fault"
+	"pabal/protocol"
+	"pabal/protocol/line"
+)
+
+// Peer is one counterparty. Its sessions share its directories, what it knows
+// of files half taken, and its faults.
+type Peer struct {
+	opt      Options
+	dataSize int    // L
+	business string // the code that callers must use, where the layouts have one
+	faults   *injector
+	buffers  *line.Buffers
+	sessions atomic.Int64
+
+	giver *giver
+	taker *taker
+
+	observing sync.Mutex
+}
+
+// New makes a counterparty and its directories, and puts right what an earlier
+// one that was killed left in them. A directory that cannot be used, and
+// options that make no sense (CodeOptions), are errors.
+func New(opt Options) (*Peer, error) {
+	if err := opt.Validate(); err != nil {
+		return nil, err
+	}
+	opt = opt.withDefaults()
+	l, err := opt.dataSize()
+	if err != nil {
+		return nil, err
+	}
+	p := &Peer{opt: opt, dataSize: l, faults: newInjector(opt.Profile, opt.Faults), buffers: line.NewBuffers(8)}
+	if p.business, err = businessCode(opt.Profile); err != nil {
+		return nil, err
+	}
+	if opt.GiveDir != "" {
+		if p.giver, err = newGiver(opt, l); err != nil {
+			return nil, err
+		}
+	}
+	if opt.TakeDir != "" {
+		if p.taker, err = newTaker(opt); err != nil {
+			return nil, err
+		}
+	}
+	return p, nil
+}
+
+// businessCode is the constant that the profile has for 업무구분코드, "" if none.
+func businessCode(p *protocol.Profile) (string, error) {
+	t := protocol.Telegram{Kind: protocol.Open}
+	frame, err := p.Append(nil, &t)
+	if err != nil {
+		return "", err
+	}
+	if err := p.Decode(frame, &t); err != nil {
+		return "", err
+	}
+	return t.Text(protocol.Business), nil
+}
+
+// Serve accepts connections and holds a session on each until ctx is done, then
+// closes the listener, cuts the sessions and returns nil when the last one has
+// recorded where it stood. A listener that fails is an error.
+func (p *Peer) Serve(ctx context.Context, l net.Listener) error {
+	var all sync.WaitGroup
+	defer all.Wait()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(ctx, func() { _ = l.Close() })()
+	for {
+		conn, err := l.Accept()
+		switch {
+		case ctx.Err() != nil:
+			if err == nil {
+				_ = conn.Close()
+			}
+			return nil
+		case errors.Is(err, net.ErrClosed):
+			return err
+		case err != nil:
+			// Out of descriptors, or a caller that was gone at once: the others live.
+			p.opt.Logger.Warn("not accepted", "error", err)
+			if !pause(ctx, acceptPause) {
+				return nil
+			}
+			continue
+		}
+		all.Go(func() { _, _ = p.Session(ctx, conn, false) })
+	}
+}
+
+// Call connects to address, HOST:PORT, and holds one session: it gives every
+// file that lies ready, or, with receive, takes what the other side has.
+func (p *Peer) Call(ctx context.Context, address string, receive bool) (Report, error) {
+	d := net.Dialer{Timeout: p.opt.Dial}
+	conn, err := d.DialContext(ctx, "tcp", address)
+	if err != nil {
+		return Report{}, fault.New(CodeAddress, address).Because(err)
+	}
+	return p.Session(ctx, conn, receive)
+}
+
+// Session holds one session on conn and closes it. receive says, on the
+// institution's side, that files are to come.
+func (p *Peer) Session(ctx context.Context, conn net.Conn, receive bool) (Report, error) {
+	s := &session{p: p, id: p.sessions.Add(1), receive: receive, tried: map[string]bool{}, remote: conn.RemoteAddr().String()}
+	log := p.opt.Logger.With("session", s.id, "remote", s.remote)
+	log.Debug("session begins")
+	report, err := line.Run(ctx, p.faults.wrap(conn), p.opt.config(receive), s, line.Options{
+		Now: p.opt.Now, Buffers: p.buffers, Trace: p.opt.Trace,
+	})
+	s.release()
+	if err != nil {
+		log.Info("session ends", "files", report.Files, "error", err)
+	} else {
+		log.Debug("session ends", "files", report.Files)
+	}
+	p.observe(Event{Kind: Closed, Session: s.id, Err: err})
+	return Report{Files: report.Files, More: report.MoreToFetch, Events: s.events}, err
+}
+
+// observe tells an event to who wants to know.
+func (p *Peer) observe(e Event) {
+	if e.At.IsZero() {
+		e.At = p.opt.Now()
+	}
+	p.observing.Lock()
+	defer p.observing.Unlock()
+	p.opt.Observe(e)
+}
+
+// session is one conversation: the line.Host of a Peer.
+type session struct {
+	p       *Peer
+	id      int64
+	remote  string
+	receive bool
+	caller  string // the code that the caller gave of itself
+	events  []Event
+
+	asked bool            // the fetch of ours has left
+	queue []string        // what a fetch of the other side is to bring; nil = whatever lies ready
+	tried map[string]bool // files given or failed in this session
+	gift  *gift           // the file being given
+	in    *half           // the file being taken
+}
+
+// tell notes an event about a file.
+func (s *session) tell(e Event) {
+	e.Session, e.At = s.id, s.p.opt.Now()
+	s.events = append(s.events, e)
+	log := s.p.opt.Logger.With("session", s.id, "name", e.Name)
+	if e.Kind == Failed {
+		log.Warn("file "+e.Result.String(), "error", e.Err)
+	} else {
+		log.Info("file "+string(e.Kind), "bytes", e.Bytes, "sha256", e.SHA256, "resent", e.Resent)
+	}
+	s.p.observe(e)
+}
+
+// release gives back what the session still holds when it is over.
+func (s *session) release() {
+	if s.gift != nil {
+		s.p.giver.release(s.gift)
+		s.gift = nil
+	}
+	if s.in != nil {
+		s.p.taker.release(s, s.in)
+		s.in = nil
+	}
+}
+
+// Open judges a caller by its opening (§1.6: 310, 320, 631; §3: 85, 87).
+func (s *session) Open(_ context.Context, t *protocol.Telegram) (line.Judgement, error) {
+	o := &s.p.opt
+	caller := t.Text(o.Profile.Session.CallerField)
+	no := func(r protocol.Reason, err error) (line.Judgement, error) {
+		return line.Judgement{Reason: r, Err: err}, nil
+	}
+	refused := func(what string) error { return fault.New(CodeCallRefuse, caller, "field", what) }
+	if got := t.Text(protocol.Business); got != s.p.business {
+		return no(protocol.Unregistered, fault.New(protocol.CodeWrongBusiness, got, "expected", s.p.business))
+	}
+	if o.Expect.Caller != "" && caller != o.Expect.Caller {
+		return no(protocol.BadSender, refused("caller"))
+	}
+	if o.Profile.Carries(protocol.Open, protocol.SenderName) {
+		name, travelled := t.Text(protocol.SenderName), t.Text(protocol.SenderPassword)
+		if o.Expect.SenderName != "" && name != o.Expect.SenderName {
+			return no(protocol.BadSender, refused("sender name"))
+		}
+		if pw := o.Expect.Password; pw != "" && !o.Profile.Session.Cipher.Matches(travelled, caller, name, pw, o.Now()) {
+			return no(protocol.BadPassword, refused("password"))
+		}
+	}
+	s.caller = caller
+	s.p.observe(Event{Kind: Opened, Session: s.id, Name: caller})
+	return line.Judgement{Reason: protocol.OK, Peer: t.Text(protocol.From)}, nil
+}
+
+// Fetch counts what a caller asked for (§3: kind or ZZZ, dates, range).
+func (s *session) Fetch(_ context.Context, t *protocol.Telegram) (line.Counted, error) {
+	if pw := s.p.opt.Expect.Transfer; pw != "" && t.Text(protocol.Password) != pw {
+		return line.Counted{Reason: protocol.BadPassword}, nil
+	}
+	if s.p.giver == nil {
+		return line.Counted{Reason: protocol.Nothing}, nil
+	}
+	w := wish{name: t.Text(protocol.Name), from: longDate(t.Text(protocol.Date)), to: longDate(t.Text(protocol.EndDate)), only: t.Text(protocol.Range)}
+	found, err := s.p.giver.waiting(w)
+	if err != nil {
+		return line.Counted{}, err
+	}
+	s.queue = found[:min(len(found), s.p.opt.PerSession)]
+	if len(found) == 0 {
+		return line.Counted{Reason: protocol.Nothing}, nil
+	}
+	return line.Counted{Reason: protocol.OK, Count: len(s.queue), Total: len(found)}, nil
+}
+
+// Inquire answers what became of a file, or forgets it (§1.3, §1.6, §3).
+func (s *session) Inquire(_ context.Context, t *protocol.Telegram) (line.Answer, error) {
+	if s.p.taker == nil {
+		return line.Answer{Reason: protocol.Nothing, Result: queryNone}, nil
+	}
+	id := identity{caller: s.caller, name: t.Text(protocol.QueryName), date: t.Text(protocol.QueryDate), serial: t.Text(protocol.Serial)}
+	if id.name == "" {
+		id.name, id.date = t.Text(protocol.Name), longDate(t.Text(protocol.Date))
+	}
+	if t.Kind == protocol.Cancel {
+		result, err := s.p.taker.cancel(id)
+		return line.Answer{Reason: protocol.OK, Result: result}, err
+	}
+	result, size := s.p.taker.inquire(id)
+	reason := protocol.OK
+	if result != queryDone && !s.p.opt.Profile.Carries(protocol.InquiryReply, protocol.Result) {
+		reason = protocol.Nothing
+	}
+	return line.Answer{Reason: reason, Result: result, Size: size}, nil
+}
+
+// longDate makes YYYYMMDD of the YYMMDD that some profiles carry.
+func longDate(d string) string {
+	if len(d) == 6 {
+		return "20" + d
+	}
+	return d
+}
+
+var _ line.Host = (*session)(nil)
+
+// fileSize is what the profile means by size.
+func declared(p *protocol.Profile, r filemgr.Result) int64 {
+	if p.Files.FileSizes {
+		return r.FileSize
+	}
+	return r.WireSize
+}
