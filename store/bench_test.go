@@ -205,5 +205,6 @@ func columnsOfTransfers(b *testing.B, db *sql.DB) string {
 	defer rows.Close()
 	names, err := rows.Columns()
 	require.NoError(b, err)
+	require.NoError(b, rows.Err())
 	return strings.Join(names, ", ")
 }

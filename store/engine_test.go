@@ -54,7 +54,9 @@ func TestOpenRefuses(t *testing.T) {
 	code(t, store.CodeMissing, open(store.Options{URL: missing}))
 	_, err := os.Stat(filepath.Join(dir, "none.db"))
 	require.ErrorIs(t, err, os.ErrNotExist, "an operator's command makes no database")
-	code(t, store.CodeMissing, open(store.Options{URL: "sqlite:" + filepath.Join(dir, "no", "dir.db"), Server: true}))
+	for _, none := range []string{filepath.Join(dir, "no", "dir.db"), "/proc/nowhere/pabal.db"} {
+		code(t, store.CodeMissing, open(store.Options{URL: "sqlite:" + none, Server: true}))
+	}
 
 	text := filepath.Join(dir, "text.db")
 	require.NoError(t, os.WriteFile(text, []byte(strings.Repeat("this is no database ", 100)), 0o600))

@@ -3,10 +3,10 @@
 package store
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"os"
+	"path/filepath"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -31,23 +31,39 @@ func lockServer(path string) (*os.File, error) {
 	}
 	if err := flock(f, syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		var h holder
-		// Empty for a moment after a process has taken it; then nobody is named.
-		if content, err := os.ReadFile(path + ".lock"); err == nil {
-			json.Unmarshal(bytes.TrimSpace(content), &h)
-		}
+		// For a moment after a process has taken it the file is empty, and
+		// then nobody is named.
+		unread := json.NewDecoder(f).Decode(&h)
 		f.Close()
 		if !errors.Is(err, syscall.EWOULDBLOCK) {
 			return nil, fault.New(CodeUnopenable, path+".lock").Because(err)
 		}
-		return nil, fault.New(CodeLocked, path, "pid", h.PID, "host", h.Host)
+		return nil, fault.New(CodeLocked, path, "pid", h.PID, "host", h.Host).Because(unread)
 	}
 	host, _ := os.Hostname() // only for people
 	content, _ := json.Marshal(holder{PID: os.Getpid(), Host: host})
-	if err := errors.Join(f.Truncate(0), writeAt(f, append(content, '\n'))); err != nil {
+	if err := errors.Join(ownLikeDirectory(f), f.Truncate(0), writeAt(f, append(content, '\n'))); err != nil {
 		f.Close()
 		return nil, fault.New(CodeUnopenable, path+".lock").Because(err)
 	}
 	return f, nil
+}
+
+// ownLikeDirectory gives a file that root has made to whom the directory
+// belongs, or a command that was once run as root would lock the server out.
+func ownLikeDirectory(f *os.File) error {
+	if os.Geteuid() != 0 {
+		return nil
+	}
+	info, err := os.Stat(filepath.Dir(f.Name()))
+	if err != nil {
+		return err
+	}
+	st, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return nil
+	}
+	return f.Chown(int(st.Uid), int(st.Gid))
 }
 
 func writeAt(f *os.File, b []byte) error {
@@ -77,24 +93,37 @@ const (
 // knock is how an operator's process asks the server to let it write: it
 // holds a shared lock on a file while it wants to or does.
 type knock struct {
-	file   *os.File
+	file   *os.File // nil where no server has been yet
 	server bool
 	inside atomic.Bool
 	deaf   time.Time
 }
 
 func openKnock(path string, server bool) (*knock, error) {
+	k := &knock{server: server}
+	if !server {
+		f, err := os.Open(path + ".knock")
+		if errors.Is(err, os.ErrNotExist) {
+			return k, nil
+		}
+		k.file = f
+		return k, err
+	}
 	f, err := os.OpenFile(path+".knock", os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, err
 	}
-	return &knock{file: f, server: server}, nil
+	k.file = f
+	return k, ownLikeDirectory(f)
 }
 
 // letIn is called before a transaction. The server lets others in first; they
 // knock. It is a courtesy only: SQLite's lock decides.
 func (k *knock) letIn() {
 	if !k.server {
+		if k.file == nil {
+			return
+		}
 		k.inside.Store(flock(k.file, syscall.LOCK_SH|syscall.LOCK_NB) == nil)
 		return
 	}
@@ -114,15 +143,20 @@ func (k *knock) heard() bool {
 	if flock(k.file, syscall.LOCK_EX|syscall.LOCK_NB) != nil {
 		return true
 	}
-	flock(k.file, syscall.LOCK_UN)
-	return false
+	return flock(k.file, syscall.LOCK_UN) != nil
 }
 
-// leave is called after a transaction.
+// leave is called after a transaction. If the kernel refused, the lock would
+// go with the process, and the server waits for it in vain and then not at all.
 func (k *knock) leave() {
 	if k.inside.Swap(false) {
-		flock(k.file, syscall.LOCK_UN)
+		_ = flock(k.file, syscall.LOCK_UN)
 	}
 }
 
-func (k *knock) close() error { return k.file.Close() }
+func (k *knock) close() error {
+	if k.file == nil {
+		return nil
+	}
+	return k.file.Close()
+}

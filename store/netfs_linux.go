@@ -1,15 +1,56 @@
 package store
 
-import "syscall"
+import (
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+)
 
 // networkFileSystem names the kind of the file system that holds dir if other
 // hosts can write to it at the same time, else "".
 func networkFileSystem(dir string) (string, error) {
-	var st syscall.Statfs_t
-	if err := syscall.Statfs(dir, &st); err != nil {
+	var fs syscall.Statfs_t
+	if err := syscall.Statfs(dir, &fs); err != nil {
 		return "", err
 	}
-	return networkKind(uint32(st.Type)), nil
+	kind := networkKind(uint32(fs.Type))
+	if kind != fuse {
+		return kind, nil
+	}
+	// Behind this one number are sshfs and its like, but also local disks.
+	var st syscall.Stat_t
+	if err := syscall.Stat(dir, &st); err != nil {
+		return "", err
+	}
+	mounts, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		return fuse, nil // not to be told apart, so not trusted
+	}
+	return fuseKind(string(mounts), st.Dev), nil
+}
+
+const fuse = "fuse"
+
+// fuseKind finds the mount of a device and names its type unless that is
+// known to be local. See proc_pid_mountinfo(5).
+func fuseKind(mounts string, dev uint64) string {
+	major := dev>>8&0xfff | dev>>32&^0xfff
+	minor := dev&0xff | dev>>12&^0xff
+	device := strconv.FormatUint(major, 10) + ":" + strconv.FormatUint(minor, 10)
+	for line := range strings.Lines(mounts) {
+		before, after, _ := strings.Cut(line, " - ")
+		fields, kinds := strings.Fields(before), strings.Fields(after)
+		if len(fields) < 3 || len(kinds) < 1 || fields[2] != device {
+			continue
+		}
+		switch kinds[0] {
+		case "virtiofs", "fuseblk", "fuse.fuse-overlayfs":
+			return ""
+		}
+		return kinds[0]
+	}
+	return fuse
 }
 
 // networkKind knows the magic numbers of statfs(2).
@@ -26,7 +67,7 @@ func networkKind(magic uint32) string {
 	case 0x564C:
 		return "ncp"
 	case 0x65735546:
-		return "fuse" // sshfs and its like; there is no telling which
+		return fuse
 	case 0x5346414F:
 		return "afs"
 	case 0x73757245:

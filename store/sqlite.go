@@ -102,6 +102,9 @@ func sqliteURL(path string, busy time.Duration, cacheKiB int, readOnly bool) str
 		"temp_store(MEMORY)",
 		fmt.Sprintf("cache_size(-%d)", cacheKiB),
 		fmt.Sprintf("wal_autocheckpoint(%d)", sqliteCheckpoint),
+		// A reader that stays for hours makes the log grow; this gives the
+		// space back afterwards.
+		fmt.Sprintf("journal_size_limit(%d)", 2*sqliteCheckpoint*sqlitePageSize),
 	}}
 	if readOnly {
 		q.Set("_query_only", "1")
@@ -119,7 +122,9 @@ func createSQLite(ctx context.Context, path string) error {
 		return openFault(path, err)
 	}
 	if err == nil {
-		f.Close()
+		if err := errors.Join(ownLikeDirectory(f), f.Close()); err != nil {
+			return openFault(path, err)
+		}
 	} else if info, err := os.Stat(path); err != nil || info.Size() > 0 {
 		return openFault(path, err)
 	}
@@ -207,7 +212,7 @@ func sqliteFault(path string, err error) error {
 	if err == nil || fault.As(err) != nil || !errors.As(err, &e) {
 		return err
 	}
-	code := CodeIO
+	var code fault.Code
 	switch e.Code() & 0xff { // the rest says more precisely why
 	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL:
 		code = CodeBusy

@@ -211,10 +211,6 @@ func (t *tx) exec(text string, args ...any) (int64, error) {
 	return r.RowsAffected()
 }
 
-func (t *tx) query(text string, args ...any) (*sql.Rows, error) {
-	return t.statements.query(context.Background(), text, args...)
-}
-
 // queryOnce is for texts that are put together and seldom repeat.
 func (t *tx) queryOnce(text string, args ...any) (*sql.Rows, error) {
 	return t.statements.direct(context.Background(), text, args...)

@@ -122,7 +122,7 @@ func (w *writer) group(first *job) {
 	// Nothing else is in the transaction yet, so the first needs no savepoint.
 	taken, err := w.turn(first, t)
 	if err != nil || !taken {
-		w.end("ROLLBACK")
+		w.rollback()
 		if taken {
 			first.done <- err
 		}
@@ -142,7 +142,7 @@ func (w *writer) group(first *job) {
 		taken, err, broken := w.inSavepoint(next, t)
 		if broken != nil {
 			// The transaction is gone, and everybody's work with it.
-			w.end("ROLLBACK")
+			w.rollback()
 			w.drop()
 			answer(append(group, next), broken)
 			return
@@ -157,10 +157,10 @@ func (w *writer) group(first *job) {
 		group = append(group, next)
 		payload += next.payload
 	}
-	err = w.end("COMMIT")
+	err = w.commit()
 	if err != nil {
 		// Whether it was written is settled by the next one who reads.
-		w.end("ROLLBACK")
+		w.rollback()
 		w.drop()
 	}
 	answer(group, err)
@@ -223,12 +223,17 @@ func (w *writer) begin() error {
 	return nil
 }
 
-// end commits or rolls back. An error of ROLLBACK is of no interest: the
-// engine may have done it already.
-func (w *writer) end(how string) error {
-	_, err := (&tx{w.statements}).exec(how)
+func (w *writer) commit() error {
+	_, err := (&tx{w.statements}).exec("COMMIT")
 	w.knock.leave()
 	return err
+}
+
+// rollback has no error to tell: the engine may have rolled back already, and
+// if it could not, the next BEGIN fails and the connection is dropped.
+func (w *writer) rollback() {
+	_, _ = (&tx{w.statements}).exec("ROLLBACK")
+	w.knock.leave()
 }
 
 // drop closes the connection and its prepared statements.
@@ -241,7 +246,7 @@ func (w *writer) drop() {
 	}
 	// database/sql would keep the connection for reuse; ErrBadConn makes it
 	// close it.
-	w.conn.Raw(func(any) error { return driver.ErrBadConn })
+	_ = w.conn.Raw(func(any) error { return driver.ErrBadConn })
 	w.conn.Close()
 	w.conn, w.statements = nil, nil
 }

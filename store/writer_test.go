@@ -77,6 +77,7 @@ func stored(t *testing.T, w *writer) []string {
 		require.NoError(t, rows.Scan(&name))
 		all = append(all, name)
 	}
+	require.NoError(t, rows.Err())
 	return all
 }
 
@@ -179,6 +180,7 @@ func TestPlans(t *testing.T) {
 			require.NoError(t, rows.Scan(&a, &b, &c, &step))
 			steps = append(steps, step)
 		}
+		require.NoError(t, rows.Err())
 		return strings.Join(steps, "; ")
 	}
 	for _, q := range []ClaimQuery{
@@ -204,15 +206,4 @@ func TestPlans(t *testing.T) {
 
 func (w where) newest(limit int) string {
 	return w.query("SELECT "+transferList+" FROM transfers", "created_at DESC, id DESC", limit)
-}
-
-func TestNetworkKinds(t *testing.T) {
-	for magic, want := range map[uint32]string{
-		0x6969: "nfs", 0xFF534D42: "cifs", 0xFE534D42: "smb2", 0x65735546: "fuse",
-		0xEF53: "", 0x58465342: "", 0x01021994: "", 0x9123683E: "", // ext4, xfs, tmpfs, btrfs
-	} {
-		require.Equal(t, want, networkKind(magic))
-	}
-	_, err := Open(t.Context(), Options{URL: "sqlite:/proc/nowhere/pabal.db", Server: true})
-	require.Equal(t, CodeMissing, fault.CodeOf(err))
 }

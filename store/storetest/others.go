@@ -172,7 +172,8 @@ func testPanic(t *testing.T, open Open) {
 	s, term := begin(t, open)
 	row := held(t, s, term, transfer.Send, transfer.Storing)
 	require.PanicsWithValue(t, "mistake", func() {
-		s.Change(t.Context(), start, row.Ref(), func(*transfer.Transfer) error { panic("mistake") })
+		_, err := s.Change(t.Context(), start, row.Ref(), func(*transfer.Transfer) error { panic("mistake") })
+		t.Errorf("returned %v", err)
 	})
 	_, err := s.Change(t.Context(), start, row.Ref(), to(transfer.Stored))
 	require.NoError(t, err, "a mistake of one must not stop the others")

@@ -80,7 +80,10 @@ func childWrites(ctx context.Context, url string) error {
 					failed <- err
 					return
 				}
-				io.WriteString(os.Stdout, row.ID+"\n")
+				if _, err := io.WriteString(os.Stdout, row.ID+"\n"); err != nil {
+					failed <- err
+					return
+				}
 			}
 		}()
 	}
@@ -102,7 +105,7 @@ func testKill(t *testing.T, open Open) {
 		for lines.Scan() {
 			ids = append(ids, lines.Text())
 		}
-		cmd.Wait()
+		require.Error(t, cmd.Wait(), "killed")
 		require.NotEmpty(t, ids)
 		said += len(ids)
 
