@@ -1,7 +1,6 @@
 package instance
 
 import (
-	"encoding/json"
 	"time"
 
 	"pabal/internal/fault"
@@ -25,36 +24,10 @@ func note(t *transfer.Transfer, err error) {
 }
 
 // detail is the subject and the values of a fault as a JSON object.
-func detail(e *fault.Error) string {
-	m := map[string]string{}
-	for k, v := range e.Args {
-		m[k] = v
-	}
-	if e.Subject != "" {
-		m["subject"] = e.Subject
-	}
-	b, err := json.Marshal(m)
-	if err != nil {
-		return "{}"
-	}
-	return string(b)
-}
+func detail(e *fault.Error) string { return e.Detail() }
 
 // Noted is the fault that a row holds, nil if it holds none.
-func Noted(code, detail string) *fault.Error {
-	if code == "" {
-		return nil
-	}
-	e := &fault.Error{Code: fault.Code(code), Args: fault.Args{}}
-	if detail != "" {
-		if err := json.Unmarshal([]byte(detail), &e.Args); err != nil {
-			e.Args = fault.Args{}
-		}
-	}
-	e.Subject = e.Args["subject"]
-	delete(e.Args, "subject")
-	return e
-}
+func Noted(code, detail string) *fault.Error { return fault.Noted(code, detail) }
 
 // retry puts a transfer to wait, longer after each failure in a row; after
 // the configured number of them it fails.

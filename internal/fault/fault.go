@@ -8,6 +8,7 @@
 package fault
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"sort"
@@ -95,6 +96,38 @@ func CodeOf(err error) Code {
 		return e.Code
 	}
 	return ""
+}
+
+// Detail is the subject and the values as a JSON object, the form in which rows
+// of the database keep them beside the code (design D8). The cause is not in it.
+func (e *Error) Detail() string {
+	m := map[string]string{}
+	for k, v := range e.Args {
+		m[k] = v
+	}
+	if e.Subject != "" {
+		m["subject"] = e.Subject
+	}
+	b, err := json.Marshal(m)
+	if err != nil {
+		return "{}"
+	}
+	return string(b)
+}
+
+// Noted is the Error that a row keeps as code and Detail; nil for no code.
+// A detail that cannot be read leaves the code.
+func Noted(code, detail string) *Error {
+	if code == "" {
+		return nil
+	}
+	e := &Error{Code: Code(code)}
+	if json.Unmarshal([]byte(detail), &e.Args) != nil || e.Args == nil {
+		e.Args = Args{}
+	}
+	e.Subject = e.Args["subject"]
+	delete(e.Args, "subject")
+	return e
 }
 
 // Problem is a mistake in options or configuration: where it stands, as a
