@@ -31,8 +31,8 @@ func (d *driver) ask(a *machine.Action) machine.Event {
 		acc, err = d.host.Accept(d.ctx, a.Offer)
 		ev.Kind, ev.Reason, ev.Resume = machine.Accepted, acc.Reason, acc.Resume
 		d.grow()
-		if err == nil && len(acc.Resume.Lengths) > 0 {
-			d.unpack(&acc)
+		if err == nil {
+			err = d.unpack(&acc)
 		}
 	case machine.Load:
 		d.room(int(a.Length))

@@ -41,6 +41,9 @@ func Run(ctx context.Context, conn net.Conn, cfg machine.Config, host Host, opt 
 	if opt.Settle == 0 {
 		opt.Settle = 10 * time.Second
 	}
+	if opt.Buffers == nil {
+		opt.Buffers = NewBuffers(0)
+	}
 	d := &driver{
 		conn: conn, p: cfg.Profile, host: host, opt: opt, ctx: ctx,
 		session: machine.New(cfg),
@@ -82,6 +85,7 @@ type driver struct {
 	write    []byte
 	scratch  []byte
 	saving   transfer.Block
+	cut      bool // the connection took no more bytes
 	err      error
 }
 
@@ -131,8 +135,11 @@ func (d *driver) next() machine.Event {
 	}
 	if err := d.p.Decode(frame, &d.telegram); err != nil {
 		reason := protocol.BadFormat
-		if c := fault.CodeOf(err); c == protocol.CodeTooShort || c == protocol.CodeTooLong || c == protocol.CodeDataLength {
+		switch fault.CodeOf(err) {
+		case protocol.CodeTooShort, protocol.CodeTooLong, protocol.CodeDataLength:
 			reason = protocol.BadLength
+		case protocol.CodeWrongBusiness:
+			reason = protocol.Unregistered
 		}
 		return machine.Event{Kind: machine.Garbled, Now: d.now, Telegram: &d.telegram, Err: err, Reason: reason}
 	}
@@ -168,7 +175,9 @@ func (d *driver) perform(actions []machine.Action) machine.Event {
 			if d.write, err = d.p.Append(d.buffered(), &a.Telegram); err != nil {
 				return d.lost(err)
 			}
-			d.trace(true, &a.Telegram, d.write[at:])
+			if !d.cut {
+				d.trace(true, &a.Telegram, d.write[at:])
+			}
 		case machine.SendData:
 			if err := d.sendData(a); err != nil {
 				return d.lost(err)
@@ -205,18 +214,37 @@ func (d *driver) buffered() []byte {
 	return d.write
 }
 
+// writeAtOnce is how many bytes may take up to writeWait to leave: a block of
+// a slow line takes longer than that as a whole.
+const (
+	writeAtOnce = 64 << 10
+	writeWait   = time.Minute
+)
+
+// flush sends what was gathered. After the first failure nothing more is sent:
+// the machine still finishes what it has to record.
 func (d *driver) flush() error {
-	if len(d.write) == 0 {
-		return nil
+	rest := d.write
+	d.write = d.write[:0]
+	for len(rest) > 0 && !d.cut {
+		n := min(len(rest), writeAtOnce)
+		if err := d.put(rest[:n]); err != nil {
+			d.cut = true
+			return err
+		}
+		rest = rest[n:]
 	}
-	if err := d.conn.SetWriteDeadline(time.Now().Add(time.Minute)); err != nil {
+	return nil
+}
+
+func (d *driver) put(b []byte) error {
+	if err := d.conn.SetWriteDeadline(d.opt.Now().Add(writeWait)); err != nil {
 		return err
 	}
-	if d.ctx.Err() != nil {
+	if d.ctx.Err() != nil { // the deadline that was just set may have undone the cut
 		return context.Cause(d.ctx)
 	}
-	_, err := d.conn.Write(d.write)
-	d.write = d.write[:0]
+	_, err := d.conn.Write(b)
 	return err
 }
 
@@ -292,12 +320,25 @@ func (d *driver) pack(a *machine.Action) *transfer.Block {
 	return &d.saving
 }
 
-// unpack puts the sequences of a block held in part at their places.
-func (d *driver) unpack(acc *Acceptance) {
-	stride := d.session.Stride()
-	d.room(stride * d.p.Files.PerBlock)
-	at := 0
-	for i, l := range acc.Resume.Lengths {
-		at += copy(d.block[i*stride:i*stride+int(l)], acc.Partial[at:at+int(l)])
+// unpack puts the sequences of a block held in part at their places. What the
+// store holds may have been cut for a larger telegram than this session takes.
+func (d *driver) unpack(acc *Acceptance) error {
+	lengths, rest := acc.Resume.Lengths, acc.Partial
+	if len(lengths) == 0 {
+		return nil
 	}
+	stride := d.session.Stride()
+	if len(lengths) > d.p.Files.PerBlock {
+		return fault.New(CodeResume, "", "block", acc.Resume.Block, "sequences", len(lengths), "bytes", len(rest))
+	}
+	d.room(stride * d.p.Files.PerBlock)
+	for i, l := range lengths {
+		n := int(l)
+		if n > stride || n > len(rest) {
+			return fault.New(CodeResume, "", "block", acc.Resume.Block, "sequences", len(lengths), "bytes", len(acc.Partial))
+		}
+		copy(d.block[i*stride:], rest[:n])
+		rest = rest[n:]
+	}
+	return nil
 }

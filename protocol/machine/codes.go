@@ -17,6 +17,8 @@ const (
 	CodeAlreadyThere   fault.Code = "transfer.already_there"
 	CodeEndUnknown     fault.Code = "transfer.end_unknown"
 	CodeTooManyBlocks  fault.Code = "transfer.too_many_blocks"
-	CodeGivenUp        fault.Code = "transfer.given_up" // by the sending peer
-	CodeOutOfRange     fault.Code = "session.out_of_range"
+	CodeGivenUp        fault.Code = "transfer.given_up"    // by the sending peer
+	CodeDataSize       fault.Code = "transfer.data_size"   // the file is cut into pieces that no telegram holds
+	CodeNoProgress     fault.Code = "transfer.no_progress" // the sender repeats itself without end
+	CodeOutOfRange     fault.Code = "session.out_of_range" // a block or sequence that has no place here
 )

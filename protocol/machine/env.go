@@ -37,6 +37,7 @@ type env struct {
 	out      []Action
 	download bool // files go from the centre to the institution
 	mistakes int
+	mistake  error // the last one, for the message when there were too many
 }
 
 func newEnv(cfg Config) *env {
@@ -59,7 +60,23 @@ func newEnv(cfg Config) *env {
 	if cfg.Pause == 0 {
 		cfg.Pause = p.Files.Pause
 	}
-	return &env{p: p, cfg: cfg, out: make([]Action, 0, 4)}
+	return &env{p: p, cfg: cfg, out: make([]Action, 0, 8)}
+}
+
+// wrong counts a mistake of the peer.
+func (e *env) wrong(err error) {
+	e.mistakes++
+	e.mistake = err
+}
+
+// fits reports whether a telegram of a file can be written at all, so that one
+// file with an impossible name does not end the session for the others.
+func (e *env) fits(t *protocol.Telegram) error {
+	if !e.p.Has(t.Kind) {
+		return nil
+	}
+	_, err := e.p.Append(nil, t)
+	return err
 }
 
 // add puts an action on the list and returns it for filling in.

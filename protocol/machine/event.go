@@ -108,6 +108,38 @@ const (
 	CancelFile                   // ask the peer to forget a file: Order.Query
 )
 
+// question reports that the driver answers d before anything else.
+func (d Do) question() bool { return d >= AskOpen }
+
+// answers reports that an event of this kind is the answer to question d.
+func (k EventKind) answers(d Do) bool {
+	switch k {
+	case Judged:
+		return d == AskOpen
+	case Chosen:
+		return d == AskNext
+	case Counted:
+		return d == AskFetch
+	case Accepted:
+		return d == AskAccept
+	case Loaded:
+		return d == Load
+	case Saved:
+		return d == Save
+	case Marked:
+		return d == MarkEnding
+	case Verified:
+		return d == Verify
+	case Finished:
+		return d == Finish
+	case Answered:
+		return d == AskInquiry || d == AskCancel
+	case Broke:
+		return d.question()
+	}
+	return false
+}
+
 // Order is the host's answer to AskNext.
 type Order struct {
 	Kind  OrderKind
@@ -188,6 +220,7 @@ const (
 	InquiryDone                 // Response and Size hold the answer
 )
 
+// String is the result in words, for logs.
 func (r Result) String() string {
 	return [...]string{"arrived", "already there", "refused by peer", "later by peer", "failed here", "cut",
 		"end unknown", "not there", "given up by peer", "inquiry done"}[r]

@@ -1,6 +1,8 @@
 package machine
 
 import (
+	"math"
+
 	"pabal/internal/fault"
 	"pabal/protocol"
 	"pabal/transfer"
@@ -33,20 +35,22 @@ type receiver struct {
 	announce bool // the file was announced; its announcement wants a reply
 	offer    Offer
 	refusal  protocol.Reason
-	pending  *Event // the telegram that started an unannounced file, handled once accepted
+	pending  Event // the telegram that started an unannounced file, handled once accepted; Started = none
 
-	block    int64 // the one being received
-	held     transfer.SeqSet
-	lengths  [transfer.MaxPerBlock]uint16
-	dirty    bool // something came since the last save
-	lastOf   int  // last sequence of the block before
-	missed   int64
-	size     int // N agreed
-	serial   string
-	asked    int // last sequence that the waiting check asked for
-	missing  int
-	lostErr  error
-	interupt *Event // a new announcement that arrived within this file
+	block   int64 // the one being received
+	held    transfer.SeqSet
+	lengths [transfer.MaxPerBlock]uint16
+	dirty   bool // something came since the last save
+	lastOf  int  // last sequence of the block before
+	missed  int64
+	size    int // N agreed
+	serial  string
+	asked   int // last sequence that the waiting check asked for
+	missing int
+	idle    int   // telegrams since something new came
+	gone    error // why the session ends with this file; nil = it goes on
+	lostErr error // why the file was cut
+	next    Event // a new announcement that arrived within this file; Started = none
 }
 
 // announced starts a file from its announcement.
@@ -66,7 +70,7 @@ func (r *receiver) announced(t *protocol.Telegram) {
 func (r *receiver) unannounced(ev *Event) {
 	r.reset()
 	r.offer = r.offerFrom(ev.Telegram)
-	r.pending = ev
+	r.pending = *ev
 	r.accept()
 }
 
@@ -100,7 +104,7 @@ func (r *receiver) step(ev *Event) bool {
 	case Finished:
 		r.finished()
 	case TimedOut:
-		r.lost(fault.New(CodeSilent, "data", "after", r.cfg.Idle))
+		r.leave(fault.New(CodeSilent, "data", "after", r.cfg.Idle))
 	case Broke:
 		r.broke(ev)
 	}
@@ -119,10 +123,10 @@ func (r *receiver) accepted(ev *Event) {
 		r.size = n
 	}
 	if n := ev.Resume.MessageSize; n > 0 {
-		r.size = n
+		r.size = min(n, r.cfg.MessageSize)
 	}
 	r.block = max(1, ev.Resume.Block)
-	for i, n := range ev.Resume.Lengths {
+	for i, n := range ev.Resume.Lengths[:min(len(ev.Resume.Lengths), r.p.Files.PerBlock)] {
 		r.held.Add(i + 1)
 		r.lengths[i] = n
 	}
@@ -143,14 +147,22 @@ func (r *receiver) accepted(ev *Event) {
 		r.refusal = reason
 		r.await(refusing)
 	}
-	if p := r.pending; p != nil {
-		r.pending = nil
-		r.arrived(p)
+	r.takePending()
+}
+
+// takePending handles the telegram that started the file.
+func (r *receiver) takePending() {
+	if p := r.pending; p.Kind == Arrived {
+		r.pending = Event{}
+		r.arrived(&p)
 	}
 }
 
 func (r *receiver) arrived(ev *Event) {
 	t := ev.Telegram
+	if r.state != refusing {
+		r.idle++
+	}
 	switch t.Kind {
 	case protocol.DataTelegram, protocol.Resend:
 		r.data(t)
@@ -177,21 +189,35 @@ func (r *receiver) data(t *protocol.Telegram) {
 	}
 	block, seq := t.Number(protocol.Block), int(t.Number(protocol.Sequence))
 	if block > r.block || block < 1 || seq < 1 || seq > r.p.Files.PerBlock || len(t.Data()) > r.stride() {
-		r.mistake(t)
+		r.misplaced(t)
+		return
+	}
+	if r.idle > mostIdle*r.p.Files.PerBlock {
+		r.leave(fault.New(CodeNoProgress, r.offer.Name, "block", r.block, "telegrams", r.idle))
 		return
 	}
 	r.timer(r.cfg.Idle)
 	if block < r.block || !r.held.Add(seq) {
 		return
 	}
+	r.idle = 0
 	r.lengths[seq-1] = uint16(len(t.Data()))
 	r.dirty = true
 	a := r.add(Keep)
 	a.Block, a.First = block, seq
 }
 
-// stride is the room of one sequence in the driver's block buffer.
-func (r *receiver) stride() int { return max(r.size, r.p.Files.MessageSize) }
+// mostIdle is how many blocks' worth of telegrams may come without anything
+// new in them. Our own sender gives up long before; one that never does would
+// keep the line for ever.
+const mostIdle = 20
+
+// stride is the room of one sequence in the driver's block buffer. It is the
+// same for the whole session. Some senders fill N with data alone (§1.5), so
+// it is N and not N less its overhead.
+func (r *receiver) stride() int {
+	return min(max(r.cfg.MessageSize, r.p.Files.MessageSize), math.MaxUint16)
+}
 
 func (r *receiver) check(t *protocol.Telegram) {
 	block, last := t.Number(protocol.Block), int(t.Number(protocol.Sequence))
@@ -199,28 +225,31 @@ func (r *receiver) check(t *protocol.Telegram) {
 		r.serial = t.Text(protocol.Serial)
 	}
 	switch {
+	case last > r.p.Files.PerBlock:
+		r.misplaced(t)
 	case r.state == refusing:
 		c := r.reply(t, r.refusal)
 		r.mapOf(c, last, last, func(int) bool { return false })
 		r.timer(r.cfg.Idle)
-	case block > r.block || last > r.p.Files.PerBlock || block < 1 && last > 0:
-		r.mistake(t)
-	case block < r.block:
-		// Asked again about a block that is durable: what we hold of it is
-		// what it had (§4.10: beyond the answered last is missing).
-		answered := last
-		if block == r.block-1 && r.lastOf > 0 {
-			answered = min(last, r.lastOf)
-		}
-		c := r.reply(t, protocol.OK)
-		c.SetNumber(protocol.Sequence, int64(answered))
-		r.mapOf(c, answered, 0, func(int) bool { return true })
-		r.timer(r.cfg.Idle)
+	case block > r.block || block < 1 && last > 0:
+		r.misplaced(t)
+	case r.idle > mostIdle*r.p.Files.PerBlock:
+		r.leave(fault.New(CodeNoProgress, r.offer.Name, "block", r.block, "telegrams", r.idle))
 	case last == 0:
 		// An empty file, or one check more after an exact multiple (§1.5).
 		c := r.reply(t, protocol.OK)
 		r.mapOf(c, 0, 0, func(int) bool { return true })
 		r.timer(r.cfg.Idle)
+	case block == r.block-1 && r.lastOf > 0:
+		// Asked again about the block before, which is durable: what we hold
+		// of it is what it had (§4.10: beyond the answered last is missing).
+		answered := min(last, r.lastOf)
+		c := r.reply(t, protocol.OK)
+		c.SetNumber(protocol.Sequence, int64(answered))
+		r.mapOf(c, answered, 0, func(int) bool { return true })
+		r.timer(r.cfg.Idle)
+	case block < r.block: // what it had is no longer known here: nothing is claimed
+		r.misplaced(t)
 	default:
 		for seq := last + 1; seq <= r.held.Last(); seq++ {
 			r.held.Remove(seq) // not of this block, says who cut it
@@ -270,6 +299,7 @@ func (r *receiver) answerCheck() {
 }
 
 func (r *receiver) advance(last int) {
+	r.idle = 0
 	r.lastOf = last
 	r.block++
 	r.held.Reset()
@@ -339,17 +369,23 @@ func (r *receiver) interrupted(ev *Event) {
 		r.announced(ev.Telegram)
 		return
 	}
-	r.interupt = ev
+	r.next = *ev
 	r.lost(fault.New(CodeUnexpected, ev.Telegram.Kind.String(), "state", "data"))
 }
 
-// lost: the line is gone. Whatever came of the block is worth keeping, so
+// leave: the line is to be left with this file.
+func (r *receiver) leave(err error) {
+	r.gone = err
+	r.lost(err)
+}
+
+// lost: the file is cut. Whatever came of the block is worth keeping, so
 // that the sender may go on from there.
 func (r *receiver) lost(err error) {
 	r.lostErr = err
 	switch r.state {
 	case recvIdle, recvDone:
-	case refusing, givingUp, closing:
+	case accepting, refusing, givingUp, closing:
 		r.state = recvDone
 	default:
 		if r.dirty && r.held.Has(1) && r.p.Files.Resume {
@@ -371,43 +407,62 @@ func (r *receiver) finished() {
 		r.answerEnd(protocol.OtherReason)
 		return
 	}
-	if ev := r.interupt; ev != nil {
-		r.announced(ev.Telegram)
+	if r.next.Kind == Arrived && r.gone == nil {
+		r.announced(r.next.Telegram)
 		return
 	}
 	r.state = recvDone
 }
 
-// broke: our side could not do it. A request that waits is told "system
-// fault", never anything positive.
+// broke: our side could not do it. A request that waits is told so, never
+// anything positive. A file that was taken from us is refused from here on; a
+// fault of our own ends the session (D5).
 func (r *receiver) broke(ev *Event) {
-	switch r.state {
+	reason := ev.Reason
+	if reason == "" || reason == protocol.OK || reason == protocol.Complete {
+		reason = protocol.SystemFault
+	}
+	was := r.state
+	r.refusal, r.state = reason, refusing
+	switch was {
 	case accepting:
 		if r.announce {
-			r.reply(&r.request, protocol.SystemFault)
+			t := r.reply(&r.request, reason)
+			if r.p.Files.Resume {
+				t.SetNumber(protocol.Size, 0)
+			}
 		}
-		r.refusal = protocol.SystemFault
-		r.await(refusing)
-		r.pending = nil
-	case saving, savingEnd, verifying:
-		t := r.reply(&r.request, protocol.SystemFault)
-		if r.state == saving {
-			r.mapOf(t, r.asked, r.asked, func(int) bool { return false })
-		}
-		r.refusal = protocol.SystemFault
-		r.lostErr = ev.Err
-		if r.state == saving {
-			r.await(refusing)
-		} else {
-			r.state = recvDone
-		}
-	default:
+		r.takePending()
+	case saving:
+		r.mapOf(r.reply(&r.request, reason), r.asked, r.asked, func(int) bool { return false })
+	case savingEnd, verifying, givingUp:
+		r.reply(&r.request, reason)
 		r.state = recvDone
+	case keeping, closing:
+		if r.finished(); !ev.Drop {
+			r.out = r.out[:0]
+		}
+	}
+	switch {
+	case !ev.Drop:
+		r.gone, r.state = ev.Err, recvDone
+	case r.state == refusing:
+		r.timer(r.cfg.Idle)
 	}
 }
 
+// misplaced: a block, sequence or length that has no place here.
+func (r *receiver) misplaced(t *protocol.Telegram) {
+	r.mistook(t, fault.New(CodeOutOfRange, t.Kind.String(),
+		"block", t.Number(protocol.Block), "sequence", t.Number(protocol.Sequence)))
+}
+
 func (r *receiver) mistake(t *protocol.Telegram) {
-	r.mistakes++
+	r.mistook(t, fault.New(CodeUnexpected, t.Kind.String(), "state", "data"))
+}
+
+func (r *receiver) mistook(t *protocol.Telegram, err error) {
+	r.wrong(err)
 	if k := t.Kind.Reply(); k != protocol.NoKind {
 		r.reply(t, protocol.BadFormat)
 	}

@@ -39,12 +39,17 @@ type sender struct {
 	outcome  Outcome
 	farewell protocol.Reason // response code of a closing End; "" = none is sent
 	request  protocol.Kind   // what waits for its answer
+	gone     error           // why the session ends with this file; nil = it goes on
 }
 
 // begin announces f, or where the profile does not, starts with its data.
 func (s *sender) begin(f File, announce bool) {
 	*s = sender{env: s.env, file: f, reached: f.Sent}
 	s.geo = transfer.Geometry{DataSize: f.DataSize, PerBlock: s.p.Files.PerBlock}
+	if err := s.writable(); err != nil {
+		s.record(Outcome{Result: FailedHere, Err: err})
+		return
+	}
 	if !announce {
 		s.position(0)
 		return
@@ -58,6 +63,28 @@ func (s *sender) info() {
 	t.SetNumber(protocol.MessageSize, int64(s.file.MessageSize))
 	t.SetText(protocol.Password, s.file.Password)
 	s.await(announcing)
+}
+
+// writable tries the telegrams of this file: a name, size or password that has
+// no room in them is the file's fault alone.
+func (s *sender) writable() error {
+	for _, k := range []protocol.Kind{protocol.Info, protocol.Check, s.end(true), s.end(false), protocol.DataTelegram} {
+		t := protocol.Telegram{Kind: k}
+		s.head(&t)
+		s.describe(&t)
+		t.SetNumber(protocol.Size, s.file.Declared)
+		if k == protocol.Info {
+			t.SetNumber(protocol.MessageSize, int64(s.file.MessageSize))
+			t.SetText(protocol.Password, s.file.Password)
+		}
+		if err := s.fits(&t); err != nil {
+			return err
+		}
+	}
+	if s.file.DataSize < 1 || s.file.DataSize > s.p.MostData() {
+		return fault.New(CodeDataSize, s.file.Name, "size", s.file.DataSize, "most", s.p.MostData())
+	}
+	return nil
 }
 
 // request0 starts a telegram of this file.
@@ -114,7 +141,8 @@ func (s *sender) arrived(t *protocol.Telegram) {
 	case (s.state == ending || s.state == takingLeave) && (t.Kind == protocol.EndReply || t.Kind == protocol.EndMoreReply):
 		s.endReply(t)
 	case t.Kind == protocol.CheckReply, t.Kind == protocol.InfoReply, s.state == takingLeave:
-		s.mistakes++ // a late answer to something already settled (§4.11)
+		// A late answer to something already settled (§4.11).
+		s.wrong(fault.New(CodeUnexpected, t.Kind.String(), "state", s.request.String()))
 	default:
 		s.fail(FailedHere, "", fault.New(CodeUnexpected, t.Kind.String(), "state", s.request.String()), protocol.BadFormat)
 	}
@@ -136,7 +164,7 @@ func (s *sender) infoReply(t *protocol.Telegram) {
 		return
 	}
 	if n := int(t.Number(protocol.MessageSize)); s.p.Carries(protocol.InfoReply, protocol.MessageSize) && n > 0 && n < s.file.MessageSize {
-		s.geo.DataSize = fit(s.p.MaxData(n), s.file.Unit)
+		s.geo.DataSize = min(s.file.DataSize, fit(s.p.MaxData(n), s.file.Unit))
 		if s.geo.DataSize < 1 {
 			s.fail(FailedHere, code, fault.New(CodeResumeOffset, s.file.Name, "message_size", n, "held", 0), protocol.Unable)
 			return
@@ -240,7 +268,8 @@ func (s *sender) check() {
 func (s *sender) checkReply(t *protocol.Telegram) {
 	answered := int(t.Number(protocol.Sequence))
 	if t.Number(protocol.Block) != s.block || answered > s.last || s.state == pausing {
-		s.mistakes++ // about another block, or beyond what was asked: stale
+		// About another block, or beyond what was asked: stale.
+		s.wrong(fault.New(CodeOutOfRange, t.Kind.String(), "block", t.Number(protocol.Block), "sequence", answered))
 		return
 	}
 	code := t.Text(protocol.Response)
@@ -346,7 +375,7 @@ func (s *sender) fail(r Result, code string, err error, farewell protocol.Reason
 
 // leave: the outcome is durable. A failed file is closed on the wire.
 func (s *sender) leave() {
-	if s.farewell == "" {
+	if s.farewell == "" || s.gone != nil {
 		s.state = sendDone
 		return
 	}
@@ -380,27 +409,35 @@ func (s *sender) timedOut() {
 // lost: the line is gone or the peer silent. Past the end request nobody
 // knows whether the file arrived (D5).
 func (s *sender) lost(err error) {
-	s.farewell = ""
+	s.farewell, s.gone = "", err
 	switch s.state {
 	case recording, sendDone, sendIdle:
 	case takingLeave:
 		s.state = sendDone
 	case ending:
-		s.record(Outcome{Result: EndUnknown, Err: fault.New(CodeEndUnknown, s.file.Name).Because(err)})
+		s.gone = fault.New(CodeEndUnknown, s.file.Name).Because(err)
+		s.record(Outcome{Result: EndUnknown, Err: s.gone})
 	default:
 		s.record(Outcome{Result: CutBefore, Err: err})
 	}
 }
 
-// broke: our own side could not do what was asked.
+// broke: our own side could not do what was asked. A file that was taken from
+// us is closed on the wire and the session goes on; a fault of our own ends it.
+// Once all of the file is over there, no end request of any kind may follow:
+// a peer that does not read its response code would take the file for whole.
 func (s *sender) broke(ev *Event) {
-	switch s.state {
-	case recording: // the outcome could not be committed: recovery will decide from the row
+	switch {
+	case s.state == recording: // not committed: recovery will decide from the row
+		if ev.Drop && s.gone == nil {
+			s.leave()
+			return
+		}
+		s.gone = ev.Err
 		s.state = sendDone
-	case marking:
-		// Whether "ending" was committed is not known, but no end request left.
+	case ev.Drop && s.state == loading:
 		s.fail(CutBefore, "", ev.Err, protocol.Unable)
 	default:
-		s.fail(CutBefore, "", ev.Err, protocol.Unable)
+		s.lost(ev.Err)
 	}
 }

@@ -50,6 +50,10 @@ type Session struct {
 	fetched bool // files come unannounced from here on
 	more    bool // there is more to fetch than this session brings
 	files   int
+	ev      Event // the one being handled
+	open    Do    // the question that waits for its answer; Send if none
+	opens   int   // openings that may still be answered
+	ended   error // too many mistakes: the file under way is recorded, then it is over
 }
 
 // New is a session that has not started.
@@ -81,26 +85,51 @@ func (s *Session) Files() int { return s.files }
 func (s *Session) opener() bool { return s.cfg.Side == protocol.InstitutionSide }
 
 // Step handles one event. The returned actions are good until the next Step.
+//
+// While a question is open only its answer, Broke and Lost count; anything else
+// would let a telegram overtake what our own side has yet to commit (D2), and
+// is not looked at. An answer to a question that was not asked is not either.
 func (s *Session) Step(ev Event) []Action {
 	s.out = s.out[:0]
-	s.now = ev.Now
-	switch {
-	case s.state == Over:
-	case ev.Kind == Arrived:
-		s.arrived(&ev)
-	case ev.Kind == Garbled:
-		s.garbled(&ev)
-	case ev.Kind == Lost:
-		s.lost(&ev)
+	if s.state == Over || !s.inOrder(ev.Kind) {
+		return nil
+	}
+	s.now, s.ev, s.open = ev.Now, ev, Send
+	switch ev.Kind {
+	case Arrived:
+		s.arrived(&s.ev)
+	case Garbled:
+		s.garbled(&s.ev)
+	case Lost:
+		s.lost(&s.ev)
 	default:
 		if h := onEvent[s.state][ev.Kind]; h != nil {
-			h(s, &ev)
+			h(s, &s.ev)
 		}
 	}
-	if s.mistakes > maxMistakes && s.state != Over {
-		s.over(fault.New(CodeMistakes, "", "mistakes", s.mistakes))
+	if s.mistakes > maxMistakes && s.ended == nil && s.state != Over && !s.asking() {
+		s.ended = fault.New(CodeMistakes, "", "mistakes", s.mistakes).Because(s.mistake)
+		s.lost(&Event{Kind: Lost, Now: ev.Now, Err: s.ended})
+	}
+	if s.asking() {
+		s.open = s.out[len(s.out)-1].Do
 	}
 	return s.out
+}
+
+// asking reports that the list ends with a question.
+func (s *Session) asking() bool {
+	return len(s.out) > 0 && s.out[len(s.out)-1].Do.question()
+}
+
+func (s *Session) inOrder(k EventKind) bool {
+	switch {
+	case k == Lost:
+		return true
+	case s.open.question():
+		return k.answers(s.open)
+	}
+	return k <= TimedOut
 }
 
 type handler func(*Session, *Event)
@@ -192,19 +221,19 @@ func (s *Session) arrived(ev *Event) {
 // unexpected: a telegram that has no place in this state. Before the opening
 // it ends the session; after, it is answered and counted.
 func (s *Session) unexpected(t *protocol.Telegram) {
-	s.mistakes++
+	s.wrong(fault.New(CodeUnexpected, t.Kind.String(), "state", s.state.String()))
 	if t.Kind.Reply() != protocol.NoKind {
 		s.reply(t, protocol.BadFormat)
 	}
 	if s.state <= Judging {
-		s.over(fault.New(CodeUnexpected, t.Kind.String(), "state", s.state.String()))
+		s.over(s.mistake)
 	}
 }
 
 // garbled: a telegram was cut off from the next but does not say what its
 // layout promises. Data of that kind will be found missing; a request is told.
 func (s *Session) garbled(ev *Event) {
-	s.mistakes++
+	s.wrong(ev.Err)
 	if ev.Telegram.Kind.Reply() != protocol.NoKind {
 		s.reply(ev.Telegram, ev.Reason)
 	}
@@ -243,6 +272,7 @@ func (s *Session) start(*Event) {
 	}
 	s.download = s.cfg.Receive && !s.p.Session.FetchByRequest
 	s.env.request(protocol.Open)
+	s.opens++
 	s.await(Opening)
 }
 
@@ -252,10 +282,12 @@ func (s *Session) reopen(*Event) {
 		return
 	}
 	s.env.request(protocol.Open)
+	s.opens++
 	s.await(Opening)
 }
 
 func (s *Session) opened(ev *Event) {
+	s.opens--
 	code := ev.Telegram.Text(protocol.Response)
 	if s.p.Meaning(code) != protocol.OK {
 		s.over(fault.New(CodeSessionRefused, "", "code", code))
@@ -278,11 +310,16 @@ func (s *Session) earlyInfo(ev *Event) {
 	s.info(ev)
 }
 
-// lateOpenReply: the reply that the early announcement overtook.
+// lateOpenReply: the reply that the early announcement overtook, or one to an
+// opening that we sent twice.
 func (s *Session) lateOpenReply(ev *Event) {
-	code := ev.Telegram.Text(protocol.Response)
-	if s.p.Meaning(code) != protocol.OK {
-		s.over(fault.New(CodeSessionRefused, "", "code", code))
+	if s.opens == 0 {
+		s.unexpected(ev.Telegram)
+		return
+	}
+	s.opens--
+	if code := ev.Telegram.Text(protocol.Response); s.p.Meaning(code) != protocol.OK {
+		s.lost(&Event{Kind: Lost, Now: s.now, Err: fault.New(CodeSessionRefused, "", "code", code)})
 		return
 	}
 	s.timer(s.cfg.Idle)
@@ -370,12 +407,12 @@ func (s *Session) toSender(ev *Event) {
 	if !s.snd.step(ev) {
 		return
 	}
+	if s.snd.gone != nil {
+		s.over(s.snd.gone)
+		return
+	}
 	if s.snd.outcome.Result == ArrivedWhole {
 		s.files++
-	}
-	if ev.Kind == TimedOut || s.snd.outcome.Result == CutBefore && s.snd.farewell == "" || s.snd.outcome.Result == EndUnknown {
-		s.over(s.snd.outcome.Err)
-		return
 	}
 	s.choose()
 }
@@ -387,8 +424,8 @@ func (s *Session) toReceiver(ev *Event) {
 	if ev.Kind == Verified && ev.Reason == protocol.OK {
 		s.files++
 	}
-	if s.rcv.lostErr != nil {
-		s.over(s.rcv.lostErr)
+	if s.rcv.gone != nil {
+		s.over(s.rcv.gone)
 		return
 	}
 	s.follow()
@@ -423,7 +460,7 @@ func (s *Session) stray(ev *Event) {
 	t := ev.Telegram
 	end := t.Kind == protocol.End || t.Kind == protocol.EndMore
 	switch {
-	case s.fetched && !s.p.Files.AnnounceFetch:
+	case s.fetched && !s.p.Files.AnnounceFetch && (end || t.Number(protocol.Block) == 1):
 		s.state = Receiving
 		s.rcv.unannounced(ev)
 	case end && s.nothing:
@@ -436,6 +473,10 @@ func (s *Session) stray(ev *Event) {
 }
 
 func (s *Session) fetch(ev *Event) {
+	if s.opener() { // the side that called is the one that fetches
+		s.unexpected(ev.Telegram)
+		return
+	}
 	s.buf = s.request.Keep(ev.Telegram, s.buf)
 	s.add(AskFetch).Telegram = s.request
 	s.state = Counting
@@ -532,9 +573,13 @@ func (s *Session) closed(ev *Event) {
 // closedWithin: the peer closes in the middle of a file.
 func (s *Session) closedWithin(ev *Event) {
 	s.reply(ev.Telegram, protocol.OK)
-	s.rcv.lost(fault.New(CodeUnexpected, ev.Telegram.Kind.String(), "state", s.state.String()))
+	if s.rcv.state == refusing { // some senders never end a file that was refused (§1.5)
+		s.over(nil)
+		return
+	}
+	s.rcv.leave(fault.New(CodeUnexpected, ev.Telegram.Kind.String(), "state", s.state.String()))
 	if s.rcv.state == recvDone {
-		s.over(s.rcv.lostErr)
+		s.over(s.rcv.gone)
 	}
 }
 
@@ -549,7 +594,8 @@ func (s *Session) silent(*Event) {
 
 func (s *Session) broke(ev *Event) { s.over(ev.Err) }
 
-// lost: the connection is gone. The file under way records where it stands.
+// lost: the connection is gone, or not worth going on with. The file under way
+// records where it stands.
 func (s *Session) lost(ev *Event) {
 	switch s.state {
 	case Sending:
@@ -557,8 +603,10 @@ func (s *Session) lost(ev *Event) {
 		if s.snd.state == recording {
 			return
 		}
+		s.over(s.snd.gone)
+		return
 	case Receiving:
-		s.rcv.lost(ev.Err)
+		s.rcv.leave(ev.Err)
 		if s.rcv.state != recvDone {
 			return
 		}

@@ -1,0 +1,421 @@
+package machine
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"pabal/internal/fault"
+	"pabal/protocol"
+	"pabal/transfer"
+)
+
+var update = flag.Bool("update", false, "rewrite what the machines ask in transcripts, and the pages in docs; never a byte of a telegram")
+
+// Transcripts are conversations written from the documents (testdata/transcripts/README.md).
+// Each is played as the institution and as the centre.
+func TestTranscripts(t *testing.T) {
+	files, err := filepath.Glob(filepath.Join("..", "..", "testdata", "transcripts", "*", "*.txt"))
+	require.NoError(t, err)
+	require.NotEmpty(t, files)
+	for _, file := range files {
+		profile := filepath.Base(filepath.Dir(file))
+		src, err := os.ReadFile(file)
+		require.NoError(t, err)
+		lines := strings.Split(strings.TrimRight(string(src), "\n"), "\n")
+		for _, side := range []protocol.Side{protocol.InstitutionSide, protocol.CentreSide} {
+			if !playedBy(lines, side) {
+				continue
+			}
+			name := profile + "/" + strings.TrimSuffix(filepath.Base(file), ".txt") + "/" + side.String()
+			t.Run(name, func(t *testing.T) {
+				p, err := protocol.Load(profile)
+				require.NoError(t, err)
+				(&player{t: t, p: p, side: side, lines: lines}).play()
+			})
+		}
+		if after := strings.Join(lines, "\n") + "\n"; *update && after != string(src) {
+			require.NoError(t, os.WriteFile(file, []byte(after), 0o644))
+		}
+	}
+}
+
+func playedBy(lines []string, side protocol.Side) bool {
+	for _, l := range lines {
+		if who, ok := strings.CutPrefix(l, "only "); ok {
+			return who == side.String()
+		}
+	}
+	return true
+}
+
+// out is one thing that the session did and the transcript must name.
+type out struct {
+	sent     string // a telegram
+	question *Action
+	over     bool
+	err      error
+}
+
+type player struct {
+	t     *testing.T
+	p     *protocol.Profile
+	side  protocol.Side
+	lines []string
+	at    int // line, from 0
+	now   time.Time
+	s     *Session
+	queue []out
+	timer time.Duration
+	frame []byte // the telegram being read: what Texts point into
+	tg    protocol.Telegram
+}
+
+// mine is the letter of our role's own lines.
+func (p *player) mine() string {
+	if p.side == protocol.CentreSide {
+		return "C "
+	}
+	return "I "
+}
+
+func (p *player) play() {
+	sends, reads := ">", "<"
+	if p.side == protocol.CentreSide {
+		sends, reads = reads, sends
+	}
+	for p.at = range p.lines {
+		line := p.lines[p.at]
+		switch {
+		case line == "" || line[0] == '#' || strings.HasPrefix(line, "only "):
+		case strings.HasPrefix(line, "at "):
+			var err error
+			p.now, err = time.Parse("at 2006-01-02 15:04:05", line)
+			require.NoError(p.t, err)
+		case strings.HasPrefix(line, sends):
+			for _, want := range telegrams(line) {
+				got := p.take()
+				require.Equal(p.t, want, got.sent, p.where())
+			}
+		case strings.HasPrefix(line, reads):
+			for _, b := range telegrams(line) {
+				p.read([]byte(b))
+			}
+		case strings.HasPrefix(line, "lose "+sends): // sent and lost: the other side does not see it
+			for _, want := range telegrams(line[len("lose "):]) {
+				require.Equal(p.t, want, p.take().sent, p.where())
+			}
+		case strings.HasPrefix(line, "lose "):
+		case strings.HasPrefix(line, p.mine()):
+			p.own(strings.TrimPrefix(line, p.mine()))
+		case strings.HasPrefix(line, "I ") || strings.HasPrefix(line, "C "):
+		default:
+			p.t.Fatalf("%s: what is this?", p.where())
+		}
+	}
+	require.Empty(p.t, p.queue, "said and not in the transcript")
+	require.True(p.t, p.s.Over(), "the transcript ends before the session")
+}
+
+func (p *player) where() string { return fmt.Sprintf("line %d: %s", p.at+1, p.lines[p.at]) }
+
+var errStore = errors.New("the store is away")
+
+var span = regexp.MustCompile(`\{(\d+)\.\.(\d+)\}`)
+
+// telegrams are the bytes of a line: between bars, "*n" is n bytes of filling,
+// {001..100} is one telegram for each number, "^n text" puts text at offset n.
+func telegrams(line string) []string {
+	body := strings.TrimSpace(line[1:])
+	if m := span.FindStringSubmatch(body); m != nil {
+		from, _ := strconv.Atoi(m[1])
+		to, _ := strconv.Atoi(m[2])
+		var out []string
+		for n := from; n <= to; n++ {
+			out = append(out, telegrams(line[:1]+" "+strings.Replace(body, m[0], fmt.Sprintf("%0*d", len(m[1]), n), 1))...)
+		}
+		return out
+	}
+	if strings.HasPrefix(body, "@") {
+		return []string{placed(body)}
+	}
+	return []string{fill(strings.TrimSuffix(strings.TrimPrefix(body, "|"), "|"))}
+}
+
+func fill(text string) string {
+	head, n, ok := strings.Cut(text, "*")
+	if !ok {
+		return text
+	}
+	size, _ := strconv.Atoi(n)
+	return head + content(0, size)
+}
+
+// placed reads "@offset text" pairs over blanks; the last offset, with text or
+// ".", sets the length.
+func placed(body string) string {
+	words := strings.Fields(body)
+	var out []byte
+	for i := 0; i < len(words); i++ {
+		at, _ := strconv.Atoi(words[i][1:])
+		for len(out) < at {
+			out = append(out, ' ')
+		}
+		if i++; i < len(words) && words[i] != "." {
+			out = append(out, fill(words[i])...)
+		}
+	}
+	return string(out)
+}
+
+// content is the filling of files: the digit of the offset.
+func content(from, n int) string {
+	b := make([]byte, n)
+	for i := range b {
+		b[i] = byte('0' + (from+i)%10)
+	}
+	return string(b)
+}
+
+func (p *player) take() out {
+	if len(p.queue) == 0 {
+		p.t.Fatalf("%s: nothing was done", p.where())
+	}
+	o := p.queue[0]
+	p.queue = p.queue[1:]
+	return o
+}
+
+func (p *player) read(b []byte) {
+	require.Empty(p.t, p.queue, p.where())
+	p.frame = b
+	ev := Event{Kind: Arrived, Telegram: &p.tg}
+	if err := p.p.Decode(p.frame, &p.tg); err != nil {
+		ev.Kind, ev.Err, ev.Reason = Garbled, err, protocol.BadFormat
+	}
+	p.step(ev)
+}
+
+func (p *player) step(ev Event) {
+	ev.Now = p.now
+	for _, a := range p.s.Step(ev) {
+		switch {
+		case a.Do == Send:
+			b, err := p.p.Append(nil, &a.Telegram)
+			require.NoError(p.t, err, p.where())
+			p.queue = append(p.queue, out{sent: string(b)})
+		case a.Do == SendData:
+			p.data(&a)
+		case a.Do == Timer:
+			p.timer = a.After
+		case a.Do == HangUp:
+			p.queue = append(p.queue, out{over: true, err: a.Outcome.Err})
+		case a.Do.question():
+			p.queue = append(p.queue, out{question: &a})
+		}
+	}
+}
+
+func (p *player) data(a *Action) {
+	tpl, err := p.p.Template(&a.Telegram, a.DataSize)
+	require.NoError(p.t, err, p.where())
+	geo := transfer.Geometry{DataSize: a.DataSize, PerBlock: p.p.Files.PerBlock}
+	for seq := 1; seq <= a.Last; seq++ {
+		if !a.Sequences.Has(seq) {
+			continue
+		}
+		off := geo.Offset(transfer.Position{Block: a.Block, Seq: seq})
+		n := min(int64(a.DataSize), p.s.snd.file.Size-off)
+		b, err := tpl.Append(nil, a.Block, seq, []byte(content(int(off), int(n))))
+		require.NoError(p.t, err, p.where())
+		p.queue = append(p.queue, out{sent: string(b)})
+	}
+}
+
+// own handles a line of our role: a start, an event or a question with its answer.
+func (p *player) own(line string) {
+	word, rest, _ := strings.Cut(line, " ")
+	switch word {
+	case "start":
+		a := args(rest)
+		p.s = New(Config{
+			Profile: p.p, Side: p.side, Institution: a["institution"], Self: a["self"], Peer: a["peer"],
+			SenderName: a["sender"], Password: a["password"], Receive: a["receive"] != "",
+			Rounds: number(a["rounds"]), MessageSize: number(a["n"]),
+		})
+		p.step(Event{Kind: Started})
+	case "timer":
+		require.Equal(p.t, rest, p.timer.String(), p.where())
+		require.Empty(p.t, p.queue, p.where())
+		p.step(Event{Kind: TimedOut})
+	case "lost":
+		require.Empty(p.t, p.queue, p.where())
+		p.step(Event{Kind: Lost, Err: fault.New(CodeLost, "")})
+	case "over":
+		o := p.take()
+		require.True(p.t, o.over, p.where())
+		switch rest {
+		case "": // in order
+			require.NoError(p.t, o.err, p.where())
+		case "broke": // with the host's own error
+			require.ErrorIs(p.t, o.err, errStore, p.where())
+		default:
+			require.Equal(p.t, rest, string(fault.CodeOf(o.err)), "%s: %v", p.where(), o.err)
+		}
+	case "?":
+		p.question(rest)
+	default:
+		p.t.Fatalf("%s: what is this?", p.where())
+	}
+}
+
+func (p *player) question(rest string) {
+	want, answer, ok := strings.Cut(rest, " => ")
+	require.True(p.t, ok, p.where())
+	o := p.take()
+	require.NotNil(p.t, o.question, "%s: %+v", p.where(), o)
+	got := describe(o.question)
+	if *update {
+		p.lines[p.at] = p.mine() + "? " + got + " => " + answer
+	} else {
+		require.Equal(p.t, want, got, p.where())
+	}
+	p.step(p.answer(o.question, answer))
+}
+
+func (p *player) answer(a *Action, text string) Event {
+	word, rest, _ := strings.Cut(text, " ")
+	v := args(rest)
+	switch word {
+	case "broke":
+		return Event{Kind: Broke, Err: errStore, Reason: protocol.SystemFault}
+	case "drop":
+		return Event{Kind: Broke, Err: errors.New("not ours"), Reason: protocol.SystemFault, Drop: true}
+	}
+	ev := Event{Reason: protocol.Reason(word)}
+	switch a.Do {
+	case AskOpen:
+		ev.Kind = Judged
+		ev.Order.Query.Name = v["peer"]
+	case AskNext:
+		ev.Kind, ev.Order = Chosen, order(p.t, word, v)
+	case AskFetch:
+		ev.Kind, ev.Count, ev.Total = Counted, number(v["count"]), number(v["total"])
+	case AskAccept:
+		ev.Kind = Accepted
+		ev.Resume = Resume{Held: int64(number(v["held"])), Block: int64(number(v["block"]))}
+		for l := range strings.SplitSeq(v["lengths"], ",") {
+			if l != "" {
+				ev.Resume.Lengths = append(ev.Resume.Lengths, uint16(number(l)))
+			}
+		}
+	case Load:
+		ev.Kind = Loaded
+	case Save:
+		ev.Kind = Saved
+	case MarkEnding:
+		ev.Kind, ev.More = Marked, word == "more"
+	case Verify:
+		ev.Kind = Verified
+	case Finish:
+		ev.Kind = Finished
+	case AskInquiry, AskCancel:
+		ev.Kind, ev.Result, ev.Size = Answered, v["result"], int64(number(v["size"]))
+	}
+	return ev
+}
+
+func order(t *testing.T, word string, v map[string]string) Order {
+	f := File{
+		Name: v["name"], Date: v["date"], Serial: v["serial"], Size: int64(number(v["size"])),
+		Declared: int64(number(v["size"])), Unit: 1, DataSize: number(v["data"]), MessageSize: number(v["n"]),
+		Sent: int64(number(v["sent"])), Ended: v["ended"] != "", Settle: v["settle"] != "",
+		Gzip: v["gzip"] != "", EBCDIC: v["ebcdic"] != "", Password: v["password"],
+	}
+	if d := v["declared"]; d != "" {
+		f.Declared = int64(number(d))
+	}
+	q := Query{Name: v["name"], Date: v["date"], EndDate: v["end"], Range: v["range"], Kind: v["kind"], Password: v["password"]}
+	switch word {
+	case "send":
+		return Order{Kind: SendFile, File: f}
+	case "fetch":
+		return Order{Kind: FetchFiles, Query: q}
+	case "ask":
+		return Order{Kind: AskAbout, File: f, Query: q}
+	case "cancel":
+		return Order{Kind: CancelFile, Query: q}
+	case "none":
+		return Order{}
+	}
+	t.Fatalf("no order %q", word)
+	return Order{}
+}
+
+// describe is a question in words, as transcripts have it.
+func describe(a *Action) string {
+	t := &a.Telegram
+	switch a.Do {
+	case AskOpen:
+		return fmt.Sprintf("open institution=%s from=%s sender=%s", t.Text(protocol.Institution), t.Text(protocol.From), t.Text(protocol.SenderName))
+	case AskNext:
+		return "next"
+	case AskFetch:
+		return fmt.Sprintf("fetch name=%s date=%s end=%s range=%s password=%s",
+			t.Text(protocol.Name), t.Text(protocol.Date), t.Text(protocol.EndDate), t.Text(protocol.Range), t.Text(protocol.Password))
+	case AskAccept:
+		o := a.Offer
+		return fmt.Sprintf("accept name=%s size=%d n=%d date=%s serial=%s gzip=%t ebcdic=%t password=%s",
+			o.Name, o.Size, o.MessageSize, o.Date, o.Serial, o.Gzip, o.EBCDIC, o.Password)
+	case Load:
+		return fmt.Sprintf("load offset=%d length=%d", a.Offset, a.Length)
+	case Save:
+		var held []string
+		for seq := 1; seq <= a.Sequences.Last(); seq++ {
+			if a.Sequences.Has(seq) && (len(held) < 3 || seq == a.Sequences.Last()) {
+				held = append(held, strconv.Itoa(seq))
+			}
+		}
+		return fmt.Sprintf("save block=%d last=%d held=%s complete=%t", a.Block, a.Last, strings.Join(held, ","), a.Complete)
+	case MarkEnding:
+		return fmt.Sprintf("ending resent=%d", a.Outcome.Resent)
+	case Verify:
+		c := a.Claims
+		return fmt.Sprintf("verify declared=%d at_end=%d blocks=%d missed=%d serial=%s", c.Declared, c.AtEnd, c.Blocks, c.Missed, c.Serial)
+	case Finish:
+		o := a.Outcome
+		return fmt.Sprintf("finish %q code=%s error=%s sent=%d", o.Result.String(), o.Response, fault.CodeOf(o.Err), o.Sent)
+	case AskInquiry:
+		return fmt.Sprintf("inquiry kind=%s date=%s%s name=%s%s serial=%s", t.Text(protocol.QueryKind),
+			t.Text(protocol.QueryDate), t.Text(protocol.Date), t.Text(protocol.QueryName), t.Text(protocol.Name), t.Text(protocol.Serial))
+	case AskCancel:
+		return fmt.Sprintf("cancel date=%s name=%s", t.Text(protocol.QueryDate), t.Text(protocol.QueryName))
+	}
+	return "?"
+}
+
+func args(text string) map[string]string {
+	v := map[string]string{}
+	for _, f := range strings.Fields(text) {
+		k, value, ok := strings.Cut(f, "=")
+		if !ok {
+			value = "yes"
+		}
+		v[k] = value
+	}
+	return v
+}
+
+func number(text string) int {
+	n, _ := strconv.Atoi(text)
+	return n
+}
