@@ -46,10 +46,13 @@ func (i *Instance) build(ctx context.Context, t *transfer.Transfer) error {
 		return i.assembleLater(ctx, t, err)
 	}
 	staged, err := filemgr.Assemble(ctx, filemgr.AssembleOptions{
-		ReceiveDir: i.o.Dirs.Receive, ID: t.ID, Form: f.Form, Encoding: enc,
+		ReceiveDir: i.o.Dirs.Receive, ID: t.ID, Form: f.Form, Encoding: enc, MaxSize: t.FileSize,
 	}, i.payload(ctx, t))
 	if err != nil {
 		return i.assembleLater(ctx, t, err)
+	}
+	if staged.WireSize != t.WireSize || t.WireDigest != "" && t.WireDigest != staged.WireDigest {
+		return i.assembleLater(ctx, t, fault.New(store.CodeBlockDamaged, t.ID, "block", 1))
 	}
 	name, err := i.receivedName(ctx, t, f)
 	if err != nil {
@@ -105,16 +108,19 @@ func suffixOf(f *File) string {
 func (i *Instance) place(ctx context.Context, t *transfer.Transfer) error {
 	state, err := filemgr.Recover(i.o.Dirs.Receive, t.ID)
 	if err != nil {
-		return err
+		return i.assembleLater(ctx, t, err)
 	}
 	existing, flag := filemgr.ExistingWait, ""
 	if f := i.file(t); f != nil {
 		existing, flag = f.Existing, f.FlagPlaced
 	}
-	if state == filemgr.StateStaged {
-		if err := filemgr.Place(i.o.Dirs.Receive, t.ID, t.FinalPath, existing, flag); err != nil {
-			return i.assembleLater(ctx, t, err)
-		}
+	if state == filemgr.StatePlaced {
+		i.log.Info("file was placed before the crash", "transfer", t.ID, "path", t.FinalPath)
+	}
+	// Also when it was placed: the directories' sync and the flag file may be
+	// what the crash cut off.
+	if err := filemgr.Place(i.o.Dirs.Receive, t.ID, t.FinalPath, existing, flag); err != nil {
+		return i.assembleLater(ctx, t, err)
 	}
 	now := i.now()
 	r, err := i.s.Change(ctx, now, t.Ref(), func(r *transfer.Transfer) error {

@@ -241,6 +241,7 @@ func (s *session) Save(ctx context.Context, b *transfer.Block, complete bool) er
 			break
 		}
 		if !store.Away(err) {
+			s.log.Error("block not stored", "transfer", s.incoming.ID, "block", b.Number, "err", err)
 			return dropped(err)
 		}
 		s.log.Warn("the store is away, the answer waits", "transfer", s.incoming.ID, "err", err)

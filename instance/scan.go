@@ -9,7 +9,6 @@ import (
 	"pabal/filemgr"
 	"pabal/internal/fault"
 	"pabal/naming"
-	"pabal/protocol"
 	"pabal/store"
 	"pabal/transfer"
 )
@@ -186,12 +185,4 @@ func (s *scan) refuseFile(ctx context.Context, t *transfer.Transfer) error {
 	s.log.Info("file refused", "transfer", t.ID, "name", t.Name, "code", t.ErrorCode, "moved_to", path)
 	return s.s.Event(ctx, s.now(), transfer.Event{TransferID: t.ID, Kind: "error_file", Code: t.ErrorCode,
 		Detail: detail(fault.New("", "", "path", path))})
-}
-
-// fits says whether a stored file can be carried by the profile.
-func fits(p *protocol.Profile, dataSize int, wire int64) error {
-	if most := p.MaxFile(dataSize); wire > most {
-		return fault.New(filemgr.CodeTooLarge, "", "size", wire, "max", most)
-	}
-	return nil
 }

@@ -80,26 +80,32 @@ func unpackLengths(packed []byte) (lengths []uint16, held transfer.SeqSet) {
 	return lengths, held
 }
 
-// checkPlace refuses a block that does not stand where the transfer's
-// geometry puts it, because reading relies on that.
+// checkPlace refuses a block whose lengths do not account for its payload, or
+// that does not stand where the transfer's geometry puts it. A file that is
+// received has no geometry of ours: its blocks follow one another, as long as
+// the peer made them.
 func checkPlace(t *transfer.Transfer, b *transfer.Block) error {
 	g := t.Geometry()
 	switch {
-	case g.DataSize <= 0 || g.PerBlock <= 0:
-		return invalid(t.ID, b, "geometry")
 	case b.Number < 1:
 		return invalid(t.ID, b, "number")
-	case b.Offset != (b.Number-1)*g.BlockBytes():
+	case b.Offset < 0 || g.DataSize > 0 && b.Offset != (b.Number-1)*g.BlockBytes():
 		return invalid(t.ID, b, "offset")
-	case len(b.Lengths) > g.PerBlock:
+	case g.PerBlock <= 0 || len(b.Lengths) > g.PerBlock:
 		return invalid(t.ID, b, "lengths")
-	case int64(len(b.Payload)) > g.BlockBytes():
-		return invalid(t.ID, b, "payload")
 	}
+	var total int64
 	for i, l := range b.Lengths {
-		if b.Held.Has(i+1) && (int(l) > g.DataSize || i*g.DataSize+int(l) > len(b.Payload)) {
-			return invalid(t.ID, b, "payload")
+		if !b.Held.Has(i + 1) {
+			continue
 		}
+		if g.DataSize > 0 && int(l) > g.DataSize {
+			return invalid(t.ID, b, "lengths")
+		}
+		total += int64(l)
+	}
+	if total != int64(len(b.Payload)) {
+		return invalid(t.ID, b, "payload")
 	}
 	return nil
 }
@@ -119,7 +125,7 @@ func (t *tx) putBlocks(now time.Time, row *transfer.Transfer, blocks []blockRow)
 		// walking its pages.
 		_, err := t.exec(`INSERT INTO blocks (transfer_id, number, byte_offset, length, checksum, lengths, stored_at, payload)
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
-			ON CONFLICT (transfer_id, number) DO UPDATE SET length = excluded.length, checksum = excluded.checksum,
+			ON CONFLICT (transfer_id, number) DO UPDATE SET byte_offset = excluded.byte_offset, length = excluded.length, checksum = excluded.checksum,
 				lengths = excluded.lengths, stored_at = excluded.stored_at, payload = excluded.payload`,
 			row.ID, b.block.Number, b.block.Offset, len(payload), int64(b.checksum), b.lengths, toMicros(now), payload)
 		if err != nil {
@@ -131,38 +137,34 @@ func (t *tx) putBlocks(now time.Time, row *transfer.Transfer, blocks []blockRow)
 
 // run follows sequences in order and knows how far they go without a gap.
 type run struct {
-	data    int64 // bytes of a full telegram
 	size    int64 // bytes from 0 without a gap
 	blocks  int64
 	held    int64             // sequences, also after a gap
-	stopped bool              // something short or missing was met
-	at      transfer.Position // where, and what must not be held after it
-	gap     bool              // something is held all the same
+	stopped bool              // one that is missing was met
+	at      transfer.Position // the first that is missing
+	gap     bool              // something is held after it
 }
 
 // add takes the next block and returns how many bytes from its start belong
-// to the run. A telegram that is not full may only be the last.
+// to the run.
 func (r *run) add(number, offset int64, packed []byte) (bytes int64) {
 	r.blocks++
-	for i := int64(0); 2*i+1 < int64(len(packed)); i++ {
+	if offset != r.size {
+		r.stop(number, 1)
+	}
+	for i := 0; 2*i+1 < len(packed); i++ {
 		v := int64(binary.BigEndian.Uint16(packed[2*i:]))
 		if v == 0 {
-			r.stop(number, i+1)
+			r.stop(number, int64(i)+1)
 			continue
 		}
 		r.held++
-		if r.size != offset+i*r.data {
-			r.stop(number, i+1)
-		}
 		if r.stopped {
 			r.gap = true
 			continue
 		}
 		r.size += v - 1
 		bytes += v - 1
-		if v-1 < r.data {
-			r.stop(number, i+2)
-		}
 	}
 	return bytes
 }
@@ -173,17 +175,16 @@ func (r *run) stop(block, seq int64) {
 	}
 }
 
-// covered returns the first sequence without which from…to of a block is not
-// whole, or 0.
-func covered(packed []byte, data, from, to int64) int64 {
-	for i := from / data; i*data < to; i++ {
-		if 2*i+1 >= int64(len(packed)) {
-			return i + 1
-		}
+// prefix is how many bytes from a block's start are held without a gap, and
+// the first sequence that is not. Payload is the held sequences one behind the
+// other, so the prefix is where wire offset and place in the row agree.
+func prefix(packed []byte) (bytes, missing int64) {
+	for i := 0; 2*i+1 < len(packed); i++ {
 		v := int64(binary.BigEndian.Uint16(packed[2*i:]))
-		if v == 0 || i*data+v-1 < min(to, (i+1)*data) {
-			return i + 1
+		if v == 0 {
+			return bytes, int64(i) + 1
 		}
+		bytes += v - 1
 	}
-	return 0
+	return bytes, int64(len(packed)/2) + 1
 }

@@ -173,7 +173,7 @@ func TestReadableViews(t *testing.T) {
 	s := openSQLite(t)
 	row := &transfer.Transfer{Direction: transfer.Receive, Status: transfer.Receiving, DataSize: 4000, PerBlock: 3, CreatedAt: now}
 	require.NoError(t, s.Create(t.Context(), now, row))
-	b := transfer.Block{Number: 1, Lengths: []uint16{4000, 0, 255}, Payload: make([]byte, 8255)}
+	b := transfer.Block{Number: 1, Lengths: []uint16{4000, 0, 255}, Payload: make([]byte, 4255)}
 	b.Held.Add(1)
 	b.Held.Add(3)
 	_, err := s.PutBlocks(t.Context(), now, row.Ref(), []transfer.Block{b}, nil)

@@ -37,15 +37,14 @@ func (s *Store) PutBlocks(ctx context.Context, now time.Time, ref transfer.Ref, 
 // piece starts in the wire bytes, and the piece: the whole payload, or what is
 // wanted of it.
 const (
-	readWhole = `SELECT t.data_size, b.number, b.byte_offset, b.length, b.checksum, b.lengths, b.byte_offset, b.payload ` + readFrom
-	readPiece = `SELECT t.data_size, b.number, b.byte_offset, b.length, b.checksum, b.lengths,
+	readWhole = `SELECT b.number, b.byte_offset, b.length, b.checksum, b.lengths, b.byte_offset, b.payload ` + readFrom
+	readPiece = `SELECT b.number, b.byte_offset, b.length, b.checksum, b.lengths,
 		CASE WHEN b.byte_offset < $2 THEN $2 ELSE b.byte_offset END,
 		substr(b.payload, CAST(CASE WHEN b.byte_offset < $2 THEN $2 - b.byte_offset + 1 ELSE 1 END AS INTEGER),
 			CAST($3 - CASE WHEN b.byte_offset < $2 THEN $2 ELSE b.byte_offset END AS INTEGER)) ` + readFrom
-	readFrom = `FROM transfers t JOIN blocks b ON b.transfer_id = t.id
-		AND b.number BETWEEN $2 / NULLIF(t.data_size * t.per_block, 0) + 1
-		                 AND ($3 - 1) / NULLIF(t.data_size * t.per_block, 0) + 1
-		WHERE t.id = $1 ORDER BY b.number`
+	readFrom = `FROM blocks b WHERE b.transfer_id = $1 AND b.byte_offset < $3 AND b.byte_offset >=
+		COALESCE((SELECT max(c.byte_offset) FROM blocks c WHERE c.transfer_id = $1 AND c.byte_offset <= $2), 0)
+		ORDER BY b.byte_offset`
 )
 
 // ReadRange reads length wire bytes from offset on, across blocks, into dst's
@@ -70,12 +69,15 @@ func (s *Store) ReadRange(ctx context.Context, id string, offset, length int64, 
 	if int64(cap(dst)) < length {
 		dst = make([]byte, 0, length)
 	}
-	var data, number, start, size, checksum, pieceAt int64
+	var number, start, size, checksum, pieceAt int64
 	var lengths, piece sql.RawBytes // until the next row
 	at := offset
 	for at < end && rows.Next() {
-		if err := rows.Scan(&data, &number, &start, &size, &checksum, &lengths, &pieceAt, &piece); err != nil {
+		if err := rows.Scan(&number, &start, &size, &checksum, &lengths, &pieceAt, &piece); err != nil {
 			return nil, s.engine.translate(err)
+		}
+		if size == 0 {
+			continue
 		}
 		if start > at {
 			return nil, missing(id, number-1, 1)
@@ -83,11 +85,9 @@ func (s *Store) ReadRange(ctx context.Context, id string, offset, length int64, 
 		if length >= wholeRows && crc32.Checksum(piece, castagnoli) != uint32(checksum) {
 			return nil, fault.New(CodeBlockDamaged, id, "block", number)
 		}
+		whole, seq := prefix(lengths)
 		to := min(end, start+size)
-		if to <= at {
-			return nil, missing(id, number, (at-start)/data+1)
-		}
-		if seq := covered(lengths, data, at-start, to-start); seq > 0 {
+		if to <= at || to-start > whole {
 			return nil, missing(id, number, seq)
 		}
 		if int64(len(piece)) < to-pieceAt {
@@ -155,10 +155,10 @@ func (s *Store) BlockInfos(ctx context.Context, id string) ([]BlockInfo, error) 
 }
 
 // Contiguous is how many wire bytes are held from 0 without a gap, to the
-// telegram. It is a multiple of the data size unless the end is held.
+// telegram.
 func (s *Store) Contiguous(ctx context.Context, id string) (int64, error) {
-	rows, err := s.query(ctx, `SELECT t.data_size, b.number, b.byte_offset, b.lengths
-		FROM transfers t JOIN blocks b ON b.transfer_id = t.id WHERE t.id = $1 ORDER BY b.number`, id)
+	rows, err := s.query(ctx, `SELECT number, byte_offset, lengths
+		FROM blocks WHERE transfer_id = $1 ORDER BY number`, id)
 	if err != nil {
 		return 0, err
 	}
@@ -167,7 +167,7 @@ func (s *Store) Contiguous(ctx context.Context, id string) (int64, error) {
 	var number, start int64
 	var packed sql.RawBytes
 	for !r.stopped && rows.Next() {
-		if err := rows.Scan(&r.data, &number, &start, &packed); err != nil {
+		if err := rows.Scan(&number, &start, &packed); err != nil {
 			return 0, s.engine.translate(err)
 		}
 		r.add(number, start, packed)
@@ -189,11 +189,10 @@ type Verified struct {
 // hashes the bytes in order, in constant memory. It is what a positive end
 // rests on (design D2). Errors: CodeBlockDamaged (arg block), CodeNotFound.
 func (s *Store) Verify(ctx context.Context, id string) (Verified, error) {
-	t, err := s.Transfer(ctx, id)
-	if err != nil {
+	if _, err := s.Transfer(ctx, id); err != nil {
 		return Verified{}, err
 	}
-	r := run{data: int64(t.DataSize)}
+	var r run
 	sum := sha256.New()
 	var after int64
 	for {

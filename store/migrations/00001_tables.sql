@@ -94,6 +94,9 @@ CREATE TABLE blocks (
     payload     {{bytes}} NOT NULL,
     UNIQUE (transfer_id, number)
 );
+-- Everything is read by offset; blocks of a received file are as long as the
+-- peer made them.
+CREATE INDEX blocks_by_offset ON blocks (transfer_id, byte_offset);
 
 CREATE TABLE events (
     id           {{id}},
