@@ -1,0 +1,258 @@
+package instance
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"pabal/filemgr"
+	"pabal/naming"
+	"pabal/protocol"
+	"pabal/store"
+	"pabal/transfer"
+)
+
+// host is one pabal server with its own database and directories.
+type host struct {
+	t     *testing.T
+	dir   string
+	opt   Options
+	store *store.Store
+	inst  *Instance
+	stop  context.CancelFunc
+	done  chan error
+}
+
+func (h *host) path(parts ...string) string {
+	return filepath.Join(append([]string{h.dir}, parts...)...)
+}
+
+// start runs the server until the test ends or stopped.
+func (h *host) start() {
+	h.t.Helper()
+	s, err := store.Open(h.t.Context(), store.Options{URL: "sqlite:" + h.path("pabal.db"), Server: true})
+	require.NoError(h.t, err)
+	require.NoError(h.t, s.Migrate(h.t.Context()))
+	h.store = s
+	h.inst, err = New(s, h.opt)
+	require.NoError(h.t, err)
+	ctx, cancel := context.WithCancel(context.Background())
+	h.stop, h.done = cancel, make(chan error, 1)
+	go func() { h.done <- h.inst.Run(ctx, context.Background()) }()
+	select {
+	case <-h.inst.Ready():
+	case err := <-h.done:
+		h.t.Fatalf("the server did not start: %v", err)
+	}
+	h.t.Cleanup(h.end)
+}
+
+func (h *host) end() {
+	if h.stop == nil {
+		return
+	}
+	h.stop()
+	require.NoError(h.t, <-h.done)
+	require.NoError(h.t, h.store.Close())
+	h.stop = nil
+}
+
+// pair is an institution and a centre, each a server of ours, on loopback.
+type pair struct{ institution, centre *host }
+
+type file struct {
+	id   string
+	form filemgr.Form
+	opt  func(*File)
+}
+
+// newPair starts both ends of a profile. up are the file registrations from
+// the institution to the centre, down the other way.
+func newPair(t *testing.T, profile string, up, down []file, tune func(institution, centre *Options)) *pair {
+	t.Helper()
+	p, err := protocol.Load(profile)
+	require.NoError(t, err)
+	make1 := func(id string) *host {
+		h := &host{t: t, dir: t.TempDir()}
+		for _, d := range []string{"scan", "work", "receive", "result"} {
+			require.NoError(t, os.Mkdir(h.path(d), 0o750))
+		}
+		h.opt = Options{
+			ID: id, Place: "host", Zone: time.FixedZone("KST", 9*3600), Scans: true,
+			Dirs:   filemgr.Dirs{Scan: h.path("scan"), Work: h.path("work"), Receive: h.path("receive")},
+			Result: h.path("result"), ScanEvery: 20 * time.Millisecond, Settle: 20 * time.Millisecond,
+			Poll: 20 * time.Millisecond, Drain: 5 * time.Second, Log: testLog(t, id),
+		}
+		return h
+	}
+	inst, centre := make1("instance_INST"), make1("instance_CENT")
+	regs := func(institution string, out, in []file) []File {
+		var files []File
+		add := func(f file, d transfer.Direction) {
+			r := File{Registration: naming.Registration{
+				FileID: f.id, Institution: institution, Job: "JOB", Direction: d, WireName: wireScript(profile),
+			}, Form: f.form, Checks: filemgr.CheckOptions{SendEmpty: true}}
+			if f.opt != nil {
+				f.opt(&r)
+			}
+			files = append(files, r)
+		}
+		for _, f := range out {
+			add(f, transfer.Send)
+		}
+		for _, f := range in {
+			add(f, transfer.Receive)
+		}
+		return files
+	}
+	inst.opt.Files, centre.opt.Files = regs("CENTRE", up, down), regs("MEMBER", down, up)
+	base := Institution{Profile: p, WireCode: "12345678", RetryFirst: 50 * time.Millisecond, RetryMax: 200 * time.Millisecond, Reply: 5 * time.Second, Pause: time.Millisecond}
+	c := base
+	c.Code, c.Side, c.Self, c.Peer = "MEMBER", protocol.CentreSide, "VAN", "CLIENT01"
+	c.Expect = Credentials{}
+	i := base
+	i.Code, i.Side, i.Self, i.Peer = "CENTRE", protocol.InstitutionSide, "CLIENT01", "VAN"
+	i.Sender = Credentials{Name: "Honggildong", Password: "123ABC"}
+	if profile == "cms" {
+		c.Expect = i.Sender
+	}
+	centre.opt.Listen = []Listen{{Address: "127.0.0.1:0", Profile: p}}
+	centre.opt.Institutions = []Institution{c}
+	if len(down) > 0 {
+		i.Windows = []Window{{From: 0, To: 24 * time.Hour, Every: 50 * time.Millisecond}}
+	}
+	inst.opt.Institutions = []Institution{i}
+	if tune != nil {
+		tune(&inst.opt, &centre.opt)
+	}
+	centre.start()
+	centre.opt.Listen[0].Address = centre.inst.Addresses()[0] // the same after a restart
+	if inst.opt.Institutions[0].Connect == "" {
+		inst.opt.Institutions[0].Connect = centre.inst.Addresses()[0]
+	}
+	inst.start()
+	return &pair{inst, centre}
+}
+
+func wireScript(profile string) string {
+	if profile == "edi" {
+		return "${FILE_ID:3}"
+	}
+	return "${FILE_ID:4}+${MMdd:4}"
+}
+
+func testLog(t *testing.T, name string) *slog.Logger {
+	if !testing.Verbose() {
+		return slog.New(slog.DiscardHandler)
+	}
+	return slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug})).With("host", name)
+}
+
+// drop puts a file into the scan directory as a business program should: by
+// a rename.
+func (h *host) drop(name string, content []byte) {
+	h.t.Helper()
+	tmp := h.path("scan", "."+name)
+	require.NoError(h.t, os.WriteFile(tmp, content, 0o640))
+	require.NoError(h.t, os.Rename(tmp, h.path("scan", name)))
+}
+
+// await waits until n transfers of a direction are in a status.
+func (h *host) await(d transfer.Direction, st transfer.Status, n int) []*transfer.Transfer {
+	h.t.Helper()
+	var got []*transfer.Transfer
+	ok := func() bool {
+		var err error
+		got, err = h.store.List(context.Background(), store.Filter{Direction: d, Statuses: []transfer.Status{st}})
+		return err == nil && len(got) >= n
+	}
+	deadline := time.After(30 * time.Second)
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for !ok() {
+		select {
+		case <-tick.C:
+		case <-deadline:
+			all, _ := h.store.List(context.Background(), store.Filter{})
+			for _, t := range all {
+				h.t.Logf("%s %s %s %s %s %s", t.ID, t.Direction, t.Name, t.Status, t.ErrorCode, t.ErrorDetail)
+			}
+			h.t.Fatalf("no %d %s transfers became %s", n, d, st)
+		}
+	}
+	require.Len(h.t, got, n)
+	return got
+}
+
+func content(n int) []byte {
+	b := make([]byte, n)
+	for i := range b {
+		b[i] = byte(i*7 + i/251 + i/65536)
+	}
+	return b
+}
+
+func sum(b []byte) string {
+	h := sha256.Sum256(b)
+	return hex.EncodeToString(h[:])
+}
+
+// block is one full block of the profile in bytes when telegrams are filled.
+func blockOf(profile string) int {
+	if profile == "edi" {
+		return 3200 * 100
+	}
+	return 4057 * 100
+}
+
+func TestBothEndsBothWays(t *testing.T) {
+	for _, profile := range []string{"cms", "edi"} {
+		for _, way := range []string{"up", "down"} {
+			t.Run(profile+"/"+way, func(t *testing.T) {
+				id := map[string]string{"cms": "EB21", "edi": "C02"}[profile]
+				f := []file{{id: id, form: filemgr.Form{Kind: filemgr.Raw}}}
+				var p *pair
+				if way == "up" {
+					p = newPair(t, profile, f, nil, nil)
+				} else {
+					p = newPair(t, profile, nil, f, nil)
+				}
+				from, to, inst := p.institution, p.centre, "CENTRE"
+				if way == "down" {
+					from, to, inst = p.centre, p.institution, "MEMBER"
+				}
+				block := blockOf(profile)
+				sizes := []int{0, 1, 150, block, 3 * block, 3*block + 1, block - 1, 256 * 17}
+				want := map[string][]byte{}
+				for n, size := range sizes {
+					name := fmt.Sprintf("%s.%s.JOB.202611%02d", id, inst, n+1)
+					want[fmt.Sprintf("202611%02d", n+1)] = content(size)
+					from.drop(name, content(size))
+				}
+				sent := from.await(transfer.Send, transfer.Sent, len(sizes))
+				got := to.await(transfer.Receive, transfer.Assembled, len(sizes))
+				for _, r := range got {
+					b, err := os.ReadFile(r.FinalPath)
+					require.NoError(t, err)
+					w := want[r.BaseDate]
+					require.Equal(t, sum(w), sum(b), "%s of %d bytes", r.Name, len(w))
+					require.Equal(t, sum(w), r.FileDigest)
+				}
+				for _, s := range sent {
+					require.Equal(t, sum(want[s.BaseDate]), s.FileDigest)
+				}
+				entries, err := os.ReadDir(to.path("receive"))
+				require.NoError(t, err)
+				require.Len(t, entries, len(sizes)+1, "the files and .pabal")
+			})
+		}
+	}
+}
