@@ -56,10 +56,10 @@ var moves = map[Direction]map[Status][]Status{
 		Ending:    {Sent, Unknown, Failed, Waiting, Held},
 		Unknown:   {Sent, Sending, Waiting, Failed, Held},
 		Waiting:   {Sending, Storing, Held, Cancelled, Failed},
-		Held:      {Waiting, Storing, Sent, Failed, Cancelled},
+		Held:      {Waiting, Storing, Unknown, Sent, Failed, Cancelled}, // Unknown: what was unknown before it was held
 		Failed:    {Waiting, Storing, Cancelled},
-		Cancelled: {Waiting},
-		Sent:      {Waiting},
+		Cancelled: {Waiting, Storing}, // Storing: sent again after the payload was deleted, or was never stored
+		Sent:      {Waiting, Storing},
 	},
 	Receive: {
 		Receiving: {Received, Failed, Abandoned, Held, Cancelled, Duplicate},

@@ -1,0 +1,108 @@
+// Package control holds what an operator asks and orders. The command line and
+// the console use it alike, so both show the same and obey the same rules.
+//
+// Orders work beside the running server, from any shell of the host: each is
+// one short transaction that changes the row and writes who, when and why
+// (design §2, D4). What an order does to a transfer is a pure function of the
+// row; see orders.go.
+package control
+
+import (
+	"context"
+	"time"
+
+	"pabal/internal/catalog"
+	"pabal/internal/fault"
+	"pabal/store"
+	"pabal/transfer"
+)
+
+// Control asks and orders on one database, in one language.
+type Control struct {
+	s    *store.Store
+	cat  *catalog.Catalog
+	lang catalog.Lang
+	now  func() time.Time
+}
+
+// New makes a Control. now is the clock, nil = time.Now.
+func New(s *store.Store, cat *catalog.Catalog, lang catalog.Lang, now func() time.Time) *Control {
+	if now == nil {
+		now = time.Now
+	}
+	return &Control{s: s, cat: cat, lang: lang, now: now}
+}
+
+// Actor is who gives an order. Reason may be empty only for a hold, which can
+// always be taken back.
+type Actor struct {
+	Who    string // OS user
+	Host   string
+	Reason string
+}
+
+// Order is an operator's command over one transfer.
+type Order struct {
+	Name  string // hold, release, resend, cancel
+	Again bool   // resend: also what was sent before
+}
+
+// Names of the orders, as they stand in the table of commands.
+const (
+	Hold    = "hold"
+	Release = "release"
+	Resend  = "resend"
+	Cancel  = "cancel"
+)
+
+// Do gives an order. id may be what Find takes. The result is the transfer
+// after it. Errors: those of Find; those of this package, which say why the
+// order makes no sense for a transfer as it stands; those of the store.
+func (c *Control) Do(ctx context.Context, id string, o Order, by Actor) (*Transfer, error) {
+	if by.Reason == "" && o.Name != Hold {
+		return nil, fault.New(CodeReasonMissing, o.Name)
+	}
+	t, err := c.Find(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	now := c.now().UTC()
+	t, err = c.s.Command(ctx, now, transfer.Command{
+		Name: o.Name, TransferID: t.ID, Who: by.Who, Host: by.Host, Reason: by.Reason,
+	}, func(t *transfer.Transfer) error { return Apply(t, o, now) })
+	if err != nil {
+		return nil, err
+	}
+	return c.view(t), nil
+}
+
+// Find reads the transfer that an operator means: by its id or any beginning
+// of it that only one has, else by a wire name or file name that only one has.
+// Errors: store.CodeNotFound, store.CodeAmbiguous, CodeWhichOne (arg ids).
+func (c *Control) Find(ctx context.Context, text string) (*transfer.Transfer, error) {
+	t, err := c.s.Find(ctx, text)
+	if fault.CodeOf(err) != store.CodeNotFound || text == "" {
+		return t, err
+	}
+	notFound := err
+	found := map[string]*transfer.Transfer{}
+	for _, f := range []store.Filter{{WireName: text}, {Name: text}} {
+		f.Limit, f.NewestFirst = 6, true
+		list, err := c.s.List(ctx, f)
+		if err != nil {
+			return nil, err
+		}
+		for _, t := range list {
+			found[t.ID] = t
+		}
+	}
+	switch len(found) {
+	case 0:
+		return nil, notFound
+	case 1:
+		for _, t := range found {
+			return t, nil
+		}
+	}
+	return nil, fault.New(CodeWhichOne, text, "ids", newest(found))
+}

@@ -1,0 +1,131 @@
+package control
+
+import (
+	"time"
+
+	"pabal/internal/fault"
+	"pabal/transfer"
+)
+
+// Apply does to the row what the order asks for, or says why it cannot be. It
+// looks at nothing but the row, so every case is one line of a table in the
+// tests. Owner and attempt are the store's: it takes the transfer away from
+// whoever holds it.
+func Apply(t *transfer.Transfer, o Order, now time.Time) error {
+	switch o.Name {
+	case Hold:
+		return hold(t)
+	case Release:
+		return release(t, now)
+	case Resend:
+		return resend(t, o.Again, now)
+	}
+	return cancel(t, now)
+}
+
+// refuse is an order that makes no sense for the transfer as it stands.
+func refuse(code fault.Code, t *transfer.Transfer) error {
+	return fault.New(code, t.ID, "status", t.Status, "name", title(t))
+}
+
+// unsettled: the end of this file may have been confirmed without our
+// hearing it. It stays so while it is held (design D5).
+func unsettled(t *transfer.Transfer) bool {
+	return t.Status == transfer.Unknown || t.Status == transfer.Held && t.EndedOnce
+}
+
+func hold(t *transfer.Transfer) error {
+	switch t.Status {
+	case transfer.Held:
+		return nil // as asked
+	case transfer.Ending:
+		return refuse(CodeEnding, t)
+	case transfer.Placing:
+		return refuse(CodePlacing, t)
+	case transfer.Receiving:
+		// Half a file that is held would look like one that we have.
+		return refuse(CodeComing, t)
+	case transfer.Sending:
+		t.SentBytes = t.WireSize // all of it may have reached the peer
+	}
+	if t.Status.Final() {
+		return refuse(CodeFinished, t)
+	}
+	t.Status, t.SessionID = transfer.Held, ""
+	t.ErrorCode, t.ErrorDetail = "", ""
+	return nil
+}
+
+// release lets a held transfer go on where it stood, and has one that waits
+// for its next try go at once.
+func release(t *transfer.Transfer, now time.Time) error {
+	switch {
+	case t.Status == transfer.Waiting:
+		t.NextTry = now
+		return nil
+	case t.Status != transfer.Held:
+		return refuse(CodeNotHeld, t)
+	case t.Direction == transfer.Receive:
+		t.Status = transfer.Received
+	case unsettled(t):
+		t.Status = transfer.Unknown // the profile's rule settles it, nothing else
+	default:
+		queue(t)
+	}
+	t.NextTry, t.Tries = now, 0
+	if t.Status != transfer.Storing {
+		t.ErrorCode, t.ErrorDetail = "", ""
+	}
+	return nil
+}
+
+// queue puts a file to send where it can go on from: what was never stored,
+// or whose payload was deleted, is cut again from the work file or backup.
+func queue(t *transfer.Transfer) {
+	t.Status = transfer.Waiting
+	if t.WireDigest == "" || !t.ReleasedAt.IsZero() {
+		t.Status, t.ReleasedAt = transfer.Storing, time.Time{}
+	}
+}
+
+func resend(t *transfer.Transfer, again bool, now time.Time) error {
+	switch {
+	case t.Direction == transfer.Receive:
+		return refuse(CodeOnlySending, t)
+	case unsettled(t):
+		return refuse(CodeUnsettled, t)
+	case t.Status == transfer.Refused:
+		return refuse(CodeRefused, t)
+	case t.Status == transfer.Sent && !again:
+		return refuse(CodeArrived, t)
+	case t.Status == transfer.Sent, t.Status == transfer.Failed, t.Status == transfer.Cancelled, t.Status == transfer.Held:
+	default:
+		return refuse(CodeOnItsWay, t)
+	}
+	if t.Status == transfer.Sent {
+		// It is to be a new file for the peer: nothing of the first time counts.
+		t.SentBytes, t.EndedOnce, t.Proofs = 0, false, ""
+	}
+	queue(t)
+	t.NextTry, t.Tries, t.EndedAt, t.SessionID = now, 0, time.Time{}, ""
+	t.ErrorCode, t.ErrorDetail = "", ""
+	return nil
+}
+
+func cancel(t *transfer.Transfer, now time.Time) error {
+	switch {
+	case t.Status == transfer.Ending:
+		return refuse(CodeEnding, t)
+	case t.Status == transfer.Placing:
+		return refuse(CodePlacing, t)
+	case unsettled(t):
+		return refuse(CodeUnsettled, t)
+	case t.Status.Final() && t.Status != transfer.Failed:
+		return refuse(CodeFinished, t)
+	case t.Status == transfer.Sending:
+		t.SentBytes = t.WireSize
+	}
+	t.Status, t.SessionID, t.EndedAt = transfer.Cancelled, "", now
+	t.ErrorCode, t.ErrorDetail = "", ""
+	return nil
+}

@@ -1,0 +1,177 @@
+package control
+
+import (
+	"encoding/json"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"pabal/internal/fault"
+	"pabal/transfer"
+)
+
+// Transfer is a transfer as people and programs are shown it. Times are UTC;
+// one that has not come is left out. Sizes are bytes.
+type Transfer struct {
+	ID          string `json:"id"`
+	Direction   string `json:"direction"`
+	Status      string `json:"status"`
+	StatusText  string `json:"status_text"` // the status in words
+	Institution string `json:"institution"`
+	Job         string `json:"job"`
+	FileID      string `json:"file_id"`
+	WireName    string `json:"wire_name"`
+	BaseDate    string `json:"base_date"`
+	Serial      string `json:"serial,omitempty"`
+	Name        string `json:"name"`
+
+	FileSize  int64 `json:"file_size"`
+	WireSize  int64 `json:"wire_size"`
+	Records   int64 `json:"records"`
+	Sequences int64 `json:"sequences"`
+	Blocks    int64 `json:"blocks"`
+	SentBytes int64 `json:"sent_bytes,omitempty"`
+	Resent    int64 `json:"resent"`
+	Missed    int64 `json:"missed"`
+	Tries     int   `json:"tries"`
+
+	Created time.Time  `json:"created"`
+	Updated time.Time  `json:"updated"`
+	Started *time.Time `json:"started,omitempty"`
+	Ended   *time.Time `json:"ended,omitempty"`
+	NextTry *time.Time `json:"next_try,omitempty"`
+
+	Owner   string   `json:"owner,omitempty"`
+	Attempt int64    `json:"attempt"`
+	Session string   `json:"session,omitempty"`
+	Error   *Failure `json:"error,omitempty"`
+}
+
+// Failure is a fault in words.
+type Failure struct {
+	Code     string `json:"code"`
+	Sentence string `json:"sentence"`
+	Next     string `json:"next,omitempty"`
+}
+
+// Detail is all that is known of one transfer.
+type Detail struct {
+	Transfer
+	Place       string          `json:"place"`
+	WorkPath    string          `json:"work_path,omitempty"`
+	BackupPath  string          `json:"backup_path,omitempty"`
+	BackedUp    *time.Time      `json:"backed_up,omitempty"`
+	FinalPath   string          `json:"final_path,omitempty"`
+	Form        string          `json:"form,omitempty"`
+	Encoding    string          `json:"encoding,omitempty"`
+	MessageSize int             `json:"message_size,omitempty"`
+	DataSize    int             `json:"data_size,omitempty"`
+	PerBlock    int             `json:"per_block,omitempty"`
+	FileDigest  string          `json:"file_sha256,omitempty"`
+	WireDigest  string          `json:"wire_sha256,omitempty"`
+	Response    string          `json:"response,omitempty"` // the peer's last response code
+	Proofs      json.RawMessage `json:"proofs,omitempty"`   // what proved success
+	Released    *time.Time      `json:"payload_deleted,omitempty"`
+	Map         []Block         `json:"block_map"`
+	History     []Entry         `json:"history"`
+}
+
+// Block is what is held of one block.
+type Block struct {
+	Number    int64  `json:"number"`
+	Sequences int    `json:"sequences"` // that it has, as far as is known
+	Held      int    `json:"held"`
+	Missing   []int  `json:"missing,omitempty"`
+	Bytes     int64  `json:"bytes"`
+	Known     bool   `json:"-"` // Sequences is the whole, not only the last one seen
+	State     string `json:"state"`
+}
+
+// States of a block.
+const (
+	BlockWhole   = "whole"
+	BlockPart    = "part"
+	BlockNothing = "nothing"
+)
+
+// Entry is one line of a transfer's history: an event, or an order of a person.
+type Entry struct {
+	At      time.Time       `json:"at"`
+	Kind    string          `json:"kind"`
+	From    string          `json:"from,omitempty"`
+	To      string          `json:"to,omitempty"`
+	Session string          `json:"session,omitempty"`
+	Who     string          `json:"who,omitempty"`
+	Host    string          `json:"host,omitempty"`
+	Reason  string          `json:"reason,omitempty"`
+	Detail  json.RawMessage `json:"detail,omitempty"`
+	Error   *Failure        `json:"error,omitempty"`
+	order   bool
+}
+
+// Order reports that a person did this.
+func (e Entry) Order() bool { return e.order }
+
+func (c *Control) view(t *transfer.Transfer) *Transfer {
+	return &Transfer{
+		ID: t.ID, Direction: string(t.Direction), Status: string(t.Status),
+		StatusText:  c.cat.Status(c.lang, string(t.Status)),
+		Institution: t.Institution, Job: t.Job, FileID: t.FileID, WireName: t.WireName,
+		BaseDate: t.BaseDate, Serial: t.Serial, Name: t.Name,
+		FileSize: t.FileSize, WireSize: t.WireSize, Records: t.Records, Sequences: t.Sequences, Blocks: t.Blocks,
+		SentBytes: t.SentBytes, Resent: t.Resent, Missed: t.Missed, Tries: t.Tries,
+		Created: t.CreatedAt, Updated: t.UpdatedAt, Started: at(t.StartedAt), Ended: at(t.EndedAt),
+		NextTry: nextTry(t), Owner: t.Owner, Attempt: t.Attempt, Session: t.SessionID,
+		Error: c.failure(t.ErrorCode, t.ErrorDetail),
+	}
+}
+
+// nextTry is shown only where a next try is what the transfer waits for.
+func nextTry(t *transfer.Transfer) *time.Time {
+	switch t.Status {
+	case transfer.Waiting, transfer.Unknown, transfer.Storing:
+		return at(t.NextTry)
+	}
+	return nil
+}
+
+func (c *Control) failure(code, detail string) *Failure {
+	e := fault.Noted(code, detail)
+	if e == nil {
+		return nil
+	}
+	f := &Failure{Code: code}
+	f.Sentence, f.Next = c.cat.Sentence(c.lang, e)
+	return f
+}
+
+func at(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
+}
+
+// raw is a JSON object of a row, nil if it is none.
+func raw(text string) json.RawMessage {
+	if text == "" || !json.Valid([]byte(text)) {
+		return nil
+	}
+	return json.RawMessage(text)
+}
+
+// title is what people call a transfer.
+func title(t *transfer.Transfer) string {
+	if t.Name != "" {
+		return t.Name
+	}
+	return t.WireName
+}
+
+// newest lists ids, the latest first.
+func newest(found map[string]*transfer.Transfer) string {
+	ids := slices.Sorted(maps.Keys(found))
+	slices.Reverse(ids)
+	return strings.Join(ids, ", ")
+}
