@@ -47,6 +47,7 @@ type Session struct {
 	order   Order
 	resends int
 	nothing bool // a fetch of ours found nothing: an End without a file is in order
+	empty   bool // a fetch of the peer's found nothing: an End without a file goes before Close
 	fetched bool // files come unannounced from here on
 	more    bool // there is more to fetch than this session brings
 	files   int
@@ -384,6 +385,11 @@ func (s *Session) chosen(ev *Event) {
 		s.query(s.env.request(protocol.Cancel), ev.Order.Query)
 		s.await(Asking)
 	default:
+		if s.empty {
+			s.env.request(protocol.End).Set(protocol.Name, s.request.Raw(protocol.Name))
+			s.await(EndingEmpty)
+			return
+		}
 		s.env.request(protocol.Close)
 		s.await(Leaving)
 	}
@@ -496,14 +502,8 @@ func (s *Session) counted(ev *Event) {
 		s.choose()
 	case reason == protocol.Nothing:
 		s.download = true
-		if s.p.Session.EndNothing {
-			e := s.env.request(protocol.End)
-			e.Set(protocol.Name, s.request.Raw(protocol.Name))
-			s.await(EndingEmpty)
-			return
-		}
-		s.env.request(protocol.Close)
-		s.await(Leaving)
+		s.empty = s.p.Session.EndNothing
+		s.choose() // there may be something to ask, if nothing to send
 	default:
 		s.follow()
 	}

@@ -271,6 +271,8 @@ func (p *player) own(line string) {
 		default:
 			require.Equal(p.t, rest, string(fault.CodeOf(o.err)), "%s: %v", p.where(), o.err)
 		}
+	case "more": // the peer has more than this session brings
+		require.True(p.t, p.s.MoreToFetch(), p.where())
 	case "?":
 		p.question(rest)
 	default:
