@@ -57,7 +57,7 @@ func (i *Instance) startSend(ctx, work context.Context, n *institution, sessions
 		cut(nil)
 		return nil
 	}
-	t, err := i.claimSend(ctx, n, "", "")
+	t, err := i.claimSend(ctx, n)
 	if err != nil || t == nil {
 		n.send.leave(slot)
 		cut(nil)

@@ -47,35 +47,40 @@ func (s *session) take(ctx context.Context) (*transfer.Transfer, error) {
 		s.next = nil
 		return t, nil
 	}
-	if s.stopping() || s.left == 0 || s.inst.closedNow(s.business(), true) {
+	if s.stopping() || s.inst.closedNow(s.business(), true) {
 		return nil, nil
 	}
-	t, err := s.claimSend(ctx, s.inst, s.row.ID, s.only)
-	if t != nil && s.left > 0 {
-		s.left--
-	}
-	return t, err
-}
-
-// claimSend claims one transfer that is ready for an institution, oldest
-// first. One whose end is unknown comes first, as it is where the profile
-// settles by announcing again, or as an inquiry.
-func (i *Instance) claimSend(ctx context.Context, inst *institution, sessionID, wireName string) (*transfer.Transfer, error) {
-	q := store.ClaimQuery{
-		Owner: i.o.ID, Term: i.term, Direction: transfer.Send, Institution: inst.Code,
-		Statuses: []transfer.Status{transfer.Unknown}, SessionID: sessionID, Limit: 1,
-	}
-	if inst.Profile.Files.SettleAgain {
-		q.Statuses = append(q.Statuses, transfer.Stored, transfer.Waiting)
-		q.To = transfer.Sending
-	} else if inst.Side == protocol.InstitutionSide && inst.Profile.Has(protocol.Inquiry) {
-		if got, err := i.s.Claim(ctx, i.now(), q); err != nil || len(got) > 0 {
-			return one(got), err
+	if s.left != 0 {
+		t, err := s.claimFile(ctx, s.inst, s.row.ID, s.only)
+		if t != nil && s.left > 0 {
+			s.left--
+		}
+		if t != nil || err != nil {
+			return t, err
 		}
 	}
-	if !inst.Profile.Files.SettleAgain {
-		q.Statuses = []transfer.Status{transfer.Stored, transfer.Waiting}
-		q.To = transfer.Sending
+	return s.claimInquiry(ctx, s.inst, s.row.ID)
+}
+
+// claimSend claims one transfer that is ready for an institution, or one
+// whose end is to be asked about.
+func (i *Instance) claimSend(ctx context.Context, inst *institution) (*transfer.Transfer, error) {
+	t, err := i.claimFile(ctx, inst, "", "")
+	if t != nil || err != nil {
+		return t, err
+	}
+	return i.claimInquiry(ctx, inst, "")
+}
+
+// claimFile claims the oldest file that is ready. Where the profile settles an
+// unknown end by announcing the file again, those are ready too (design D5).
+func (i *Instance) claimFile(ctx context.Context, inst *institution, sessionID, wireName string) (*transfer.Transfer, error) {
+	q := store.ClaimQuery{
+		Owner: i.o.ID, Term: i.term, Direction: transfer.Send, Institution: inst.Code, SessionID: sessionID, Limit: 1,
+		Statuses: []transfer.Status{transfer.Stored, transfer.Waiting}, To: transfer.Sending,
+	}
+	if inst.Profile.Files.SettleAgain {
+		q.Statuses = append(q.Statuses, transfer.Unknown)
 	}
 	if wireName != "" {
 		ids, err := i.waitingIDs(ctx, inst, wireName, q.Statuses)
@@ -85,6 +90,20 @@ func (i *Instance) claimSend(ctx context.Context, inst *institution, sessionID, 
 		q.IDs = ids
 	}
 	got, err := i.s.Claim(ctx, i.now(), q)
+	return one(got), err
+}
+
+// claimInquiry claims a transfer whose end is unknown and whose profile
+// settles that by asking. Files come first: a peer that does not know the
+// inquiry must not keep them waiting.
+func (i *Instance) claimInquiry(ctx context.Context, inst *institution, sessionID string) (*transfer.Transfer, error) {
+	if inst.Profile.Files.SettleAgain || !inst.Profile.Has(protocol.Inquiry) {
+		return nil, nil
+	}
+	got, err := i.s.Claim(ctx, i.now(), store.ClaimQuery{
+		Owner: i.o.ID, Term: i.term, Direction: transfer.Send, Institution: inst.Code, SessionID: sessionID, Limit: 1,
+		Statuses: []transfer.Status{transfer.Unknown},
+	})
 	return one(got), err
 }
 

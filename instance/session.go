@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"pabal/internal/fault"
+	"pabal/internal/loop"
 	"pabal/protocol"
 	"pabal/protocol/line"
 	"pabal/protocol/machine"
@@ -99,6 +100,16 @@ func (s *session) close(ctx context.Context, report line.Report, err error) {
 			s.giveBack(ctx, t, nil)
 		}
 	}
+	if t := s.current; t != nil { // an inquiry that got no answer, or our own failure
+		why := err
+		if why == nil {
+			why = fault.New(machine.CodeSilent, t.WireName)
+		}
+		s.giveBack(ctx, t, why)
+	}
+	if t := s.incoming; t != nil {
+		s.settle(ctx, t, func(r *transfer.Transfer) { r.Owner, r.SessionID = "", "" })
+	}
 	if s.slot != nil {
 		s.slots.leave(s.slot)
 	}
@@ -127,9 +138,10 @@ func (s *session) close(ctx context.Context, report line.Report, err error) {
 func (s *session) giveBack(ctx context.Context, t *transfer.Transfer, why error) {
 	s.settle(ctx, t, func(r *transfer.Transfer) {
 		if why != nil {
-			if r.Status == transfer.Unknown {
-				r.Owner, r.SessionID = "", ""
-				r.NextTry = s.now().Add(or(s.inst.RetryFirst, 30*time.Second))
+			if r.Status == transfer.Unknown || r.Status == transfer.Ending {
+				r.Status, r.Owner, r.SessionID = transfer.Unknown, "", ""
+				r.Tries++
+				r.NextTry = s.now().Add(loop.Backoff(or(s.inst.RetryFirst, 30*time.Second), or(s.inst.RetryMax, 10*time.Minute), r.Tries))
 				return
 			}
 			s.retry(r, s.inst, why, s.now())
