@@ -34,6 +34,8 @@ type giver struct {
 	mu      sync.Mutex
 	claimed map[string]bool // file names that a session is giving
 	warned  map[string]bool // names that do not fit, so that each is said once
+	known   map[string]note // by file name, those not confirmed yet
+	serials map[string]int  // last serial, by kind and day
 }
 
 // gift is a file being given.
@@ -46,13 +48,16 @@ type gift struct {
 	wire               *os.File
 }
 
-// note is what is remembered of a file that has not been confirmed. It is
-// written before what it says may happen, so that after a crash it never says
-// too little.
+// note is what is remembered of a file that has not been confirmed: the last
+// line about it in a journal. It is written before what it says may happen, so
+// that after a crash it never says too little.
 type note struct {
-	Digest string `json:"digest"` // of the wire bytes
-	Sent   int64  `json:"sent"`   // most bytes that may have reached the peer
-	Ended  bool   `json:"ended"`  // the end request may have
+	File   string `json:"file"`
+	Name   string `json:"name"`
+	Done   bool   `json:"done,omitempty"` // confirmed; only the serial counts
+	Digest string `json:"digest"`         // of the wire bytes
+	Sent   int64  `json:"sent"`           // most bytes that may have reached the peer
+	Ended  bool   `json:"ended"`          // the end request may have
 	Date   string `json:"date,omitempty"`
 	Serial string `json:"serial,omitempty"`
 }
@@ -61,13 +66,47 @@ type note struct {
 type wish struct{ name, from, to, only string }
 
 func newGiver(opt Options, dataSize int) (*giver, error) {
-	g := &giver{opt: opt, dataSize: dataSize, notes: filepath.Join(opt.GiveDir, notesDir), claimed: map[string]bool{}, warned: map[string]bool{}}
+	g := &giver{
+		opt: opt, dataSize: dataSize, notes: filepath.Join(opt.GiveDir, notesDir),
+		claimed: map[string]bool{}, warned: map[string]bool{}, known: map[string]note{}, serials: map[string]int{},
+	}
 	for _, dir := range []string{g.notes, filepath.Join(opt.GiveDir, givenDir)} {
 		if err := os.MkdirAll(dir, 0o750); err != nil {
 			return nil, err
 		}
 	}
-	return g, nil
+	return g, readLines(g.journal(), func(line []byte) error {
+		var n note
+		if json.Unmarshal(line, &n) == nil { // else cut off by a crash: it did not happen
+			g.apply(n)
+		}
+		return nil
+	})
+}
+
+func (g *giver) journal() string { return filepath.Join(g.notes, "given.jsonl") }
+
+// apply takes a line of the journal to heart.
+func (g *giver) apply(n note) {
+	g.known[n.File] = n
+	if n.Done {
+		delete(g.known, n.File)
+	}
+	if serial, err := strconv.Atoi(n.Serial); err == nil {
+		key := n.Name + "." + n.Date
+		g.serials[key] = max(serial, g.serials[key])
+	}
+}
+
+// write notes n before what it says may happen.
+func (g *giver) write(n note) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if err := appendLine(g.journal(), n); err != nil {
+		return err
+	}
+	g.apply(n)
+	return nil
 }
 
 // waiting lists the files that lie ready, by name.
@@ -189,7 +228,9 @@ func (g *giver) release(gi *gift) {
 	if gi.wire != nil {
 		_ = gi.wire.Close()
 	}
-	_ = os.Remove(g.spool(gi.file))
+	if g.opt.encoding() != (filemgr.Encoding{}) {
+		_ = os.Remove(g.spool(gi.file))
+	}
 	g.unclaim(gi.file)
 }
 
@@ -236,60 +277,19 @@ func (g *giver) open(ctx context.Context, file string) (gi *gift, err error) {
 // remember finds what an earlier session left about this content, or starts
 // afresh, and notes that any byte of it may reach the peer from now on.
 func (g *giver) remember(gi *gift) error {
-	src, err := os.ReadFile(g.notePath(gi.file))
-	if err == nil && json.Unmarshal(src, &gi.note) == nil && gi.note.Digest == gi.result.WireDigest {
-		gi.date, gi.serial = cmp.Or(gi.date, gi.note.Date), cmp.Or(gi.serial, gi.note.Serial)
-	} else {
-		gi.note = note{Digest: gi.result.WireDigest}
-	}
-	gi.date = cmp.Or(gi.date, g.today())
-	if g.opt.Profile.Files.Serial && gi.note.Serial == "" {
-		if gi.serial, err = g.number(gi); err != nil {
-			return err
-		}
-	}
-	before := gi.note.Sent
-	gi.note.Sent, gi.note.Date, gi.note.Serial = gi.result.WireSize, gi.date, gi.serial
-	if err := g.write(g.notePath(gi.file), gi.note); err != nil {
-		return err
-	}
-	gi.note.Sent = before
-	return nil
-}
-
-func (g *giver) notePath(file string) string { return filepath.Join(g.notes, file+".json") }
-
-// number gives the next serial of kind and day, or keeps in mind the one that
-// the file's name has.
-func (g *giver) number(gi *gift) (string, error) {
 	g.mu.Lock()
-	defer g.mu.Unlock()
-	path := filepath.Join(g.notes, "serials")
-	last := map[string]int{}
-	if src, err := os.ReadFile(path); err == nil {
-		if err := json.Unmarshal(src, &last); err != nil {
-			return "", err
+	n, known := g.known[gi.file]
+	if !known || n.Digest != gi.result.WireDigest {
+		n = note{File: gi.file, Name: gi.name, Digest: gi.result.WireDigest, Serial: gi.serial}
+		n.Date = cmp.Or(gi.date, g.today())
+		if g.opt.Profile.Files.Serial && n.Serial == "" {
+			n.Serial = fmt.Sprintf("%03d", g.serials[n.Name+"."+n.Date]+1)
 		}
 	}
-	key := gi.name + "." + gi.date
-	n := last[key] + 1
-	if gi.serial != "" {
-		n, _ = strconv.Atoi(gi.serial)
-	}
-	last[key] = max(n, last[key])
-	return fmt.Sprintf("%03d", n), g.write(path, last)
-}
-
-// write replaces a note as a whole.
-func (g *giver) write(path string, v any) error {
-	src, err := json.Marshal(v)
-	if err != nil {
-		return err
-	}
-	if err := os.WriteFile(path+".tmp", src, 0o640); err != nil {
-		return err
-	}
-	return os.Rename(path+".tmp", path)
+	g.mu.Unlock()
+	gi.note, gi.date, gi.serial = n, n.Date, n.Serial
+	n.Sent = gi.result.WireSize
+	return g.write(n)
 }
 
 // load fills dst from the wire bytes.
@@ -313,14 +313,14 @@ func (g *giver) ending(gi *gift) error {
 	}
 	n := gi.note
 	n.Sent, n.Ended = gi.result.WireSize, true
-	return g.write(g.notePath(gi.file), n)
+	return g.write(n)
 }
 
 // notEnded takes that back when the peer has said that it does not have it.
 func (g *giver) notEnded(gi *gift) error {
 	n := gi.note
 	n.Sent, n.Ended = gi.result.WireSize, false
-	return g.write(g.notePath(gi.file), n)
+	return g.write(n)
 }
 
 // done moves a confirmed file away and says where it is now.
@@ -336,7 +336,9 @@ func (g *giver) done(gi *gift) (string, error) {
 			continue
 		}
 		if err == nil {
-			err = os.Remove(g.notePath(gi.file))
+			n := gi.note
+			n.Done = true
+			err = g.write(n)
 		}
 		return to, err
 	}

@@ -222,7 +222,7 @@ func (t *taker) keep(s *session, h *half, st staged, serial string) (final strin
 	final = t.free(names...)
 	e := entry{Op: "take", Caller: h.Caller, Name: h.Name, Date: h.Date, Serial: serial,
 		SHA256: st.sum, Size: st.size, Staged: filepath.Base(st.path), Final: filepath.Base(final)}
-	if err := t.append(e); err != nil {
+	if err := appendLine(t.journal(), e); err != nil {
 		return "", false, err
 	}
 	if err := place.NoReplace(st.path, final); err != nil {

@@ -1,13 +1,36 @@
 package simulator
 
 import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"pabal/filemgr"
+	"pabal/internal/fault"
+	"pabal/protocol"
+	"pabal/protocol/machine"
+)
+
+// l and block are the bytes of a telegram and of a block in these tests.
+const (
+	l     = 10
+	block = 100 * l
 )
 
 func TestSizes(t *testing.T) {
-	const l, block = 10, 1000
 	roles(t, func(t *testing.T, name string, upload bool) {
 		pr := newPair(t, name, upload, nil)
 		want := map[string][]byte{}
@@ -22,5 +45,551 @@ func TestSizes(t *testing.T) {
 		require.Equal(t, len(want), inst.Files)
 		require.Equal(t, len(want), centre.Files)
 		pr.arrived(want)
+
+		for _, r := range []Report{inst, centre} {
+			for _, e := range r.Events {
+				for name, b := range want {
+					if name == e.Name || name == e.Name+"."+e.Date+"."+e.Serial {
+						require.Equal(t, int64(len(b)), e.Bytes)
+						require.Equal(t, sum(b), e.SHA256)
+						require.Equal(t, int64((len(b)+block-1)/block), e.Blocks)
+					}
+				}
+			}
+		}
 	})
+}
+
+func sum(b []byte) string {
+	s := sha256.Sum256(b)
+	return hex.EncodeToString(s[:])
+}
+
+// Records that fill telegrams whole, one to a telegram, or straddle them.
+func TestRecords(t *testing.T) {
+	roles(t, func(t *testing.T, name string, upload bool) {
+		for _, packing := range []filemgr.Packing{filemgr.PackWhole, filemgr.PackOne, filemgr.PackFilled} {
+			pr := newPair(t, name, upload, func(give, _ *Options) {
+				give.Record = 4
+				give.Packing = packing
+			})
+			want := map[string][]byte{pr.wire(1): content(4), pr.wire(2): content(4 * 345)}
+			for n, b := range want {
+				pr.give(n, b)
+			}
+			_, _, e1, e2 := pr.session()
+			require.NoError(t, e1)
+			require.NoError(t, e2)
+			pr.arrived(want)
+		}
+	})
+}
+
+// Over real sockets, with the message sizes of the profiles, one call after
+// the other.
+func TestLoopback(t *testing.T) {
+	roles(t, func(t *testing.T, name string, upload bool) {
+		pr := newPair(t, name, upload, func(give, take *Options) {
+			for _, o := range []*Options{give, take} {
+				o.MessageSize = 0
+			}
+			give.Record = 150
+		})
+		size := 150*2700*3 + 150*7
+		want := map[string][]byte{pr.wire(1): content(size), pr.wire(2): content(150), pr.wire(3): {}}
+		pr.loopback(func(address string) {
+			for n, b := range want {
+				pr.give(n, b)
+			}
+			r, err := pr.inst.Call(t.Context(), address, !upload)
+			require.NoError(t, err)
+			require.Equal(t, 3, r.Files)
+			r, err = pr.inst.Call(t.Context(), address, !upload)
+			require.NoError(t, err)
+			require.Zero(t, r.Files, "nothing is left")
+		})
+		pr.arrived(want)
+	})
+}
+
+// loopback serves the centre while f runs.
+func (pr *pair) loopback(f func(address string)) {
+	pr.t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(pr.t, err)
+	ctx, cancel := context.WithCancel(context.Background())
+	served := make(chan error)
+	go func() { served <- pr.centre.Serve(ctx, ln) }()
+	defer func() {
+		cancel()
+		require.NoError(pr.t, <-served)
+	}()
+	f(ln.Addr().String())
+}
+
+func TestNobodyAnswers(t *testing.T) {
+	pr := newPair(t, "cms", true, nil)
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	require.NoError(t, ln.Close())
+	_, err = pr.inst.Call(t.Context(), ln.Addr().String(), false)
+	require.Equal(t, CodeAddress, fault.CodeOf(err))
+}
+
+// A gigabyte, only when asked for: it takes half a minute.
+func TestBig(t *testing.T) {
+	if os.Getenv("PABAL_BIG") == "" {
+		t.Skip("PABAL_BIG is not set")
+	}
+	roles(t, func(t *testing.T, name string, upload bool) {
+		pr := newPair(t, name, upload, func(give, take *Options) {
+			give.MessageSize, take.MessageSize = 0, 0
+			take.Faults = Faults{Lose: Pick{Share: 0.0005}, Seed: 1}
+		})
+		f, err := os.Create(filepath.Join(pr.sender.GiveDir, pr.wire(1)))
+		require.NoError(t, err)
+		h := sha256.New()
+		_, err = io.CopyN(io.MultiWriter(f, h), rand.NewChaCha8([32]byte{}), 1<<30)
+		require.NoError(t, err)
+		require.NoError(t, f.Close())
+		pr.loopback(func(address string) {
+			r, err := pr.inst.Call(t.Context(), address, !upload)
+			require.NoError(t, err)
+			require.Len(t, r.Events, 1)
+			require.Equal(t, hex.EncodeToString(h.Sum(nil)), r.Events[0].SHA256)
+			require.Positive(t, r.Events[0].Resent)
+		})
+		got, err := os.Open(filepath.Join(pr.taker.TakeDir, pr.wire(1)))
+		require.NoError(t, err)
+		defer got.Close()
+		again := sha256.New()
+		n, err := io.Copy(again, got)
+		require.NoError(t, err)
+		require.Equal(t, int64(1<<30), n)
+		require.Equal(t, h.Sum(nil), again.Sum(nil))
+	})
+}
+
+// What happens to data telegrams on the way, on either side's doing, does not
+// change a byte.
+func TestDisturbed(t *testing.T) {
+	table := []struct {
+		faults string
+		resent int64 // 0 = not looked at
+	}{
+		{"lose=1:1", 1},
+		{"lose=1:100", 1},
+		{"lose=2:37,2:58,3:5", 3},
+		{"lose=30%;seed=3", 0},
+		{"duplicate=1:1,1:100,2:50,3:5", 0},
+		{"duplicate=100%", 0},
+		{"reorder=1:1,1:3,2:99", 0},
+		{"reorder=1:100,3:5", 2}, // comes after the check, so it is asked for
+		{"reorder=50%;seed=5", 0},
+		{"lose=10%;duplicate=10%;reorder=10%;seed=9", 0},
+		{"lose=1:7;split=1", 1},
+		{"split=7", 0},
+		{"delay=info-reply:1ms", 0},
+		{"delay=check:1ms;lose=2:2", 1},
+		{"drip=400/1us", 0},
+	}
+	roles(t, func(t *testing.T, name string, upload bool) {
+		pr := newPair(t, name, upload, nil)
+		for who, peer := range map[string]*Peer{"giver": pr.giver(), "taker": pr.takes()} {
+			for _, tt := range table {
+				f, err := ParseFaults(tt.faults)
+				require.NoError(t, err)
+				pr.faults(peer, f)
+				want := map[string][]byte{pr.next(): content(2*block + 4*l + 3), pr.next(): content(block)}
+				for n, b := range want {
+					pr.give(n, b)
+				}
+				inst, centre, e1, e2 := pr.session()
+				require.NoError(t, e1, tt.faults)
+				require.NoError(t, e2, tt.faults)
+				pr.arrived(want)
+				if tt.resent > 0 {
+					for _, r := range []Report{inst, centre} {
+						require.Len(t, r.Events, 2)
+						require.Equal(t, tt.resent, r.Events[0].Resent+r.Events[1].Resent, "%s by %s", tt.faults, who)
+					}
+				}
+			}
+		}
+	})
+}
+
+// Any loss, duplication and reordering of any file arrives equal.
+func TestAnyDisturbance(t *testing.T) {
+	roles(t, func(t *testing.T, name string, upload bool) {
+		pr := newPair(t, name, upload, func(give, take *Options) { give.Rounds, take.Rounds = 60, 60 })
+		rapid.Check(t, func(rt *rapid.T) {
+			share := func(what string) Pick {
+				return Pick{Share: float64(rapid.IntRange(0, 40).Draw(rt, what)) / 100}
+			}
+			f := Faults{Lose: share("lose"), Duplicate: share("duplicate"), Reorder: share("reorder"),
+				Seed: rapid.Uint64().Draw(rt, "seed"), Split: rapid.IntRange(0, 300).Draw(rt, "split")}
+			size := rapid.IntRange(0, 2*block+50).Draw(rt, "size")
+			peer := pr.takes()
+			if rapid.Bool().Draw(rt, "faults at the giver") {
+				peer = pr.giver()
+			}
+			pr.faults(peer, f)
+			n, b := pr.next(), content(size)
+			pr.give(n, b)
+			_, _, e1, e2 := pr.session()
+			require.NoError(rt, e1)
+			require.NoError(rt, e2)
+			pr.arrived(map[string][]byte{n: b})
+		})
+	})
+}
+
+// The line is cut at every telegram of a file of two blocks in turn. However
+// far it came, later sessions bring all of it, once.
+func TestCutAtEveryTelegram(t *testing.T) {
+	roles(t, func(t *testing.T, name string, upload bool) {
+		t.Parallel()
+		pr := newPair(t, name, upload, nil)
+		for _, direction := range []string{"sent", "received"} {
+			fired := 0
+			for k := 1; ; k++ {
+				after := ""
+				if k%2 == 0 {
+					after = "after-"
+				}
+				f, err := ParseFaults("cut=" + after + direction + ":" + strconv.Itoa(k))
+				require.NoError(t, err)
+				restart := k%7 == 0 // both sides forget what they only had in mind
+				pr.faults(pr.giver(), f)
+				want := map[string][]byte{pr.next(): content(block + 5*l + 3), pr.next(): content(l)}
+				for n, b := range want {
+					pr.give(n, b)
+				}
+				_, _, e1, e2 := pr.session()
+				if e1 == nil && e2 == nil {
+					pr.arrived(want)
+					break
+				}
+				fired++
+				if restart {
+					pr.restart()
+				}
+				for range 2 { // the second finds nothing, and nothing comes twice
+					_, _, e1, e2 = pr.session()
+					require.NoError(t, e1, "%s %d", direction, k)
+					require.NoError(t, e2, "%s %d", direction, k)
+				}
+				pr.arrived(want)
+			}
+			least := 100
+			if direction == "received" {
+				least = 5 // replies are few
+			}
+			require.Greater(t, fired, least, "the line was cut")
+		}
+	})
+}
+
+// Where the profile resumes, what arrived before the cut does not travel again.
+func TestResume(t *testing.T) {
+	for _, upload := range []bool{true, false} {
+		for _, tt := range []struct {
+			cut     string
+			resumed int64
+		}{
+			{"cut=data:101", block},
+			{"cut=data:138", block + 37*l},
+			{"cut=after-check-reply:2", 2 * block},
+			{"cut=data:1", 0},
+		} {
+			pr := newPair(t, "cms", upload, func(_, take *Options) {
+				var err error
+				take.Faults, err = ParseFaults(tt.cut)
+				require.NoError(t, err)
+			})
+			b := content(3*block + 7)
+			pr.give("EB210001", b)
+			_, _, e1, e2 := pr.session()
+			require.Error(t, e1)
+			require.Error(t, e2)
+			require.Empty(t, pr.taken())
+			pr.forgetFaults()
+			pr.restart()
+			inst, centre, e1, e2 := pr.session()
+			require.NoError(t, e1)
+			require.NoError(t, e2)
+			took := centre
+			if !upload {
+				took = inst
+			}
+			require.Len(t, took.Events, 1)
+			require.Equal(t, tt.resumed, took.Events[0].Resumed, tt.cut)
+			pr.arrived(map[string][]byte{"EB210001": b})
+		}
+	}
+}
+
+// Two files of one name and size on two days are never spliced, nor on one day
+// with different sizes or content (§1.5).
+func TestNeverSpliced(t *testing.T) {
+	for _, tt := range []struct {
+		what  string
+		later time.Duration
+		other func([]byte) []byte
+	}{
+		{"another day", 24 * time.Hour, func(b []byte) []byte { return bytes.Repeat([]byte{'x'}, len(b)) }},
+		{"another size", time.Minute, func(b []byte) []byte { return bytes.Repeat([]byte{'x'}, len(b)+1) }},
+		{"too old", 5 * time.Hour, func(b []byte) []byte { return bytes.Repeat([]byte{'x'}, len(b)) }},
+	} {
+		for _, upload := range []bool{true, false} {
+			var later time.Duration
+			pr := newPair(t, "cms", upload, func(give, take *Options) {
+				take.Faults = Faults{Cut: []Point{{Kind: protocol.DataTelegram, N: 150}}}
+				for _, o := range []*Options{give, take} {
+					o.Now = func() time.Time { return day().Add(later) }
+				}
+			})
+			b := content(3 * block)
+			pr.give("EB210001", b)
+			_, _, e1, _ := pr.session()
+			require.Error(t, e1)
+			later = tt.later
+			other := tt.other(b)
+			pr.give("EB210001", other)
+			_, _, e1, e2 := pr.session()
+			require.NoError(t, e1, tt.what)
+			require.NoError(t, e2, tt.what)
+			pr.arrived(map[string][]byte{"EB210001": other})
+		}
+	}
+}
+
+// Same name, same size, same day, another content: the sender remembers what it
+// has sent, and does not go on with bytes that it never sent.
+func TestForeignHalfIsNotGoneOnWith(t *testing.T) {
+	pr := newPair(t, "cms", true, func(_, take *Options) {
+		take.Faults = Faults{Cut: []Point{{Kind: protocol.DataTelegram, N: 150}}}
+	})
+	pr.give("EB210001", content(3*block))
+	_, _, e1, _ := pr.session()
+	require.Error(t, e1)
+	pr.give("EB210001", bytes.Repeat([]byte{'x'}, 3*block))
+	inst, _, e1, e2 := pr.session()
+	require.NoError(t, e1)
+	require.NoError(t, e2)
+	require.Empty(t, pr.taken())
+	require.Len(t, inst.Events, 1)
+	require.Equal(t, machine.CodeResumeForeign, fault.CodeOf(inst.Events[0].Err))
+}
+
+// Cut between the end request and its reply: nobody can know, so the next
+// session settles it by the profile's rule, and nothing arrives twice.
+func TestEndUnknown(t *testing.T) {
+	roles(t, func(t *testing.T, name string, upload bool) {
+		for _, tt := range []struct {
+			cut   string
+			taken bool // before it is settled
+		}{
+			{"cut=end-reply:1", true},
+			{"cut=end:1", false},
+			{"cut=after-end:1", false}, // who takes cuts: the request was passed, but the line was gone
+		} {
+			pr := newPair(t, name, upload, func(give, take *Options) {
+				f, err := ParseFaults(tt.cut)
+				require.NoError(t, err)
+				take.Faults = f
+			})
+			b := content(block + 3)
+			pr.give(pr.wire(1), b)
+			inst, centre, e1, e2 := pr.session()
+			require.Error(t, e1)
+			require.Error(t, e2)
+			gave := inst
+			if !upload {
+				gave = centre
+			}
+			require.Len(t, gave.Events, 1)
+			require.Equal(t, machine.EndUnknown, gave.Events[0].Result, tt.cut)
+			require.Equal(t, machine.CodeEndUnknown, fault.CodeOf(gave.Events[0].Err))
+			if tt.taken {
+				require.Len(t, pr.taken(), 1)
+			}
+			pr.restart()
+			pr.forgetFaults()
+			pr.restart()
+			_, _, e1, e2 = pr.session()
+			require.NoError(t, e1, tt.cut)
+			require.NoError(t, e2, tt.cut)
+			pr.arrived(map[string][]byte{pr.wire(1): b})
+		}
+	})
+}
+
+// A side that is never satisfied costs that file, nothing else.
+func TestNeverSatisfied(t *testing.T) {
+	roles(t, func(t *testing.T, name string, upload bool) {
+		pr := newPair(t, name, upload, func(_, take *Options) { take.Faults = Faults{Never: []string{"EB210002", "C03"}} })
+		bad := "EB210002"
+		if name == "edi" {
+			bad = "C03.20261121.001"
+		}
+		want := map[string][]byte{pr.wire(1): content(block + 1), pr.wire(3): content(2 * block)}
+		for n, b := range want {
+			pr.give(n, b)
+		}
+		pr.give(bad, content(block+5))
+		inst, centre, e1, e2 := pr.session()
+		require.NoError(t, e1)
+		require.NoError(t, e2)
+		require.Equal(t, 2, inst.Files)
+		gave := inst
+		if !upload {
+			gave = centre
+		}
+		failed := 0
+		for _, e := range gave.Events {
+			if e.Kind == Failed {
+				failed++
+				require.Equal(t, machine.CodeMissingRounds, fault.CodeOf(e.Err))
+				require.Equal(t, int64(10*100), e.Resent, "ten rounds of a hundred")
+			}
+		}
+		require.Equal(t, 1, failed)
+		got := pr.taken()
+		require.Equal(t, want, got)
+		require.Equal(t, map[string][]byte{bad: content(block + 5)}, files(t, pr.sender.GiveDir), "it waits for somebody")
+	})
+}
+
+// A size that is not true costs that file.
+func TestWrongSize(t *testing.T) {
+	roles(t, func(t *testing.T, name string, upload bool) {
+		for _, by := range []int64{1, -1, 1000} {
+			pr := newPair(t, name, upload, func(give, _ *Options) { give.Faults = Faults{SizeBy: by} })
+			pr.give(pr.wire(1), content(block+5))
+			inst, centre, e1, e2 := pr.session()
+			require.NoError(t, e1)
+			require.NoError(t, e2)
+			require.Zero(t, inst.Files)
+			require.Empty(t, pr.taken())
+			took, gave := centre, inst
+			if !upload {
+				took, gave = inst, centre
+			}
+			require.Equal(t, CodeBadProof, fault.CodeOf(took.Events[0].Err))
+			if name == "cms" {
+				require.Equal(t, machine.RefusedByPeer, gave.Events[0].Result)
+			} else {
+				require.Equal(t, machine.LaterByPeer, gave.Events[0].Result, "81 (수신) says try again")
+			}
+			pr.forgetFaults()
+			pr.restart()
+			_, _, e1, e2 = pr.session()
+			require.NoError(t, e1)
+			require.NoError(t, e2)
+			pr.arrived(map[string][]byte{pr.wire(1): content(block + 5)})
+		}
+	})
+}
+
+// Who is not who it says, does not get in, and hears the code of the document.
+func TestRefusedCallers(t *testing.T) {
+	for _, tt := range []struct {
+		what    string
+		profile string
+		change  func(inst *Options)
+		code    string
+	}{
+		{"wrong password", "cms", func(o *Options) { o.Password = "654321" }, "320"},
+		{"no password", "cms", func(o *Options) { o.Password = "" }, "320"},
+		{"unknown sender", "cms", func(o *Options) { o.SenderName = "Nobody" }, "310"},
+		{"unknown institution", "cms", func(o *Options) { o.Institution = "87654321" }, "310"},
+		{"unknown client", "edi", func(o *Options) { o.Self = "STRANGER" }, "85"},
+	} {
+		pr := newPair(t, tt.profile, true, func(give, _ *Options) { tt.change(give) })
+		pr.give(pr.wire(1), content(5))
+		_, _, e1, e2 := pr.session()
+		require.Equal(t, machine.CodeSessionRefused, fault.CodeOf(e1), tt.what)
+		require.Equal(t, tt.code, fault.As(e1).Args["code"], tt.what)
+		require.Equal(t, machine.CodeNotLetIn, fault.CodeOf(e2), tt.what)
+		require.ErrorIs(t, e2, fault.New(CodeCallRefuse, ""), tt.what)
+		require.NotContains(t, e2.Error(), "123ABC")
+		require.Empty(t, pr.taken())
+	}
+}
+
+func TestTransferPassword(t *testing.T) {
+	pr := newPair(t, "edi", true, func(give, take *Options) { take.Expect.Transfer = "s3cret" })
+	pr.give(pr.wire(1), content(5))
+	inst, _, e1, _ := pr.session()
+	require.NoError(t, e1)
+	require.Len(t, inst.Events, 1)
+	require.Equal(t, "91", inst.Events[0].Code)
+	pr.inst.opt.Transfer = "s3cret"
+	pr.restart()
+	_, _, e1, _ = pr.session()
+	require.NoError(t, e1)
+	pr.arrived(map[string][]byte{pr.wire(1): content(5)})
+
+	pr = newPair(t, "edi", false, func(give, _ *Options) { give.Expect.Transfer = "s3cret" })
+	pr.give(pr.wire(1), content(5))
+	_, _, e1, _ = pr.session()
+	require.Equal(t, machine.CodeSessionRefused, fault.CodeOf(e1))
+	pr.inst.opt.Transfer = "s3cret"
+	_, _, e1, _ = pr.session()
+	require.NoError(t, e1)
+	pr.arrived(map[string][]byte{pr.wire(1): content(5)})
+}
+
+func TestNothingToReceive(t *testing.T) {
+	for _, name := range []string{"cms", "edi"} {
+		pr := newPair(t, name, false, nil)
+		inst, centre, e1, e2 := pr.session()
+		require.NoError(t, e1)
+		require.NoError(t, e2)
+		require.Zero(t, inst.Files+centre.Files)
+		require.Empty(t, inst.Events)
+	}
+}
+
+// More lies ready than one fetch brings: "05120898" (§3).
+func TestMoreThanOneFetchBrings(t *testing.T) {
+	pr := newPair(t, "edi", false, nil)
+	want := map[string][]byte{}
+	for i := 1; i <= 898; i++ {
+		n := pr.wire(i)
+		want[n] = []byte(fmt.Sprint(i))
+		pr.give(n, want[n])
+	}
+	inst, _, e1, e2 := pr.session()
+	require.NoError(t, e1)
+	require.NoError(t, e2)
+	require.Equal(t, 512, inst.Files)
+	require.True(t, inst.More)
+	inst, _, e1, e2 = pr.session()
+	require.NoError(t, e1)
+	require.NoError(t, e2)
+	require.Equal(t, 898-512, inst.Files)
+	require.False(t, inst.More)
+	pr.arrived(want)
+}
+
+func TestGzipAndEBCDIC(t *testing.T) {
+	for _, upload := range []bool{true, false} {
+		for _, enc := range []struct{ gzip, ebcdic bool }{{true, false}, {false, true}, {true, true}} {
+			pr := newPair(t, "edi", upload, func(give, _ *Options) {
+				give.Gzip, give.EBCDIC = enc.gzip, enc.ebcdic
+				give.Faults = Faults{Lose: Pick{Places: []Place{{1, 1}}}}
+			})
+			want := map[string][]byte{pr.wire(1): content(20 * block), pr.wire(2): {}, pr.wire(3): bytes.Repeat([]byte("0123456789"), 5000)}
+			for n, b := range want {
+				pr.give(n, b)
+			}
+			_, _, e1, e2 := pr.session()
+			require.NoError(t, e1)
+			require.NoError(t, e2)
+			pr.arrived(want)
+		}
+	}
 }

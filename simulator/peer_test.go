@@ -61,6 +61,7 @@ type pair struct {
 	sender  Options
 	taker   Options
 	profile *protocol.Profile
+	used    int
 }
 
 // newPair makes them; upload says that the institution gives. change may alter
@@ -87,6 +88,25 @@ func newPair(t testing.TB, name string, upload bool, change func(give, take *Opt
 	return pr
 }
 
+// faults gives one side other faults, and the other none.
+func (pr *pair) faults(p *Peer, f Faults) {
+	pr.forgetFaults()
+	p.faults = newInjector(p.opt.Profile, f)
+}
+
+func (pr *pair) forgetFaults() {
+	for _, p := range []*Peer{pr.inst, pr.centre} {
+		p.opt.Faults = Faults{}
+		p.faults = newInjector(p.opt.Profile, Faults{})
+	}
+}
+
+// next is a wire name that was not used yet.
+func (pr *pair) next() string {
+	pr.used++
+	return pr.wire(pr.used)
+}
+
 // restart makes both sides anew, as after a crash of both.
 func (pr *pair) restart() {
 	pr.t.Helper()
@@ -104,9 +124,30 @@ func (pr *pair) giver() *Peer {
 	return pr.centre
 }
 
-// session holds one session over a pipe.
+func (pr *pair) takes() *Peer {
+	if pr.upload {
+		return pr.centre
+	}
+	return pr.inst
+}
+
+// connected is a line with room in it, as a real one has: over a pipe two sides
+// that both write stand still.
+func connected(t testing.TB) (net.Conn, net.Conn) {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer ln.Close()
+	a, err := net.Dial("tcp", ln.Addr().String())
+	require.NoError(t, err)
+	b, err := ln.Accept()
+	require.NoError(t, err)
+	return a, b
+}
+
+// session holds one session.
 func (pr *pair) session() (inst, centre Report, instErr, centreErr error) {
-	a, b := net.Pipe()
+	a, b := connected(pr.t)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -127,7 +168,7 @@ func (pr *pair) wire(n int) string {
 	if pr.profile.Name == "cms" {
 		return fmt.Sprintf("EB21%04d", n)
 	}
-	return fmt.Sprintf("C02.20261121.%03d", n)
+	return fmt.Sprintf("C%02d.20261121.%03d", 2+n/1000, n%1000)
 }
 
 // taken are the files that have final names, by name.
@@ -148,7 +189,7 @@ func files(t testing.TB, dir string) map[string][]byte {
 }
 
 // arrived asserts that exactly these files are there, given away, and that
-// nothing is left over in either directory.
+// nothing is left over in either directory. Then it takes them away.
 func (pr *pair) arrived(want map[string][]byte) {
 	pr.t.Helper()
 	got := pr.taken()
@@ -164,6 +205,10 @@ func (pr *pair) arrived(want map[string][]byte) {
 	notes, err := filepath.Glob(filepath.Join(pr.taker.TakeDir, notesDir, "*.json"))
 	require.NoError(pr.t, err)
 	require.Empty(pr.t, notes, "notes lie around")
+	for name := range want {
+		require.NoError(pr.t, os.Remove(filepath.Join(pr.taker.TakeDir, name)))
+		require.NoError(pr.t, os.Remove(filepath.Join(pr.sender.GiveDir, givenDir, name)))
+	}
 }
 
 // content is n bytes of every value, no two blocks alike.

@@ -1,7 +1,6 @@
 package simulator
 
 import (
-	"bufio"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -110,33 +109,22 @@ func newTaker(opt Options) (*taker, error) {
 func (t *taker) journal() string { return filepath.Join(t.notes, "taken.jsonl") }
 
 func (t *taker) readJournal() error {
-	f, err := os.Open(t.journal())
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	lines := bufio.NewScanner(f)
-	for lines.Scan() {
+	return readLines(t.journal(), func(line []byte) error {
 		var e entry
-		if json.Unmarshal(lines.Bytes(), &e) != nil {
-			continue // cut off by a crash: what it says did not happen
+		if json.Unmarshal(line, &e) != nil {
+			return nil // cut off by a crash: what it says did not happen
 		}
 		if e.Op == "cancel" {
 			t.apply(e)
-			continue
-		}
-		staged, final := filepath.Join(t.notes, e.Staged), filepath.Join(t.opt.TakeDir, e.Final)
-		if _, err := os.Lstat(staged); err == nil {
-			if err := place.NoReplace(staged, final); err != nil {
-				return err
-			}
+			return nil
 		}
 		t.taken = append(t.taken, e)
-	}
-	return lines.Err()
+		staged := filepath.Join(t.notes, e.Staged)
+		if _, err := os.Lstat(staged); err != nil {
+			return nil // placed before, the usual case
+		}
+		return place.NoReplace(staged, filepath.Join(t.opt.TakeDir, e.Final))
+	})
 }
 
 // readHalves finds what a Peer before this one had begun, and clears away what
@@ -165,21 +153,6 @@ func (t *taker) readHalves() error {
 		t.halves[h.note] = h
 	}
 	return nil
-}
-
-// append writes one line of the journal.
-func (t *taker) append(e entry) error {
-	line, err := json.Marshal(e)
-	if err != nil {
-		return err
-	}
-	f, err := os.OpenFile(t.journal(), os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o640)
-	if err != nil {
-		return err
-	}
-	// In front, so that a line that a crash cut off spoils nothing but itself.
-	_, err = f.Write(append(append([]byte{'\n'}, line...), '\n'))
-	return errors.Join(err, f.Close())
 }
 
 func (t *taker) apply(c entry) {
@@ -223,20 +196,16 @@ func (t *taker) begin(s *session, id identity, want halfNote) (*half, error) {
 	}
 	h := &half{halfNote: want, owner: s}
 	var err error
-	if h.file, err = os.CreateTemp(t.notes, "half-*.part"); err != nil {
-		return nil, err
-	}
-	h.path = h.file.Name()
 	if t.opt.Profile.Files.Resume && want.Size > 0 {
-		h.note = path
-		to := strings.TrimSuffix(path, ".json") + ".part"
-		if err := os.Rename(h.path, to); err != nil {
-			return nil, err
-		}
-		h.path = to
+		h.note, h.path = path, strings.TrimSuffix(path, ".json")+".part"
 		t.halves[path] = h
+		h.file, err = os.OpenFile(h.path, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o640)
+		return h, err
 	}
-	return h, nil
+	if h.file, err = os.CreateTemp(t.notes, "file-*.part"); err == nil {
+		h.path = h.file.Name()
+	}
+	return h, err
 }
 
 // fits: all that §1.5 asks for before a receiver answers more than zero bytes.
@@ -303,15 +272,13 @@ func (t *taker) save(s *session, h *half, b *transfer.Block, complete bool) erro
 	return nil
 }
 
+// writeNote: one that a crash cut off cannot be read, and the file starts again.
 func (t *taker) writeNote(h *half) error {
 	src, err := json.Marshal(h.halfNote)
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(h.note+".tmp", src, 0o640); err != nil {
-		return err
-	}
-	return os.Rename(h.note+".tmp", h.note)
+	return os.WriteFile(h.note, src, 0o640)
 }
 
 // stop ends a session's work on h; keep leaves it for a later one.
@@ -390,7 +357,7 @@ func (t *taker) cancel(id identity) (string, error) {
 		return cancelNone, nil
 	}
 	c := entry{Op: "cancel", Caller: e.Caller, Name: e.Name, Date: e.Date, Serial: e.Serial}
-	if err := t.append(c); err != nil {
+	if err := appendLine(t.journal(), c); err != nil {
 		return "", err
 	}
 	final := filepath.Join(t.opt.TakeDir, e.Final)
