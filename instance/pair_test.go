@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -78,58 +79,19 @@ type file struct {
 // the institution to the centre, down the other way.
 func newPair(t *testing.T, profile string, up, down []file, tune func(institution, centre *Options)) *pair {
 	t.Helper()
-	p, err := protocol.Load(profile)
-	require.NoError(t, err)
-	make1 := func(id string) *host {
+	make1 := func(role string) *host {
 		h := &host{t: t, dir: t.TempDir()}
 		for _, d := range []string{"scan", "work", "receive", "result"} {
 			require.NoError(t, os.Mkdir(h.path(d), 0o750))
 		}
-		h.opt = Options{
-			ID: id, Place: "host", Zone: time.FixedZone("KST", 9*3600), Scans: true,
-			Dirs:   filemgr.Dirs{Scan: h.path("scan"), Work: h.path("work"), Receive: h.path("receive")},
-			Result: h.path("result"), ScanEvery: 20 * time.Millisecond, Settle: 20 * time.Millisecond,
-			Poll: 20 * time.Millisecond, Drain: 5 * time.Second, Log: testLog(t, id),
-		}
+		o, err := sideOptions(h.dir, profile, role, up, down)
+		require.NoError(t, err)
+		o.Log = testLog(t, o.ID)
+		h.opt = o
 		return h
 	}
-	inst, centre := make1("instance_INST"), make1("instance_CENT")
-	regs := func(institution string, out, in []file) []File {
-		var files []File
-		add := func(f file, d transfer.Direction) {
-			r := File{Registration: naming.Registration{
-				FileID: f.id, Institution: institution, Job: "JOB", Direction: d, WireName: wireScript(profile),
-			}, Form: f.form, Checks: filemgr.CheckOptions{SendEmpty: true}}
-			if f.opt != nil {
-				f.opt(&r)
-			}
-			files = append(files, r)
-		}
-		for _, f := range out {
-			add(f, transfer.Send)
-		}
-		for _, f := range in {
-			add(f, transfer.Receive)
-		}
-		return files
-	}
-	inst.opt.Files, centre.opt.Files = regs("CENTRE", up, down), regs("MEMBER", down, up)
-	base := Institution{Profile: p, WireCode: "12345678", RetryFirst: 50 * time.Millisecond, RetryMax: 200 * time.Millisecond, Reply: 5 * time.Second, Pause: time.Millisecond}
-	c := base
-	c.Code, c.Side, c.Self, c.Peer = "MEMBER", protocol.CentreSide, "VAN", "CLIENT01"
-	c.Expect = Credentials{}
-	i := base
-	i.Code, i.Side, i.Self, i.Peer = "CENTRE", protocol.InstitutionSide, "CLIENT01", "VAN"
-	i.Sender = Credentials{Name: "Honggildong", Password: "123ABC"}
-	if profile == "cms" {
-		c.Expect = i.Sender
-	}
-	centre.opt.Listen = []Listen{{Address: "127.0.0.1:0", Profile: p}}
-	centre.opt.Institutions = []Institution{c}
-	if len(down) > 0 {
-		i.Windows = []Window{{From: 0, To: 24 * time.Hour, Every: 50 * time.Millisecond}}
-	}
-	inst.opt.Institutions = []Institution{i}
+	inst, centre := make1("institution"), make1("centre")
+	centre.opt.Listen[0].Address = "127.0.0.1:0"
 	if tune != nil {
 		tune(&inst.opt, &centre.opt)
 	}
@@ -140,6 +102,79 @@ func newPair(t *testing.T, profile string, up, down []file, tune func(institutio
 	}
 	inst.start()
 	return &pair{inst, centre}
+}
+
+// sideOptions are those of one server of a pair.
+func sideOptions(dir, profile, role string, up, down []file) (Options, error) {
+	p, err := protocol.Load(profile)
+	if err != nil {
+		return Options{}, err
+	}
+	sub := func(name string) string { return filepath.Join(dir, name) }
+	o := Options{
+		ID: "instance_" + strings.ToUpper(role[:4]), Place: "host", Zone: time.FixedZone("KST", 9*3600), Scans: true,
+		Dirs:   filemgr.Dirs{Scan: sub("scan"), Work: sub("work"), Receive: sub("receive")},
+		Result: sub("result"), ScanEvery: 20 * time.Millisecond, Settle: 20 * time.Millisecond,
+		Poll: 20 * time.Millisecond, Drain: 5 * time.Second,
+	}
+	n := Institution{
+		Profile: p, WireCode: "12345678", RetryFirst: 50 * time.Millisecond, RetryMax: 200 * time.Millisecond,
+		Reply: 5 * time.Second, Pause: time.Millisecond,
+	}
+	send, receive := up, down
+	sender := Credentials{Name: "Honggildong", Password: "123ABC"}
+	if role == "centre" {
+		send, receive = down, up
+		n.Code, n.Side, n.Self, n.Peer = "MEMBER", protocol.CentreSide, "VAN", "CLIENT01"
+		if profile == "cms" {
+			n.Expect = sender
+		}
+		o.Listen = []Listen{{Profile: p}}
+	} else {
+		n.Code, n.Side, n.Self, n.Peer = "CENTRE", protocol.InstitutionSide, "CLIENT01", "VAN"
+		n.Sender = sender
+		if len(down) > 0 {
+			n.Windows = []Window{{From: 0, To: 24 * time.Hour, Every: 50 * time.Millisecond}}
+		}
+	}
+	o.Institutions = []Institution{n}
+	add := func(f file, d transfer.Direction) {
+		r := File{Registration: naming.Registration{
+			FileID: f.id, Institution: n.Code, Job: "JOB", Direction: d, WireName: wireScript(profile),
+		}, Form: f.form, Checks: filemgr.CheckOptions{SendEmpty: true}}
+		if f.opt != nil {
+			f.opt(&r)
+		}
+		o.Files = append(o.Files, r)
+	}
+	for _, f := range send {
+		add(f, transfer.Send)
+	}
+	for _, f := range receive {
+		add(f, transfer.Receive)
+	}
+	return o, nil
+}
+
+// options of a child process, which logs to its standard error.
+func (c child) options() (Options, error) {
+	files := func(ids []string) (out []file) {
+		for _, id := range ids {
+			out = append(out, rawForm(id))
+		}
+		return out
+	}
+	o, err := sideOptions(c.Dir, c.Profile, c.Role, files(c.Up), files(c.Down))
+	if err != nil {
+		return o, err
+	}
+	if c.Role == "centre" {
+		o.Listen[0].Address = c.Address
+	} else {
+		o.Institutions[0].Connect = c.Address
+	}
+	o.Log = slog.New(slog.NewTextHandler(os.Stderr, nil))
+	return o, nil
 }
 
 func wireScript(profile string) string {
