@@ -137,7 +137,8 @@ func (t *tx) putBlocks(now time.Time, row *transfer.Transfer, blocks []blockRow)
 
 // run follows sequences in order and knows how far they go without a gap.
 type run struct {
-	size    int64 // bytes from 0 without a gap
+	last    transfer.Position // number and sequences of the block before
+	size    int64             // bytes from 0 without a gap
 	blocks  int64
 	held    int64             // sequences, also after a gap
 	stopped bool              // one that is missing was met
@@ -149,9 +150,12 @@ type run struct {
 // to the run.
 func (r *run) add(number, offset int64, packed []byte) (bytes int64) {
 	r.blocks++
-	if offset != r.size {
-		r.stop(number, 1)
+	if number > r.last.Block+1 {
+		r.stop(r.last.Block+1, 1)
+	} else if offset != r.size {
+		r.stop(r.last.Block, int64(r.last.Seq)+1)
 	}
+	r.last = transfer.Position{Block: number, Seq: len(packed) / 2}
 	for i := 0; 2*i+1 < len(packed); i++ {
 		v := int64(binary.BigEndian.Uint16(packed[2*i:]))
 		if v == 0 {

@@ -54,8 +54,12 @@ func Keeper(t *testing.T, open Open) {
 // telegram full.
 func block(row *transfer.Transfer, number int64, payload []byte) transfer.Block {
 	b := transfer.Block{Number: number, Offset: (number - 1) * row.Geometry().BlockBytes(), Payload: payload}
-	for at := 0; at < len(payload); at += row.DataSize {
-		b.Lengths = append(b.Lengths, uint16(min(row.DataSize, len(payload)-at)))
+	size := row.DataSize
+	if size == 0 {
+		size = 100 // the peer's choice
+	}
+	for at := 0; at < len(payload); at += size {
+		b.Lengths = append(b.Lengths, uint16(min(size, len(payload)-at)))
 		b.Held.Add(len(b.Lengths))
 	}
 	return b
@@ -213,6 +217,26 @@ func keeperMissing(t *testing.T, open Open) {
 	v, err = s.Verify(t.Context(), row.ID)
 	require.NoError(t, err)
 	require.Equal(t, store.Verified{Size: 300, SHA256: digest(file[:300]), Blocks: 2, Sequences: 5, Continuous: true}, v)
+
+	// A block that has not come at all, and one that ended early.
+	row = heldRow(t, s, term)
+	for _, test := range []struct {
+		first []byte
+		next  transfer.Block
+		gap   transfer.Position
+	}{
+		{file[:1000], blocks[2], transfer.Position{Block: 2, Seq: 1}},
+		{file[:700], block(row, 2, file[1000:2000]), transfer.Position{Block: 1, Seq: 8}},
+	} {
+		row = heldRow(t, s, term)
+		put(t, s, row, block(row, 1, test.first), test.next)
+		v, err = s.Verify(t.Context(), row.ID)
+		require.NoError(t, err)
+		require.False(t, v.Continuous)
+		require.EqualValues(t, len(test.first), v.Size)
+		require.Equal(t, digest(test.first), v.SHA256)
+		require.Equal(t, test.gap, v.Gap)
+	}
 
 	// What is missing at the end of a block is missing, not a gap.
 	row = heldRow(t, s, term)
