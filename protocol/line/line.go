@@ -238,7 +238,7 @@ func (d *driver) flush() error {
 }
 
 func (d *driver) put(b []byte) error {
-	if err := d.conn.SetWriteDeadline(d.opt.Now().Add(writeWait)); err != nil {
+	if err := d.conn.SetWriteDeadline(time.Now().Add(writeWait)); err != nil {
 		return err
 	}
 	if d.ctx.Err() != nil { // the deadline that was just set may have undone the cut
