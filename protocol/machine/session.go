@@ -95,7 +95,10 @@ func (s *Session) Step(ev Event) []Action {
 	if s.state == Over || !s.inOrder(ev.Kind) {
 		return nil
 	}
-	s.now, s.ev, s.open = ev.Now, ev, Send
+	s.now, s.ev = ev.Now, ev
+	if ev.Kind != Lost || s.open != Finish { // an outcome that is being committed is waited for
+		s.open = Send
+	}
 	switch ev.Kind {
 	case Arrived:
 		s.arrived(&s.ev)

@@ -1,0 +1,422 @@
+package machine
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"pabal/internal/fault"
+	"pabal/protocol"
+)
+
+// place is where a session stands, as far as the walk tells places apart.
+type place struct {
+	state State
+	snd   sendState
+	rcv   recvState
+	open  Do
+	flags string
+}
+
+func placeOf(s *Session) place {
+	p := place{state: s.state, open: s.open, flags: fmt.Sprintf("%t%t%t", s.download, s.nothing, s.fetched)}
+	switch s.state {
+	case Sending:
+		p.snd = s.snd.state
+		p.flags += fmt.Sprintf("%t%t%d%t", s.snd.gone != nil, s.snd.farewell != "", min(2, s.snd.rounds), s.snd.last > 0)
+	case Receiving:
+		p.rcv = s.rcv.state
+		p.flags += fmt.Sprintf("%t%s%t%t", s.rcv.gone != nil, s.rcv.refusal, s.rcv.dirty, s.rcv.next.Kind == Arrived)
+	}
+	return p
+}
+
+// stimulus is one event of the walk, made anew for each step.
+type stimulus struct {
+	name string
+	make func() Event
+}
+
+// walk visits every place that a session can reach and does everything to it.
+type walk struct {
+	t     *testing.T
+	cfg   Config
+	do    []stimulus
+	paths map[place]way
+	edges map[[2]State]map[string]bool
+}
+
+// way is how the walk came to a place, and a session that stands there.
+type way struct {
+	path []stimulus
+	s    *Session
+}
+
+// clone is a session that goes on by itself.
+func clone(s *Session) *Session {
+	c, e := *s, *s.env
+	e.out = make([]Action, 0, 8)
+	c.env, c.snd.env, c.rcv.env = &e, &e, &e
+	c.buf, c.rcv.buf = nil, nil // the original's stay as they are: what was kept points into them
+	return &c
+}
+
+func configs(t *testing.T) []Config {
+	var out []Config
+	for _, name := range []string{"cms", "edi"} {
+		p, err := protocol.Load(name)
+		require.NoError(t, err)
+		for _, side := range []protocol.Side{protocol.InstitutionSide, protocol.CentreSide} {
+			for _, receive := range []bool{false, true} {
+				if receive && (side == protocol.CentreSide || p.Session.FetchByRequest) {
+					continue // makes no difference there
+				}
+				out = append(out, Config{Profile: p, Side: side, Institution: "12345678", Self: "A", Peer: "B",
+					SenderName: "S", Password: "P", Receive: receive, Rounds: 2})
+			}
+		}
+	}
+	return out
+}
+
+// Every state, every telegram, every answer of our own side, for both profiles
+// and both sides: something defined happens.
+func TestWalk(t *testing.T) {
+	states := map[State]bool{}
+	senders, receivers := map[sendState]bool{}, map[recvState]bool{}
+	edges := map[[2]State]map[string]bool{}
+	for _, cfg := range configs(t) {
+		w := &walk{t: t, cfg: cfg, do: stimuli(cfg.Profile), paths: map[place]way{}, edges: edges}
+		w.visit()
+		for p := range w.paths {
+			states[p.state], senders[p.snd], receivers[p.rcv] = true, true, true
+		}
+	}
+	for st := range numStates {
+		require.True(t, states[st], "%s was never reached", st)
+	}
+	for st := announcing; st < sendDone; st++ {
+		require.True(t, senders[st], "sender state %d was never reached", st)
+	}
+	for st := accepting; st < recvDone; st++ {
+		require.True(t, receivers[st], "receiver state %d was never reached", st)
+	}
+	page(t, edges)
+}
+
+func (w *walk) visit() {
+	first := way{s: New(w.cfg)}
+	todo := []way{first}
+	w.paths[placeOf(first.s)] = first
+	for len(todo) > 0 {
+		from := todo[0]
+		todo = todo[1:]
+		w.endsWhenLost(from)
+		before := placeOf(from.s)
+		for _, st := range w.do {
+			s := clone(from.s)
+			actions := w.step(s, st, from.path)
+			after := placeOf(s)
+			w.edge(before, after, st, len(actions) > 0)
+			if _, known := w.paths[after]; !known {
+				next := way{append(slices.Clone(from.path), st), s}
+				w.paths[after] = next
+				todo = append(todo, next)
+			}
+		}
+	}
+}
+
+func (w *walk) edge(before, after place, st stimulus, did bool) {
+	word, _, _ := strings.Cut(st.name, " ")
+	if before.state == after.state || !did || word == "lost" || word == "broke" || word == "garbled" {
+		return
+	}
+	if ev := st.make(); ev.Kind == Arrived && onTelegram[before.state][ev.Telegram.Kind] == nil {
+		return
+	}
+	key := [2]State{before.state, after.state}
+	if w.edges[key] == nil {
+		w.edges[key] = map[string]bool{}
+	}
+	w.edges[key][word] = true
+}
+
+func (w *walk) step(s *Session, st stimulus, path []stimulus) []Action {
+	before := placeOf(s)
+	block, nothing, refusal := s.rcv.block, s.nothing, s.rcv.refusal
+	ev := st.make()
+	actions := s.Step(ev)
+	told := func() string {
+		return fmt.Sprintf("%s %s: after %s, then %s", w.cfg.Profile.Name, w.cfg.Side, names(path), st.name)
+	}
+	for i := range actions {
+		a := &actions[i]
+		if a.Do == HangUp || a.Do.question() {
+			require.Equal(w.t, len(actions)-1, i, "something follows a question or the end: %s", told())
+		}
+		if a.Do != Send {
+			continue
+		}
+		_, err := w.cfg.Profile.Append(nil, &a.Telegram)
+		require.NoError(w.t, err, told())
+		if ev.Kind == Broke || ev.Kind == Garbled || ev.Kind == Arrived && onTelegram[before.state][ev.Telegram.Kind] == nil {
+			w.negative(&a.Telegram, told)
+		}
+		if ev.Kind != Arrived || w.cfg.Profile.Meaning(a.Telegram.Text(protocol.Response)) != protocol.OK {
+			continue
+		}
+		switch a.Telegram.Kind { // a telegram alone never makes us confirm content
+		case protocol.EndReply, protocol.EndMoreReply:
+			require.True(w.t, nothing || refusal == protocol.Complete, told())
+		case protocol.CheckReply:
+			if a.Telegram.Number(protocol.Missing) == 0 && a.Telegram.Number(protocol.Sequence) > 0 {
+				require.Less(w.t, a.Telegram.Number(protocol.Block), block, told())
+			}
+		case protocol.InfoReply:
+			require.Fail(w.t, "a file is accepted without asking", told())
+		}
+	}
+	if s.Over() {
+		require.Empty(w.t, s.Step(Event{Kind: Arrived, Telegram: &protocol.Telegram{Kind: protocol.Close}}), told())
+		return actions
+	}
+	if !s.open.question() && s.state != Fresh {
+		require.NotEmpty(w.t, clone(s).Step(Event{Kind: TimedOut}), "waits without end: %s", told())
+	}
+	return actions
+}
+
+func names(path []stimulus) string {
+	out := make([]string, len(path))
+	for i, p := range path {
+		out[i] = p.name
+	}
+	return strings.Join(out, ", ")
+}
+
+func (w *walk) negative(t *protocol.Telegram, told func() string) {
+	for _, k := range protocol.Kinds() {
+		if t.Kind == k.Reply() && t.Kind != protocol.NoKind && t.Kind != protocol.CloseReply {
+			require.NotEqual(w.t, protocol.OK, w.cfg.Profile.Meaning(t.Text(protocol.Response)), "a positive answer: %s", told())
+		}
+	}
+}
+
+// endsWhenLost: a lost line ends the session as soon as what it held is recorded.
+func (w *walk) endsWhenLost(from way) {
+	s := clone(from.s)
+	s.Step(Event{Kind: Lost, Err: fault.New(CodeLost, "")})
+	for range 3 {
+		if s.Over() {
+			return
+		}
+		switch s.open {
+		case Save:
+			s.Step(Event{Kind: Saved})
+		case Finish:
+			s.Step(Event{Kind: Finished})
+		default:
+			require.Fail(w.t, "what is asked of a lost line?", names(from.path))
+		}
+	}
+	require.Fail(w.t, "goes on without a line", names(from.path))
+}
+
+func stimuli(p *protocol.Profile) []stimulus {
+	now := time.Date(2026, 6, 2, 10, 0, 0, 0, time.UTC)
+	var out []stimulus
+	add := func(name string, ev Event) {
+		out = append(out, stimulus{name, func() Event { e := ev; e.Now = now; return e }})
+	}
+	telegram := func(k protocol.Kind, response protocol.Reason, block, seq int64) *protocol.Telegram {
+		t := &protocol.Telegram{Kind: k}
+		t.SetText(protocol.Name, "F1")
+		t.SetText(protocol.Institution, "12345678")
+		if response != "" {
+			t.SetText(protocol.Response, p.Code(response))
+		}
+		t.SetNumber(protocol.Block, block)
+		t.SetNumber(protocol.Sequence, seq)
+		t.Set(protocol.Data, []byte("x"))
+		if d := p.Letters.Upload; d != nil {
+			t.Set(protocol.Direction, d)
+		}
+		return t
+	}
+	arrive := func(name string, t *protocol.Telegram) { add(t.Kind.String()+" "+name, Event{Kind: Arrived, Telegram: t}) }
+	for _, k := range protocol.Kinds() {
+		if !p.Has(k) { // the codec never gives such a one
+			continue
+		}
+		for _, r := range []protocol.Reason{"", protocol.OK, protocol.Complete, protocol.SystemFault, protocol.Nothing, protocol.BadFormat} {
+			arrive(string(r), telegram(k, r, 1, 1))
+		}
+		add("garbled "+k.String(), Event{Kind: Garbled, Telegram: telegram(k, "", 1, 1), Reason: protocol.BadLength,
+			Err: fault.New(protocol.CodeTooShort, "")})
+	}
+	for _, place := range [][2]int64{{1, 0}, {1, 2}, {2, 1}, {3, 1}, {0, 1}, {1, 999}, {9999, 100}} {
+		for _, k := range []protocol.Kind{protocol.DataTelegram, protocol.Resend, protocol.Check, protocol.CheckReply} {
+			arrive(fmt.Sprint(place), telegram(k, "", place[0], place[1]))
+		}
+	}
+	missing := telegram(protocol.CheckReply, protocol.OK, 1, 1)
+	missing.SetNumber(protocol.Missing, 1)
+	arrive("missing", missing)
+	download := telegram(protocol.Open, "", 0, 0)
+	download.Set(protocol.Direction, p.Letters.Download)
+	arrive("download", download)
+	add("start", Event{Kind: Started})
+	add("timer", Event{Kind: TimedOut})
+	add("lost", Event{Kind: Lost, Err: fault.New(CodeLost, "")})
+	add("broke", Event{Kind: Broke, Err: fault.New(CodeLost, "")})
+	add("broke drop", Event{Kind: Broke, Err: fault.New(CodeLost, ""), Drop: true})
+	for _, r := range []protocol.Reason{protocol.OK, protocol.Complete, protocol.SystemFault, protocol.Nothing, ""} {
+		add("judged "+string(r), Event{Kind: Judged, Reason: r})
+		add("counted "+string(r), Event{Kind: Counted, Reason: r, Count: 1, Total: 2})
+		add("accepted "+string(r), Event{Kind: Accepted, Reason: r})
+		add("verified "+string(r), Event{Kind: Verified, Reason: r})
+		add("answered "+string(r), Event{Kind: Answered, Reason: r})
+	}
+	f := File{Name: "F1", Size: 1, Declared: 1, Unit: 1, DataSize: 1, MessageSize: 3200}
+	two, empty, ended, wrong := f, f, f, f
+	two.Size, two.Declared = 150, 150
+	empty.Size, empty.Declared = 0, 0
+	ended.Ended = true
+	wrong.Name = "a name that no layout holds"
+	for name, f := range map[string]File{"one": f, "two": two, "empty": empty, "ended": ended, "wrong": wrong} {
+		add("send "+name, Event{Kind: Chosen, Order: Order{Kind: SendFile, File: f}})
+	}
+	slices.SortFunc(out, func(a, b stimulus) int { return strings.Compare(a.name, b.name) })
+	settle := f
+	settle.Settle = true
+	add("close-order", Event{Kind: Chosen})
+	if p.Has(protocol.Fetch) {
+		add("fetch-order", Event{Kind: Chosen, Order: Order{Kind: FetchFiles}})
+	}
+	if p.Has(protocol.Cancel) {
+		add("cancel-order", Event{Kind: Chosen, Order: Order{Kind: CancelFile}})
+	}
+	add("inquiry-order", Event{Kind: Chosen, Order: Order{Kind: AskAbout}})
+	add("inquiry-order settle", Event{Kind: Chosen, Order: Order{Kind: AskAbout, File: settle}})
+	add("loaded", Event{Kind: Loaded})
+	add("saved", Event{Kind: Saved})
+	add("marked", Event{Kind: Marked})
+	add("finished", Event{Kind: Finished})
+	return out
+}
+
+// A peer that sends nothing but nonsense is left, and the file is recorded.
+func TestMistakesAreBounded(t *testing.T) {
+	p, err := protocol.Load("cms")
+	require.NoError(t, err)
+	s := New(Config{Profile: p, Side: protocol.CentreSide})
+	w := &walk{t: t, do: stimuli(p)}
+	play := func(names ...string) (actions []Action) {
+		for _, name := range names {
+			i := slices.IndexFunc(w.do, func(st stimulus) bool { return st.name == name })
+			require.GreaterOrEqual(t, i, 0, name)
+			actions = s.Step(w.do[i].make())
+		}
+		return actions
+	}
+	play("start", "open ", "judged ok", "info ", "accepted ok")
+	require.Equal(t, Receiving, s.State())
+	n := 0
+	var last []Action
+	for last = play("data [9999 100]"); len(last) == 0 || last[len(last)-1].Do != Finish; last = play("data [9999 100]") {
+		n++
+		require.Less(t, n, 200)
+	}
+	require.Equal(t, maxMistakes, n)
+	require.Equal(t, CutBefore, last[len(last)-1].Outcome.Result)
+	last = play("finished")
+	require.Equal(t, HangUp, last[len(last)-1].Do)
+	require.Equal(t, CodeMistakes, fault.CodeOf(last[len(last)-1].Outcome.Err))
+	require.ErrorIs(t, last[len(last)-1].Outcome.Err, fault.New(CodeOutOfRange, ""))
+}
+
+// The same telegrams again and again are no mistake each, but they end too.
+func TestRepetitionIsBounded(t *testing.T) {
+	p, err := protocol.Load("cms")
+	require.NoError(t, err)
+	s := New(Config{Profile: p, Side: protocol.CentreSide})
+	w := &walk{t: t, do: stimuli(p)}
+	play := func(name string) []Action {
+		return s.Step(w.do[slices.IndexFunc(w.do, func(st stimulus) bool { return st.name == name })].make())
+	}
+	for _, name := range []string{"start", "open ", "judged ok", "info ", "accepted ok", "data "} {
+		play(name)
+	}
+	n := 0
+	for !s.open.question() {
+		play("data ")
+		n++
+		require.LessOrEqual(t, n, mostIdle*p.Files.PerBlock+1)
+	}
+	play("saved")
+	last := play("finished")
+	require.Equal(t, CodeNoProgress, fault.CodeOf(last[len(last)-1].Outcome.Err))
+}
+
+func handlerName(h handler) string {
+	name := runtime.FuncForPC(reflect.ValueOf(h).Pointer()).Name()
+	return name[strings.LastIndex(name, ".")+1:]
+}
+
+// page holds docs/protocol-machine.md against the tables.
+func page(t *testing.T, edges map[[2]State]map[string]bool) {
+	var b strings.Builder
+	b.WriteString("# What a session does, state by state\n\nThis page is made from the tables of `protocol/machine` by its test (`go test ./protocol/machine -update`).\n\n" +
+		"The file machines run inside `sending` and `receiving`. From every state a lost line ends the session, after what the file under way has come to is recorded.\n" +
+		"A telegram that stands in no row of its state is answered with the profile's format error if it wants an answer, and counted; more than " +
+		fmt.Sprint(maxMistakes) + " end the session.\nBefore the opening is accepted the first one does.\n\n" +
+		"## Ways between states\n\n```mermaid\nstateDiagram-v2\n")
+	for from := range numStates {
+		for to := range numStates {
+			if labels := edges[[2]State{from, to}]; labels != nil {
+				words := make([]string, 0, len(labels))
+				for l := range labels {
+					words = append(words, l)
+				}
+				slices.Sort(words)
+				fmt.Fprintf(&b, "    %s --> %s: %s\n", mermaid(from), mermaid(to), strings.Join(words, ", "))
+			}
+		}
+	}
+	b.WriteString("```\n\n## Telegrams\n\n| state | telegram | handler |\n|--|--|--|\n")
+	for st := range numStates {
+		for _, k := range protocol.Kinds() {
+			if h := onTelegram[st][k]; h != nil {
+				fmt.Fprintf(&b, "| %s | %s | `%s` |\n", st, k, handlerName(h))
+			}
+		}
+	}
+	b.WriteString("\n## Answers of our own side, and time\n\n| state | event | handler |\n|--|--|--|\n")
+	events := [numEvents]string{"started", "arrived", "garbled", "timed out", "lost", "judged", "chosen", "counted", "accepted",
+		"loaded", "saved", "marked", "verified", "finished", "answered", "broke"}
+	for st := range numStates {
+		for k, h := range onEvent[st] {
+			if h != nil {
+				fmt.Fprintf(&b, "| %s | %s | `%s` |\n", st, events[k], handlerName(h))
+			}
+		}
+	}
+	file := filepath.Join("..", "..", "docs", "protocol-machine.md")
+	if *update {
+		require.NoError(t, os.WriteFile(file, []byte(b.String()), 0o644))
+	}
+	want, err := os.ReadFile(file)
+	require.NoError(t, err)
+	require.Equal(t, string(want), b.String(), "the tables have changed: go test ./protocol/machine -update")
+}
+
+func mermaid(s State) string { return strings.ReplaceAll(s.String(), "-", "_") }
