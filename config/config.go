@@ -115,7 +115,7 @@ type Institution struct {
 	MessageSize Size              `yaml:"message_size"` // N; 0 = the profile's
 	Rounds      int               `yaml:"rounds"`       // missing rounds before a file fails
 	ResumeAge   time.Duration     `yaml:"resume_age"`   // an older partial file starts again
-	Options     map[string]string `yaml:"options"`      // of the profile, by name
+	Options     map[string]Secret `yaml:"options"`      // of the profile, by name; one is a password
 }
 
 // Credentials are a name and a password on the wire.

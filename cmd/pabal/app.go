@@ -3,8 +3,12 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
+	"os"
+	"time"
+
+	"pabal/internal/catalog"
+	"pabal/internal/fault"
 )
 
 // Exit codes. They are documented in docs/operations.md.
@@ -15,8 +19,8 @@ const (
 	exitInterrupted = 130 // stopped by a signal before it was done
 )
 
-// app is what every subcommand gets: the streams, the global flags, and a
-// place to leave what has to be closed.
+// app is what every subcommand gets: the streams, the global flags, the
+// sentences, and a place to leave what has to be closed.
 type app struct {
 	in  io.Reader
 	out io.Writer
@@ -26,7 +30,35 @@ type app struct {
 	json       bool   // --json: one JSON value per line, for programs
 	configPath string // --config
 
+	cat *catalog.Catalog
+	now func() time.Time
+	env func(string) (string, bool)
+
 	closers []func() error
+}
+
+func newApp(stdin io.Reader, stdout, stderr io.Writer) (*app, error) {
+	cat, err := catalog.Load()
+	if err != nil {
+		return nil, err
+	}
+	return &app{in: stdin, out: stdout, err: stderr, cat: cat, now: time.Now, env: os.LookupEnv}, nil
+}
+
+// language of what is printed. A language that does not exist is refused, in
+// the one that the environment asks for.
+func (a *app) language() catalog.Lang {
+	choice := a.lang
+	if choice != string(catalog.KO) && choice != string(catalog.EN) {
+		choice = ""
+	}
+	return catalog.LangFrom(choice, os.Getenv)
+}
+
+// text is a line of the interface. kv are names and values of its placeholders
+// in turn.
+func (a *app) text(code fault.Code, kv ...any) string {
+	return a.cat.Text(a.language(), code, fault.New(code, "", kv...).Args)
 }
 
 // onClose has f called when the command has ended. The last one registered is
@@ -57,13 +89,13 @@ func (a *app) finish(ctx context.Context, err error) int {
 	switch {
 	case err == nil:
 		return exitOK
-	case errors.As(err, &usage):
-		fmt.Fprintf(a.err, "pabal: %v\n", err)
-		return exitUsage
 	case errors.Is(err, context.Canceled) && ctx.Err() != nil:
 		return exitInterrupted
+	case errors.As(err, &usage):
+		a.report(err)
+		return exitUsage
 	default:
-		fmt.Fprintf(a.err, "pabal: %v\n", err)
+		a.report(err)
 		return exitFailed
 	}
 }

@@ -8,6 +8,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"os"
 )
@@ -26,14 +27,18 @@ func main() {
 // start it. The result is the exit code; only main exits. ctx ends when the
 // program is asked to stop, see withSignals.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	a := &app{in: stdin, out: stdout, err: stderr}
-	root := newRoot(a)
+	a, err := newApp(stdin, stdout, stderr)
+	if err != nil { // this build carries broken sentences; a test finds it
+		fmt.Fprintln(stderr, "pabal:", err)
+		return exitFailed
+	}
+	root := newRoot(a, args)
 	root.SetArgs(args)
 	root.SetIn(stdin)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 
-	err := root.ExecuteContext(ctx)
+	err = root.ExecuteContext(ctx)
 	// What a command opened is closed even when it failed, and a failure to
 	// close counts: it may be the last write of the program.
 	if cerr := a.close(); err == nil {

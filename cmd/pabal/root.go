@@ -1,40 +1,101 @@
 package main
 
 import (
-	"fmt"
+	"errors"
 	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"pabal/internal/fault"
 )
 
 // newRoot is the command line. A new subcommand is one line here and one file.
-func newRoot(a *app) *cobra.Command {
+func newRoot(a *app, args []string) *cobra.Command {
+	a.lang = languageFlag(args)
 	root := &cobra.Command{
 		Use:           "pabal",
-		Short:         "Carry batch files between a bank and its counterparties",
 		SilenceErrors: true, // finish prints them once
 		SilenceUsage:  true, // a failed transfer is not a reason to print the flags
 		Args:          noUnknownCommand,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SuggestionsMinimumDistance = 2
+	root.CompletionOptions.HiddenDefaultCmd = true
 	flags := root.PersistentFlags()
-	flags.StringVar(&a.lang, "lang", defaultLang(os.Getenv), "language of messages: ko or en (default from LANG)")
-	flags.BoolVar(&a.json, "json", false, "print JSON, for programs")
-	flags.StringVarP(&a.configPath, "config", "c", "", "configuration `file`")
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	flags.StringVar(&a.lang, "lang", defaultLang(os.Getenv), a.text("ui.flag.lang"))
+	flags.BoolVar(&a.json, "json", false, a.text("ui.flag.json"))
+	flags.StringVarP(&a.configPath, "config", "c", "pabal.yaml", a.text("ui.flag.config"))
+	flags.BoolP("help", "h", false, a.text("ui.flag.help"))
+	root.SetFlagErrorFunc(flagError)
 	root.PersistentPreRunE = func(*cobra.Command, []string) error {
 		if a.lang != "ko" && a.lang != "en" {
-			return usageError{fmt.Errorf("--lang %q: the languages are ko and en", a.lang)}
+			return usageError{fault.New(codeLanguage, a.lang)}
 		}
 		return nil
 	}
+	root.SetUsageTemplate(a.usageTemplate())
 
 	root.AddCommand(
+		newInit(a),
+		newCheck(a),
+		newRun(a),
+		newTransfer(a),
+		newSample(a),
+		newMigrate(a),
 		newVersion(a),
 	)
+	root.SetHelpCommand(&cobra.Command{Use: "no-help", Hidden: true})
+	a.describe(root, "pabal")
 	return root
+}
+
+// describe gives a command its texts in the user's language.
+func (a *app) describe(cmd *cobra.Command, name string) *cobra.Command {
+	cmd.DisableFlagsInUseLine = true
+	cmd.Short = a.text(fault.Code("ui.short." + name))
+	cmd.Long = strings.TrimRight(a.text(fault.Code("ui.long."+name)), "\n")
+	return cmd
+}
+
+// usageTemplate is cobra's, shorter and in the user's language.
+func (a *app) usageTemplate() string {
+	return a.text("ui.usage.heading") + `{{if .Runnable}}
+  {{.UseLine}}{{end}}{{if .HasAvailableSubCommands}}
+  {{.CommandPath}} COMMAND
+
+` + a.text("ui.usage.commands") + `{{range .Commands}}{{if .IsAvailableCommand}}
+  {{rpad .Name .NamePadding}} {{.Short}}{{end}}{{end}}{{end}}{{if .HasAvailableLocalFlags}}
+
+` + a.text("ui.usage.flags") + `
+{{.LocalFlags.FlagUsages | trimTrailingWhitespaces}}{{end}}{{if .HasAvailableInheritedFlags}}
+
+` + a.text("ui.usage.global") + `
+{{.InheritedFlags.FlagUsages | trimTrailingWhitespaces}}{{end}}{{if .HasAvailableSubCommands}}
+
+` + a.text("ui.usage.more") + `{{end}}
+`
+}
+
+// flagError says in our words what the flag library found.
+func flagError(_ *cobra.Command, err error) error {
+	var missing *pflag.ValueRequiredError
+	var unknown *pflag.NotExistError
+	var invalid *pflag.InvalidValueError
+	switch {
+	case errors.As(err, &unknown):
+		name := "--" + unknown.GetSpecifiedName()
+		if unknown.GetSpecifiedShortnames() != "" {
+			name = "-" + unknown.GetSpecifiedName()
+		}
+		return usageError{fault.New(codeUnknownFlag, name)}
+	case errors.As(err, &missing):
+		return usageError{fault.New(codeFlagNeedsValue, "--"+missing.GetFlag().Name)}
+	case errors.As(err, &invalid):
+		return usageError{fault.New(codeFlagValue, "--"+invalid.GetFlag().Name, "value", invalid.GetValue())}
+	}
+	return usageError{fault.New(codeLine, err.Error())}
 }
 
 // noUnknownCommand refuses words that are not a subcommand, with the ones that
@@ -43,18 +104,24 @@ func noUnknownCommand(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
-	msg := fmt.Sprintf("there is no command %q", args[0])
 	if s := cmd.SuggestionsFor(args[0]); len(s) > 0 {
-		msg += "; did you mean " + strings.Join(s, " or ") + "?"
+		return usageError{fault.New(codeUnknownCommandNear, args[0], "near", strings.Join(s, ", "), "command", cmd.CommandPath())}
 	}
-	return usageError{fmt.Errorf("%s (pabal --help lists them)", msg)}
+	return usageError{fault.New(codeUnknownCommand, args[0], "command", cmd.CommandPath())}
+}
+
+// group is a command that only has subcommands.
+func group(cmd *cobra.Command) *cobra.Command {
+	cmd.Args = noUnknownCommand
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+	return cmd
 }
 
 // usage makes what an argument check of cobra refuses a usage error.
 func usage(check cobra.PositionalArgs) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if err := check(cmd, args); err != nil {
-			return usageError{err}
+			return usageError{fault.New(codeArguments, strings.Join(args, " "), "usage", cmd.UseLine())}
 		}
 		return nil
 	}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"runtime"
 
@@ -9,13 +8,12 @@ import (
 )
 
 func newVersion(a *app) *cobra.Command {
-	return &cobra.Command{
-		Use:   "version",
-		Short: "Print the version of this binary",
-		Args:  usage(cobra.NoArgs),
+	cmd := &cobra.Command{
+		Use:  "version",
+		Args: usage(cobra.NoArgs),
 		RunE: func(*cobra.Command, []string) error {
 			if a.json {
-				return json.NewEncoder(a.out).Encode(map[string]string{
+				return a.writeJSON(a.out, map[string]string{
 					"version": version,
 					"go":      runtime.Version(),
 					"os":      runtime.GOOS,
@@ -26,4 +24,5 @@ func newVersion(a *app) *cobra.Command {
 			return err
 		},
 	}
+	return a.describe(cmd, "version")
 }

@@ -1,0 +1,73 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"pabal/internal/fault"
+)
+
+func newCheck(a *app) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:  "check",
+		Args: usage(cobra.NoArgs),
+		RunE: func(*cobra.Command, []string) error { return a.check() },
+	}
+	return a.describe(cmd, "check")
+}
+
+// check finds all that keeps the configuration from running on this host: the
+// file itself, what the packages say of it, and the directories.
+func (a *app) check() error {
+	s, err := a.site()
+	if err != nil {
+		return err
+	}
+	if err := s.cfg.Report(s.checkDirectories()); err != nil {
+		return err
+	}
+	c := s.cfg
+	if a.json {
+		return a.writeJSON(a.out, map[string]any{
+			"good": true, "environment": c.Environment, "host": c.Host,
+			"instances": len(c.Instances), "institutions": len(c.Institutions), "jobs": len(c.Jobs), "files": len(c.Files),
+			"database": c.Database.URL,
+			"directories": map[string]string{
+				"scan": c.System.Scan, "work": c.System.Work, "receive": c.System.Receive, "result": c.System.Result,
+			},
+		})
+	}
+	fmt.Fprintln(a.out, a.text("ui.check.good", "file", a.configPath))
+	rows := [][]string{
+		{a.text("ui.check.environment"), c.Environment + ", " + c.Host},
+		{a.text("ui.check.database"), c.Database.URL},
+	}
+	for _, in := range s.instances {
+		line := in.ID
+		for _, l := range in.Listen {
+			line += a.text("ui.check.listens", "address", l.Address, "profile", l.Profile.Name)
+		}
+		rows = append(rows, []string{a.text("ui.check.instance"), line})
+	}
+	for _, in := range c.Institutions {
+		way := a.text("ui.check.called")
+		if in.Connect != "" {
+			way = a.text("ui.check.calls", "address", in.Connect)
+		}
+		rows = append(rows, []string{a.text("ui.check.institution"), fmt.Sprintf("%s %s, %s, %s", in.Code, in.Name, in.Profile, way)})
+	}
+	for _, f := range c.Files {
+		rows = append(rows, []string{a.text("ui.check.file"), fmt.Sprintf("%s %s, %s.%s, %s", f.ID, f.Name, f.Institution, f.Job,
+			a.text(fault.Code("ui.direction."+f.Direction)))})
+	}
+	for _, d := range [][2]string{
+		{"SCAN_DIRECTORY_NAME", c.System.Scan}, {"WORK_DIRECTORY_NAME", c.System.Work},
+		{"RECEIVE_DIRECTORY_NAME", c.System.Receive}, {"RESULT_DIRECTORY_NAME", c.System.Result},
+	} {
+		if d[1] != "" {
+			rows = append(rows, []string{a.text("ui.check.directory"), d[0] + " " + d[1]})
+		}
+	}
+	return writeTable(a.out, "  ", nil, rows)
+}

@@ -1,0 +1,37 @@
+package main
+
+import "pabal/internal/fault"
+
+// The command line.
+const (
+	codeUnknownCommand     fault.Code = "command.unknown_command"
+	codeUnknownCommandNear fault.Code = "command.unknown_command_near"
+	codeUnknownFlag        fault.Code = "command.unknown_flag"
+	codeFlagNeedsValue     fault.Code = "command.flag_needs_value"
+	codeFlagValue          fault.Code = "command.flag_value"
+	codeFlagMissing        fault.Code = "command.flag_missing"
+	codeFlagsExclude       fault.Code = "command.flags_exclude"
+	codeArguments          fault.Code = "command.arguments"
+	codeLine               fault.Code = "command.line"
+	codeLanguage           fault.Code = "command.language"
+	codeUnknownInstance    fault.Code = "command.unknown_instance"
+	codeUnknownWord        fault.Code = "command.unknown_word"
+)
+
+// What a configuration asks for and this program cannot do.
+const (
+	codePostgresLater    fault.Code = "command.postgres_later"
+	codeUnknownOption    fault.Code = "command.unknown_option"
+	codeBadOption        fault.Code = "command.bad_option"
+	codeLinesWithoutEnd  fault.Code = "command.lines_without_end"
+	codeProfileTwice     fault.Code = "command.profile_twice"
+	codeProfileDirectory fault.Code = "command.profile_directory"
+	codeProduction       fault.Code = "command.production"
+)
+
+// Files that a command writes or reads.
+const (
+	codeExists      fault.Code = "command.exists"
+	codeCannotWrite fault.Code = "command.cannot_write"
+	codeNoScan      fault.Code = "command.no_registration"
+)

@@ -1,0 +1,53 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"pabal/store"
+)
+
+func newMigrate(a *app) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:  "migrate",
+		Args: usage(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.migrate(cmd.Context()) },
+	}
+	return a.describe(cmd, "migrate")
+}
+
+// migrate brings the database to this program's schema without starting the
+// server. The server does the same at its start.
+func (a *app) migrate(ctx context.Context) error {
+	s, err := a.site()
+	if err != nil {
+		return err
+	}
+	st, err := store.Open(ctx, store.Options{URL: s.cfg.Database.URL, Server: true})
+	if err != nil {
+		return err
+	}
+	a.onClose(st.Close)
+	from, _, err := st.SchemaVersions(ctx)
+	if err != nil {
+		return err
+	}
+	if err := st.Migrate(ctx); err != nil {
+		return err
+	}
+	to, _, err := st.SchemaVersions(ctx)
+	if err != nil {
+		return err
+	}
+	if a.json {
+		return a.writeJSON(a.out, map[string]any{"database": s.cfg.Database.URL, "from": from, "to": to})
+	}
+	line := a.text("ui.migrate.done", "database", s.cfg.Database.URL, "from", from, "to", to)
+	if from == to {
+		line = a.text("ui.migrate.nothing", "database", s.cfg.Database.URL, "to", to)
+	}
+	_, err = fmt.Fprintln(a.out, line)
+	return err
+}

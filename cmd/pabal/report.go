@@ -1,0 +1,133 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"pabal/config"
+	"pabal/internal/fault"
+)
+
+// failure is an error for programs (--json).
+type failure struct {
+	Code     string        `json:"code"`
+	Sentence string        `json:"sentence"`
+	Next     string        `json:"next,omitempty"`
+	Subject  string        `json:"subject,omitempty"`
+	Args     fault.Args    `json:"args,omitempty"`
+	Cause    string        `json:"cause,omitempty"`
+	Problems []problemLine `json:"problems,omitempty"`
+}
+
+// problemLine is one mistake of a configuration.
+type problemLine struct {
+	File     string `json:"file"`
+	Line     int    `json:"line"`
+	Column   int    `json:"column"`
+	Path     string `json:"path,omitempty"`
+	Code     string `json:"code"`
+	Sentence string `json:"sentence"`
+	Next     string `json:"next,omitempty"`
+}
+
+// report writes an error to the error stream: what is wrong, what to do next,
+// and the code to search for. With --json it is one object.
+func (a *app) report(err error) {
+	var problems config.Problems
+	configured := errors.As(err, &problems)
+	if a.json {
+		f := a.failure(err)
+		if configured {
+			f = a.badConfiguration(problems)
+		}
+		_ = a.writeJSON(a.err, struct {
+			Error failure `json:"error"`
+		}{f})
+		return
+	}
+	if configured {
+		for _, p := range a.badConfiguration(problems).Problems {
+			at := fmt.Sprintf("%s:%d:%d: ", p.File, p.Line, p.Column)
+			if p.Path != "" {
+				at += p.Path + ": "
+			}
+			fmt.Fprintf(a.err, "%s%s [%s]\n", at, p.Sentence, p.Code)
+			a.next(p.Next)
+		}
+		fmt.Fprintln(a.err, "pabal: "+a.text("ui.problems", "count", len(problems)))
+		return
+	}
+	f := a.failure(err)
+	fmt.Fprintf(a.err, "pabal: %s [%s]\n", f.Sentence, f.Code)
+	if f.Cause != "" {
+		fmt.Fprintln(a.err, a.text("ui.cause", "cause", f.Cause))
+	}
+	a.next(f.Next)
+}
+
+func (a *app) next(next string) {
+	if next != "" {
+		fmt.Fprintln(a.err, a.text("ui.next", "next", next))
+	}
+}
+
+func (a *app) failure(err error) failure {
+	f := failure{Code: "internal"}
+	f.Sentence, f.Next = a.cat.Sentence(a.language(), err)
+	if e := fault.As(err); e != nil {
+		f.Code, f.Subject, f.Args = string(e.Code), e.Subject, e.Args
+		f.Cause = cause(e)
+	}
+	return f
+}
+
+// cause is what the operating system said, for example "address already in
+// use". What is itself a fault has been said by its sentence.
+func cause(e *fault.Error) string {
+	if e.Err == nil || fault.As(e.Err) != nil {
+		return ""
+	}
+	text := strings.TrimSpace(e.Err.Error())
+	for _, v := range e.Args {
+		if v == text {
+			return ""
+		}
+	}
+	return text
+}
+
+func (a *app) badConfiguration(problems config.Problems) failure {
+	f := failure{Code: "config", Sentence: a.text("ui.problems", "count", len(problems))}
+	for _, p := range problems {
+		sentence, next := a.cat.Sentence(a.language(), p.Err)
+		f.Problems = append(f.Problems, problemLine{
+			File: p.File, Line: p.Line, Column: p.Column, Path: p.Path,
+			Code: string(p.Err.Code), Sentence: sentence, Next: next,
+		})
+	}
+	return f
+}
+
+// writeJSON writes one object on one line.
+func (a *app) writeJSON(w interface{ Write([]byte) (int, error) }, v any) error {
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	return e.Encode(v)
+}
+
+// explain is an error for files that people find without the program: code,
+// sentence and next step in both languages.
+func explain(cat sentences) func(error) string {
+	return func(err error) string {
+		var b strings.Builder
+		if code := fault.CodeOf(err); code != "" {
+			fmt.Fprintf(&b, "[%s]\n", code)
+		}
+		for _, lang := range bothLanguages() {
+			b.WriteString("\n" + cat.Explain(lang, err) + "\n")
+		}
+		return b.String()
+	}
+}

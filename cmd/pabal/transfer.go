@@ -1,0 +1,205 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"pabal/control"
+	"pabal/internal/fault"
+	"pabal/store"
+	"pabal/transfer"
+)
+
+func newTransfer(a *app) *cobra.Command {
+	cmd := group(a.describe(&cobra.Command{Use: "transfer"}, "transfer"))
+	cmd.AddCommand(
+		newTransferList(a),
+		newTransferShow(a),
+		newTransferOrder(a, control.Hold),
+		newTransferOrder(a, control.Release),
+		newTransferOrder(a, control.Resend),
+		newTransferOrder(a, control.Cancel),
+	)
+	return cmd
+}
+
+// listLimit is how many lines a list has unless more are asked for: a screen
+// or two.
+const listLimit = 50
+
+type listFlags struct {
+	status      []string
+	institution string
+	direction   string
+	file        string
+	since       string
+	all         bool
+	limit       int
+}
+
+func newTransferList(a *app) *cobra.Command {
+	var f listFlags
+	cmd := &cobra.Command{
+		Use:     "list",
+		Aliases: []string{"ls"},
+		Args:    usage(cobra.NoArgs),
+		RunE:    func(cmd *cobra.Command, _ []string) error { return a.transferList(cmd.Context(), f) },
+	}
+	flags := cmd.Flags()
+	flags.StringSliceVar(&f.status, "status", nil, a.text("ui.flag.status"))
+	flags.StringVar(&f.institution, "institution", "", a.text("ui.flag.institution"))
+	flags.StringVar(&f.direction, "direction", "", a.text("ui.flag.direction"))
+	flags.StringVar(&f.file, "file", "", a.text("ui.flag.file"))
+	flags.StringVar(&f.since, "since", "", a.text("ui.flag.since"))
+	flags.BoolVar(&f.all, "all", false, a.text("ui.flag.all"))
+	flags.IntVar(&f.limit, "limit", listLimit, a.text("ui.flag.limit"))
+	return a.describe(cmd, "transfer_list")
+}
+
+func (a *app) transferList(ctx context.Context, f listFlags) error {
+	filter := store.Filter{Institution: f.institution, FileID: f.file, NewestFirst: true}
+	for _, word := range f.status {
+		st, err := a.status(word)
+		if err != nil {
+			return err
+		}
+		filter.Statuses = append(filter.Statuses, st)
+	}
+	switch f.direction {
+	case "", string(transfer.Send), string(transfer.Receive):
+		filter.Direction = transfer.Direction(f.direction)
+	default:
+		return usageError{fault.New(codeUnknownWord, f.direction, "flag", "--direction", "known", "send, receive")}
+	}
+	if f.limit < 0 {
+		return usageError{fault.New(codeFlagValue, "--limit", "value", f.limit)}
+	}
+	c, cfg, err := a.control(ctx, true)
+	if err != nil {
+		return err
+	}
+	zone := cfg.Location()
+	if f.since != "" {
+		if filter.Since, err = since(f.since, a.now().In(zone)); err != nil {
+			return err
+		}
+	}
+	if !f.all {
+		filter.Limit = f.limit + 1 // one more tells whether there are more
+	}
+	list, err := c.List(ctx, filter)
+	if err != nil {
+		return err
+	}
+	more := !f.all && len(list) > f.limit
+	if more {
+		list = list[:f.limit]
+	}
+	if a.json {
+		for _, t := range list {
+			if err := a.writeJSON(a.out, t); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	return a.printList(list, more, zone)
+}
+
+func (a *app) printList(list []*control.Transfer, more bool, zone *time.Location) error {
+	if len(list) == 0 {
+		_, err := fmt.Fprintln(a.out, a.text("ui.list.none"))
+		return err
+	}
+	head := make([]string, 0, 9)
+	for _, name := range []string{"id", "time", "direction", "institution", "name", "size", "blocks", "status", "remark"} {
+		head = append(head, a.text(fault.Code("ui.column."+name)))
+	}
+	rows := make([][]string, len(list))
+	today := a.now().In(zone)
+	for n, t := range list {
+		rows[n] = []string{
+			t.ID, clock(t.Created.In(zone), today), a.cat.Direction(a.language(), t.Direction), t.Institution,
+			shownName(t), bytesText(size(t)), count(t.Blocks), t.StatusText, a.remark(t, zone, today),
+		}
+	}
+	if err := writeTable(a.out, "", head, rows); err != nil {
+		return err
+	}
+	if more {
+		_, err := fmt.Fprintln(a.out, a.text("ui.list.more", "count", len(list)))
+		return err
+	}
+	return nil
+}
+
+// remark is why a transfer stands where it stands, in a few words.
+func (a *app) remark(t *control.Transfer, zone *time.Location, today time.Time) string {
+	var parts []string
+	if t.Error != nil {
+		parts = append(parts, "["+t.Error.Code+"]")
+	}
+	if t.Status == string(transfer.Waiting) && t.NextTry != nil {
+		parts = append(parts, a.text("ui.remark.next_try", "at", clock(t.NextTry.In(zone), today)))
+	}
+	if t.Resent > 0 {
+		parts = append(parts, a.text("ui.remark.resent", "count", t.Resent))
+	}
+	if t.Missed > 0 {
+		parts = append(parts, a.text("ui.remark.missed", "count", t.Missed))
+	}
+	return strings.Join(parts, " ")
+}
+
+// shownName is what people know a file by: what they dropped, or what the
+// peer called it.
+func shownName(t *control.Transfer) string {
+	if t.Name != "" {
+		return t.Name
+	}
+	return t.WireName
+}
+
+func size(t *control.Transfer) int64 {
+	if t.FileSize > 0 {
+		return t.FileSize
+	}
+	return t.WireSize
+}
+
+func (a *app) status(word string) (transfer.Status, error) {
+	var known []string
+	for _, s := range transfer.Statuses() {
+		if string(s) == word || a.cat.Status(a.language(), string(s)) == word {
+			return s, nil
+		}
+		known = append(known, string(s))
+	}
+	return "", usageError{fault.New(codeUnknownWord, word, "flag", "--status", "known", strings.Join(known, ", "))}
+}
+
+// since reads a point in time: a duration back from now (2h), a date, or a
+// date and time, in the business zone.
+func since(text string, now time.Time) (time.Time, error) {
+	if text == "today" {
+		y, m, d := now.Date()
+		return time.Date(y, m, d, 0, 0, 0, 0, now.Location()), nil
+	}
+	if d, err := time.ParseDuration(text); err == nil && d >= 0 {
+		return now.Add(-d), nil
+	}
+	for _, layout := range []string{"2006-01-02", "20060102", "2006-01-02 15:04", "2006-01-02T15:04", "2006-01-02 15:04:05", time.RFC3339} {
+		if at, err := time.ParseInLocation(layout, text, now.Location()); err == nil {
+			return at, nil
+		}
+	}
+	if at, err := time.ParseInLocation("15:04", text, now.Location()); err == nil {
+		y, m, d := now.Date()
+		return time.Date(y, m, d, at.Hour(), at.Minute(), 0, 0, now.Location()), nil
+	}
+	return time.Time{}, usageError{fault.New(codeFlagValue, "--since", "value", text)}
+}

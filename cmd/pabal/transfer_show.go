@@ -1,0 +1,306 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"pabal/control"
+	"pabal/internal/fault"
+)
+
+type showFlags struct {
+	records string
+	blocks  bool
+}
+
+func newTransferShow(a *app) *cobra.Command {
+	var f showFlags
+	cmd := &cobra.Command{
+		Use:  "show ID",
+		Args: usage(cobra.ExactArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error { return a.transferShow(cmd.Context(), args[0], f) },
+	}
+	cmd.Flags().StringVar(&f.records, "records", "", a.text("ui.flag.records"))
+	cmd.Flags().BoolVar(&f.blocks, "blocks", false, a.text("ui.flag.blocks"))
+	return a.describe(cmd, "transfer_show")
+}
+
+func (a *app) transferShow(ctx context.Context, id string, f showFlags) error {
+	var from, to int64
+	if f.records != "" {
+		var err error
+		if from, to, err = recordRange(f.records); err != nil {
+			return err
+		}
+	}
+	c, cfg, err := a.control(ctx, true)
+	if err != nil {
+		return err
+	}
+	d, err := c.Show(ctx, id)
+	if err != nil {
+		return err
+	}
+	var records []control.Record
+	if to > 0 {
+		if records, err = c.Records(ctx, d.ID, from, to); err != nil {
+			return err
+		}
+	}
+	if a.json {
+		return a.writeJSON(a.out, struct {
+			*control.Detail
+			Records []control.Record `json:"record_texts,omitempty"`
+		}{d, records})
+	}
+	p := &page{app: a, w: a.out, zone: cfg.Location()}
+	p.facts(d)
+	p.failure(d.Error)
+	p.blockMap(d, f.blocks)
+	p.history(d)
+	p.records(records)
+	return p.err
+}
+
+// recordRange reads 1..20, or one number.
+func recordRange(text string) (from, to int64, err error) {
+	first, last, several := strings.Cut(text, "..")
+	if !several {
+		last = first
+	}
+	from, err1 := strconv.ParseInt(first, 10, 64)
+	to, err2 := strconv.ParseInt(last, 10, 64)
+	if err1 != nil || err2 != nil || from < 1 || to < from {
+		return 0, 0, usageError{fault.New(codeFlagValue, "--records", "value", text)}
+	}
+	return from, to, nil
+}
+
+// page is what show prints. The first error of writing stays.
+type page struct {
+	*app
+	w    io.Writer
+	zone *time.Location
+	err  error
+}
+
+func (p *page) line(format string, args ...any) {
+	if p.err == nil {
+		_, p.err = fmt.Fprintf(p.w, format+"\n", args...)
+	}
+}
+
+func (p *page) table(rows [][]string) {
+	if p.err == nil {
+		p.err = writeTable(p.w, "  ", nil, rows)
+	}
+}
+
+func (p *page) time(t *time.Time) string {
+	if t == nil {
+		return ""
+	}
+	return t.In(p.zone).Format(time.DateTime)
+}
+
+func (p *page) facts(d *control.Detail) {
+	p.line("%s  %s, %s", shownName(&d.Transfer), p.cat.Direction(p.language(), d.Direction), d.StatusText)
+	var rows [][]string
+	row := func(label fault.Code, value string) {
+		if value != "" {
+			rows = append(rows, []string{p.text(label), value})
+		}
+	}
+	number := func(label fault.Code, n int64) {
+		if n > 0 {
+			row(label, count(n))
+		}
+	}
+	row("ui.show.id", d.ID)
+	row("ui.show.institution", d.Institution)
+	row("ui.show.job", d.Job)
+	row("ui.show.file_id", d.FileID)
+	row("ui.show.wire_name", d.WireName)
+	row("ui.show.base_date", d.BaseDate)
+	row("ui.show.serial", d.Serial)
+	row("ui.show.file_size", p.text("ui.show.bytes", "bytes", count(d.FileSize)))
+	row("ui.show.wire_size", p.text("ui.show.bytes", "bytes", count(d.WireSize)))
+	number("ui.show.records", d.Records)
+	number("ui.show.sequences", d.Sequences)
+	if d.Blocks > 0 {
+		row("ui.show.blocks", p.text("ui.show.shape", "blocks", count(d.Blocks), "per_block", d.PerBlock, "data_size", d.DataSize))
+	}
+	number("ui.show.resent", d.Resent)
+	number("ui.show.missed", d.Missed)
+	number("ui.show.tries", int64(d.Tries))
+	row("ui.show.created", p.time(&d.Created))
+	row("ui.show.started", p.time(d.Started))
+	row("ui.show.next_try", p.time(d.NextTry))
+	row("ui.show.ended", p.time(d.Ended))
+	row("ui.show.response", d.Response)
+	row("ui.show.proofs", string(d.Proofs))
+	row("ui.show.place", d.Place)
+	row("ui.show.work_path", d.WorkPath)
+	row("ui.show.backup_path", d.BackupPath)
+	row("ui.show.final_path", d.FinalPath)
+	row("ui.show.file_sha256", d.FileDigest)
+	row("ui.show.released", p.time(d.Released))
+	p.table(rows)
+}
+
+func (p *page) failure(f *control.Failure) {
+	if f == nil {
+		return
+	}
+	p.line("")
+	p.line("%s [%s]", f.Sentence, f.Code)
+	if f.Next != "" {
+		p.line("%s", p.text("ui.next", "next", f.Next))
+	}
+}
+
+// mapWidth is how many blocks stand in a line of the map, mapLines how many
+// lines there are without --blocks, and mapList how many blocks are listed.
+const (
+	mapWidth = 50
+	mapLines = 8
+	mapList  = 10
+)
+
+// blockMap draws one sign for each block and names the missing sequences.
+func (p *page) blockMap(d *control.Detail, all bool) {
+	if len(d.Map) == 0 {
+		return
+	}
+	p.line("")
+	p.line("%s", p.text("ui.show.map"))
+	lines, hidden := 0, 0
+	for from := 0; from < len(d.Map); from += mapWidth {
+		if lines++; lines > mapLines && !all {
+			hidden = len(d.Map) - from
+			break
+		}
+		var b strings.Builder
+		for n, block := range d.Map[from:min(from+mapWidth, len(d.Map))] {
+			if n > 0 && n%10 == 0 {
+				b.WriteByte(' ')
+			}
+			b.WriteString(sign(block.State))
+		}
+		p.line("  %6d  %s", d.Map[from].Number, b.String())
+	}
+	listed := 0
+	for _, b := range d.Map {
+		if len(b.Missing) == 0 && !all {
+			continue
+		}
+		if listed++; listed > mapList && !all {
+			p.line("  …")
+			break
+		}
+		text := p.text("ui.show.block", "block", b.Number, "held", b.Held, "sequences", b.Sequences, "bytes", count(b.Bytes))
+		if len(b.Missing) > 0 {
+			text += p.text("ui.show.missing", "numbers", ranges(b.Missing))
+		}
+		p.line("  %s", text)
+	}
+	if hidden > 0 {
+		p.line("  %s", p.text("ui.show.hidden", "count", hidden))
+	}
+}
+
+func sign(state string) string {
+	switch state {
+	case control.BlockWhole:
+		return "#"
+	case control.BlockPart:
+		return "+"
+	}
+	return "."
+}
+
+// ranges writes missing numbers with three digits, as operators and documents
+// do, runs of them as from-to.
+func ranges(numbers []int) string {
+	var parts []string
+	for n := 0; n < len(numbers); {
+		end := n
+		for end+1 < len(numbers) && numbers[end+1] == numbers[end]+1 {
+			end++
+		}
+		text := fmt.Sprintf("%03d", numbers[n])
+		if end > n {
+			text += fmt.Sprintf("-%03d", numbers[end])
+		}
+		parts = append(parts, text)
+		n = end + 1
+	}
+	return strings.Join(parts, ", ")
+}
+
+func (p *page) history(d *control.Detail) {
+	p.line("")
+	p.line("%s", p.text("ui.show.history"))
+	rows := make([][]string, 0, len(d.History))
+	for _, e := range d.History {
+		rows = append(rows, []string{e.At.In(p.zone).Format("01-02 15:04:05.000"), p.happened(e), p.because(e)})
+	}
+	p.table(rows)
+}
+
+// happened names an event or an order.
+func (p *page) happened(e control.Entry) string {
+	if e.Kind == "status" {
+		return p.cat.Status(p.language(), e.To)
+	}
+	for _, known := range []string{
+		control.Hold, control.Release, control.Resend, control.Cancel,
+		"take_over", "backup", "release", "error_file", "round", "refused",
+	} {
+		if e.Kind != known {
+			continue
+		}
+		area := "ui.event."
+		if e.Order() {
+			area = "ui.order."
+		}
+		text := p.text(fault.Code(area + known))
+		if e.Order() && e.To != "" {
+			text += " → " + p.cat.Status(p.language(), e.To)
+		}
+		return text
+	}
+	return e.Kind
+}
+
+// because is who and why of an order, the failure or the details of an event.
+func (p *page) because(e control.Entry) string {
+	switch {
+	case e.Order():
+		text := e.Who + "@" + e.Host
+		if e.Reason != "" {
+			text += ": " + e.Reason
+		}
+		return text
+	case e.Error != nil:
+		return e.Error.Sentence + " [" + e.Error.Code + "]"
+	}
+	return string(e.Detail)
+}
+
+func (p *page) records(records []control.Record) {
+	if len(records) == 0 {
+		return
+	}
+	p.line("")
+	p.line("%s", p.text("ui.show.masked"))
+	for _, r := range records {
+		p.line("  %8d  %s", r.Number, r.Text)
+	}
+}

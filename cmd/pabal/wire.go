@@ -1,0 +1,370 @@
+package main
+
+import (
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"pabal/config"
+	"pabal/filemgr"
+	"pabal/instance"
+	"pabal/internal/fault"
+	"pabal/naming"
+	"pabal/protocol"
+	"pabal/transfer"
+)
+
+// site is a configuration put into the options of the packages that run it.
+type site struct {
+	cfg       *config.Config
+	dirs      filemgr.Dirs
+	instances []instance.Options // in the order of the file
+}
+
+// site reads the configuration and proves that the packages can work with it.
+// The error is config.Problems, every mistake with its line.
+func (a *app) site() (*site, error) {
+	cfg, err := config.Load(a.configPath, a.env)
+	if err != nil {
+		return nil, err
+	}
+	s, problems := wire(cfg)
+	if err := cfg.Report(problems); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// wire turns the configuration into options. Problems have the paths of the
+// file.
+func wire(cfg *config.Config) (*site, []fault.Problem) {
+	w := &wiring{cfg: cfg}
+	if strings.HasPrefix(cfg.Database.URL, "postgres") {
+		w.bad("database.url", fault.New(codePostgresLater, "postgres"))
+	}
+	w.loadProfiles()
+	all := instance.Options{Zone: cfg.Location()}
+	for n := range cfg.Institutions {
+		all.Institutions = append(all.Institutions, w.institution(n))
+	}
+	for n := range cfg.Files {
+		all.Files = append(all.Files, w.file(n))
+	}
+	for _, p := range all.Validate() {
+		p.Path = w.pathOf(p.Path)
+		w.problems = append(w.problems, p)
+	}
+	s := &site{cfg: cfg, dirs: filemgr.Dirs{Scan: cfg.System.Scan, Work: cfg.System.Work, Receive: cfg.System.Receive}}
+	for n := range cfg.Instances {
+		s.instances = append(s.instances, w.instance(n, all, s.dirs))
+	}
+	return s, w.problems
+}
+
+type wiring struct {
+	cfg      *config.Config
+	profiles map[string]*protocol.Profile
+	problems []fault.Problem
+}
+
+func (w *wiring) bad(path string, e *fault.Error) {
+	w.problems = append(w.problems, fault.Problem{Path: path, Err: e})
+}
+
+// loadProfiles reads those that come with the program and the site's own. A
+// site's own does not take the name of another: what runs must be plain.
+func (w *wiring) loadProfiles() {
+	w.profiles = map[string]*protocol.Profile{}
+	const at = "profiles.directory"
+	for _, name := range protocol.Embedded() {
+		p, err := protocol.Load(name)
+		if err != nil {
+			w.all(at, err)
+			continue
+		}
+		w.profiles[p.Name] = p
+	}
+	dir := w.cfg.Profiles.Directory
+	if dir == "" {
+		return
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		w.bad(at, fault.New(codeProfileDirectory, dir).Because(err))
+	}
+	for _, e := range entries {
+		if e.IsDir() || filemgr.Ignored(e.Name()) || filepath.Ext(e.Name()) != ".yaml" {
+			continue
+		}
+		path := filepath.Join(dir, e.Name())
+		text, err := os.ReadFile(path)
+		if err != nil {
+			w.bad(at, fault.New(codeProfileDirectory, path).Because(err))
+			continue
+		}
+		p, err := protocol.Parse(path, text)
+		switch {
+		case err != nil:
+			w.all(at, err)
+		case w.profiles[p.Name] != nil:
+			w.bad(at, fault.New(codeProfileTwice, path, "profile", p.Name))
+		default:
+			w.profiles[p.Name] = p
+		}
+	}
+}
+
+// all notes every fault that err joins.
+func (w *wiring) all(path string, err error) {
+	if many, ok := err.(interface{ Unwrap() []error }); ok {
+		for _, one := range many.Unwrap() {
+			w.all(path, one)
+		}
+		return
+	}
+	if e := fault.As(err); e != nil {
+		w.bad(path, e)
+		return
+	}
+	w.bad(path, fault.New(codeProfileDirectory, path).Because(err))
+}
+
+func (w *wiring) profile(path, name string) *protocol.Profile {
+	p := w.profiles[name]
+	if p == nil {
+		known := strings.Join(slices.Sorted(maps.Keys(w.profiles)), ", ")
+		w.bad(path, fault.New(protocol.CodeProfileUnknown, name, "known", known))
+	}
+	return p
+}
+
+// instance is one running identity. Every instance knows all institutions and
+// files, because whoever cuts a file into blocks must know its form; it calls
+// only its own institutions.
+func (w *wiring) instance(n int, all instance.Options, dirs filemgr.Dirs) instance.Options {
+	in := &w.cfg.Instances[n]
+	o := all
+	o.ID, o.Place, o.PID = in.ID, w.cfg.Host, os.Getpid()
+	o.Dirs, o.Result = dirs, w.cfg.System.Result
+	o.ScanEvery, o.Settle = w.cfg.Scan.Every, w.cfg.Scan.Settle
+	for _, r := range w.cfg.Routers {
+		o.Scans = o.Scans || r.ID == config.ScanRouter && r.Instance == in.ID
+	}
+	for j, l := range in.Listen {
+		path := fmt.Sprintf("instances[%d].listen[%d].profile", n, j)
+		o.Listen = append(o.Listen, instance.Listen{Address: l.Address, Profile: w.profile(path, l.Profile)})
+	}
+	o.MaxSessions = in.Sessions
+	o.Institutions = slices.Clone(all.Institutions)
+	for j := range o.Institutions {
+		if w.cfg.Institutions[j].Instance != in.ID {
+			o.Institutions[j].Connect, o.Institutions[j].Windows = "", nil
+		}
+	}
+	return o
+}
+
+func (w *wiring) institution(n int) instance.Institution {
+	in := &w.cfg.Institutions[n]
+	path := fmt.Sprintf("institutions[%d]", n)
+	side, _ := protocol.ParseSide(in.Side) // config has refused others
+	o := instance.Institution{
+		Code: in.Code, Profile: w.profile(path+".profile", in.Profile), Side: side,
+		WireCode: in.WireCode, Connect: in.Connect,
+		Sender:       instance.Credentials{Name: in.Sender.Name, Password: in.Sender.Password.Reveal()},
+		SendSessions: in.Sessions.Send, ReceiveSessions: in.Sessions.Receive,
+		RetryFirst: in.Retry.First, RetryMax: in.Retry.Max, RetryTries: in.Retry.Tries,
+		ConnectTimeout: in.Timeouts.Connect, Reply: in.Timeouts.Reply,
+		MessageSize: int(in.MessageSize), Rounds: in.Rounds, ResumeAge: in.ResumeAge,
+	}
+	if p := o.Profile; p != nil && p.Carries(protocol.Open, protocol.From) {
+		// The header names both sides (protocols §3); wire_code is ours.
+		o.Self, o.Peer = in.WireCode, in.PeerCode
+	}
+	if in.Expect != nil {
+		o.Expect = instance.Credentials{Name: in.Expect.Name, Password: in.Expect.Password.Reveal()}
+	}
+	for _, win := range in.Windows {
+		o.Windows = append(o.Windows, instance.Window{From: sinceMidnight(win.From), To: sinceMidnight(win.To), Every: win.Every, Days: weekdays(win.Days)})
+	}
+	for _, c := range in.Closed {
+		o.Closed = append(o.Closed, instance.Closed{From: sinceMidnight(c.From), To: sinceMidnight(c.To), Send: c.For != "receive", Receive: c.For != "send"})
+	}
+	w.options(path+".options", in.Options, &o)
+	return o
+}
+
+// options of an institution's profile, by name.
+func (w *wiring) options(path string, given map[string]config.Secret, o *instance.Institution) {
+	yes := func(name string, v config.Secret, into *bool) {
+		b, err := strconv.ParseBool(v.Reveal())
+		if err != nil {
+			w.bad(path+"."+name, fault.New(codeBadOption, name))
+		}
+		*into = b
+	}
+	for _, name := range slices.Sorted(maps.Keys(given)) {
+		switch v := given[name]; name {
+		case "gzip":
+			yes(name, v, &o.Gzip)
+		case "ebcdic":
+			yes(name, v, &o.EBCDIC)
+		case "transfer_password":
+			o.TransferPassword = v.Reveal()
+		default:
+			w.bad(path+"."+name, fault.New(codeUnknownOption, name, "known", "gzip, ebcdic, transfer_password"))
+		}
+	}
+}
+
+func sinceMidnight(t config.TimeOfDay) time.Duration { return time.Duration(t) * time.Minute }
+
+func weekdays(names []string) []time.Weekday {
+	var out []time.Weekday
+	for _, name := range names {
+		for d := time.Sunday; d <= time.Saturday; d++ {
+			if strings.EqualFold(d.String()[:3], name) {
+				out = append(out, d)
+			}
+		}
+	}
+	return out
+}
+
+func (w *wiring) file(n int) instance.File {
+	f := &w.cfg.Files[n]
+	direction := transfer.Direction(f.Direction)
+	return instance.File{
+		Registration: naming.Registration{
+			FileID: f.ID, Institution: f.Institution, Job: f.Job, Direction: direction,
+			WireName: f.WireName, Suffixes: f.Suffixes, ReceiveName: f.ReceiveName,
+			Parse: f.Custom.Parse, Format: f.Custom.Format, Examples: f.Custom.Examples,
+		},
+		Form: w.form(n, f.Record), Packing: filemgr.Packing(f.Packing), Checks: checks(f),
+		FlagReady: f.Flag.Ready, FlagPlaced: f.Flag.Placed, Result: f.Result,
+		Existing: filemgr.Existing(f.Existing),
+	}
+}
+
+// form of the records: fixed ones with line ends are lines of one length.
+func (w *wiring) form(n int, r config.Record) filemgr.Form {
+	switch {
+	case r.Form == "raw":
+		return filemgr.Form{Kind: filemgr.Raw}
+	case r.LineEnd != "none":
+		return filemgr.Form{Kind: filemgr.Lines, Length: r.Length, CRLF: r.LineEnd == "crlf", Strip: r.Strip}
+	case r.Form == "lines":
+		w.bad(fmt.Sprintf("files[%d].record.line_end", n), fault.New(codeLinesWithoutEnd, "none"))
+		return filemgr.Form{Kind: filemgr.Lines}
+	}
+	return filemgr.Form{Kind: filemgr.Fixed, Length: r.Length}
+}
+
+func field(s *config.Span) filemgr.Field {
+	return filemgr.Field{Offset: s.Offset, Length: s.Length}
+}
+
+func fieldOrNil(s *config.Span) *filemgr.Field {
+	if s == nil {
+		return nil
+	}
+	f := field(s)
+	return &f
+}
+
+func checks(f *config.File) filemgr.CheckOptions {
+	c := f.Checks
+	o := filemgr.CheckOptions{SendEmpty: f.Empty == "send", Text: filemgr.TextRule(c.Charset)}
+	if h := c.Header; h != nil {
+		o.Header = &filemgr.HeaderCheck{Mark: h.Starts, Name: fieldOrNil(h.NameAt)}
+		if d := h.DateAt; d != nil {
+			o.Header.Date = &filemgr.DateField{Offset: d.Offset, Format: d.Format}
+		}
+	}
+	if t := c.Trailer; t != nil {
+		o.Trailer = &filemgr.TrailerCheck{Mark: t.Starts}
+		for _, total := range totals(t) {
+			o.Trailer.Totals = append(o.Trailer.Totals, total.Total)
+		}
+	}
+	for _, r := range c.Rules {
+		o.Rules = append(o.Rules, filemgr.Rule{Name: r.Name, Expr: r.Expr, Each: r.Each})
+	}
+	return o
+}
+
+// total is one agreement of the trailer, and the key that asked for it.
+type total struct {
+	filemgr.Total
+	key string
+}
+
+func totals(t *config.TrailerCheck) []total {
+	var out []total
+	var counted []filemgr.Match
+	if t.Counts != "" {
+		counted = []filemgr.Match{{Text: t.Counts}}
+	}
+	if t.CountAt != nil {
+		out = append(out, total{filemgr.Total{At: field(t.CountAt), Where: counted}, "count_at"})
+	}
+	if t.AmountAt != nil {
+		out = append(out, total{filemgr.Total{At: field(t.AmountAt), Sum: fieldOrNil(t.AmountField), Where: counted}, "amount_at"})
+	}
+	for n, x := range t.Totals {
+		one := filemgr.Total{Sum: fieldOrNil(x.Sum), All: x.All}
+		if x.At != nil {
+			one.At = field(x.At)
+		}
+		for _, m := range x.Where {
+			one.Where = append(one.Where, filemgr.Match{Offset: m.Offset, Text: m.Text})
+		}
+		out = append(out, total{one, fmt.Sprintf("totals[%d]", n)})
+	}
+	return out
+}
+
+// pathOf finds the key of the file behind a path of the packages' options,
+// where the two differ.
+func (w *wiring) pathOf(path string) string {
+	var n, k int
+	if _, err := fmt.Sscanf(path, "files[%d].checks.trailer.totals[%d]", &n, &k); err == nil && n < len(w.cfg.Files) {
+		if t := w.cfg.Files[n].Checks.Trailer; t != nil && k < len(totals(t)) {
+			return fmt.Sprintf("files[%d].checks.trailer.%s", n, totals(t)[k].key)
+		}
+	}
+	for from, to := range map[string]string{
+		".checks.header.name": ".checks.header.name_at", ".checks.header.date": ".checks.header.date_at",
+		".checks.header.mark": ".checks.header.starts", ".checks.trailer.mark": ".checks.trailer.starts",
+		".checks.text": ".checks.charset",
+	} {
+		if before, ok := strings.CutSuffix(path, from); ok {
+			return before + to
+		}
+	}
+	return path
+}
+
+// checkDirectories proves that the directories can do what is asked of them.
+// It leaves nothing behind.
+func (s *site) checkDirectories() []fault.Problem {
+	var out []fault.Problem
+	for _, p := range filemgr.CheckDirs(s.dirs) {
+		p.Path = map[string]string{
+			"scan": "system.SCAN_DIRECTORY_NAME", "work": "system.WORK_DIRECTORY_NAME", "receive": "system.RECEIVE_DIRECTORY_NAME",
+		}[p.Path]
+		out = append(out, p)
+	}
+	if s.cfg.System.Result != "" {
+		for _, p := range filemgr.CheckDirs(filemgr.Dirs{Receive: s.cfg.System.Result}) {
+			p.Path = "system.RESULT_DIRECTORY_NAME"
+			out = append(out, p)
+		}
+	}
+	return out
+}
