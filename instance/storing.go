@@ -81,7 +81,7 @@ func (i *Instance) storeFile(ctx context.Context, t *transfer.Transfer) error {
 	if err != nil {
 		return i.refuse(ctx, t, err)
 	}
-	b := batch{i: i, t: t}
+	b := batch{i: i, t: t, geo: geo}
 	res, err := filemgr.Split(ctx, path, filemgr.SplitOptions{
 		Form: f.Form, Encoding: inst.encoding(), Checks: f.Checks, Geometry: geo, Identity: identity,
 		Names:   filemgr.Names{File: t.Name, WireName: t.WireName, BaseDate: base, FileID: t.FileID},
@@ -223,6 +223,7 @@ func (i *Instance) fail(ctx context.Context, t *transfer.Transfer, why error) er
 type batch struct {
 	i      *Instance
 	t      *transfer.Transfer
+	geo    transfer.Geometry
 	blocks []transfer.Block
 	buf    []byte
 }
@@ -232,7 +233,11 @@ func (b *batch) add(ctx context.Context, block transfer.Block) error {
 		b.buf = make([]byte, 0, min(batchBytes, max(64<<10, int(b.t.FileSize)+4096)))
 	}
 	if len(b.blocks) > 0 && len(b.buf)+len(block.Payload) > cap(b.buf) {
-		t, err := b.i.s.PutBlocks(ctx, b.i.now(), b.t.Ref(), b.blocks, nil)
+		// The store compares blocks with the row's geometry, so that goes first.
+		t, err := b.i.s.PutBlocks(ctx, b.i.now(), b.t.Ref(), b.blocks, func(r *transfer.Transfer) error {
+			r.DataSize, r.PerBlock = b.geo.DataSize, b.geo.PerBlock
+			return nil
+		})
 		if err != nil {
 			return err
 		}
