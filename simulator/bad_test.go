@@ -96,7 +96,7 @@ func TestBadPeers(t *testing.T) {
 				defer c.Close()
 				go io.Copy(io.Discard, c) //nolint:errcheck // ends with the connection
 				_, _ = io.WriteString(c, tt.say)
-				require.NoError(t, c.(*net.TCPConn).CloseWrite())
+				_ = c.(*net.TCPConn).CloseWrite() // the Peer may have had enough before
 				require.Equal(t, tt.code, fault.CodeOf(<-over.errs))
 
 				pr.give(pr.wire(1), content(block+1))

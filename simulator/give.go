@@ -133,6 +133,22 @@ func (g *giver) waiting(w wish) ([]string, error) {
 	return names, nil
 }
 
+// split tells the files to give from those whose end is unknown and is to be
+// asked about, where the profile has it so (design D5).
+func (g *giver) split(names []string) (give, ask []string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	give = []string{}
+	for _, n := range names {
+		if g.known[n].Ended && !g.opt.Profile.Files.SettleAgain {
+			ask = append(ask, n)
+		} else {
+			give = append(give, n)
+		}
+	}
+	return give, ask
+}
+
 func (g *giver) warn(file string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -172,7 +188,9 @@ func digits(s string, n int) bool {
 }
 
 // claim takes the first waiting file that no session has and this one has not
-// tried. nil = there is none.
+// tried; first those of the queue, where there is one, then those to ask about:
+// a peer that does not know the inquiry must not keep the files waiting. nil =
+// there is none.
 func (g *giver) claim(ctx context.Context, queue []string, tried map[string]bool) (*gift, error) {
 	for {
 		file, err := g.reserve(queue, tried)
@@ -192,21 +210,31 @@ func (g *giver) claim(ctx context.Context, queue []string, tried map[string]bool
 }
 
 func (g *giver) reserve(queue []string, tried map[string]bool) (string, error) {
-	if queue == nil {
-		var err error
-		if queue, err = g.waiting(wish{}); err != nil {
-			return "", err
-		}
+	if f := g.first(queue, tried); f != "" {
+		return f, nil
 	}
+	ready, err := g.waiting(wish{})
+	if err != nil {
+		return "", err
+	}
+	give, ask := g.split(ready)
+	if queue == nil {
+		ask = append(give, ask...)
+	}
+	return g.first(ask, tried), nil
+}
+
+// first reserves the first of names that is free and was not tried.
+func (g *giver) first(names []string, tried map[string]bool) string {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	for _, f := range queue {
+	for _, f := range names {
 		if !tried[f] && !g.claimed[f] {
 			g.claimed[f] = true
-			return f, nil
+			return f
 		}
 	}
-	return "", nil
+	return ""
 }
 
 // more reports whether claim would find another file.

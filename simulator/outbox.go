@@ -3,6 +3,7 @@ package simulator
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"pabal/internal/fault"
 	"pabal/protocol"
@@ -44,11 +45,14 @@ func (s *session) Next(ctx context.Context) (machine.Order, error) {
 	if r := o.record(); r > 0 && s.p.dataSize%r == 0 {
 		f.Unit = r
 	}
-	// Only the side that calls can ask; the other sends again under the same
-	// serial.
-	if gi.note.Ended && !o.Profile.Files.SettleAgain && o.Side == protocol.InstitutionSide {
+	if gi.note.Ended && !o.Profile.Files.SettleAgain {
 		f.Settle = true
 		return machine.Order{Kind: machine.AskAbout, File: f, Query: machine.Query{Name: gi.name, Date: gi.date}}, nil
+	}
+	if s.queue != nil && !slices.Contains(s.queue, gi.file) {
+		// Another content than the one to ask about: the next fetch counts it.
+		s.drop()
+		return s.Next(ctx)
 	}
 	return machine.Order{Kind: machine.SendFile, File: f}, nil
 }

@@ -216,6 +216,7 @@ func (s *session) Fetch(_ context.Context, t *protocol.Telegram) (line.Counted, 
 	if pw := s.p.opt.Expect.Transfer; pw != "" && t.Text(protocol.Password) != pw {
 		return line.Counted{Reason: protocol.BadPassword}, nil
 	}
+	s.queue = []string{}
 	if s.p.giver == nil {
 		return line.Counted{Reason: protocol.Nothing}, nil
 	}
@@ -224,6 +225,7 @@ func (s *session) Fetch(_ context.Context, t *protocol.Telegram) (line.Counted, 
 	if err != nil {
 		return line.Counted{}, err
 	}
+	found, _ = s.p.giver.split(found)
 	s.queue = found[:min(len(found), s.p.opt.PerSession)]
 	if len(found) == 0 {
 		return line.Counted{Reason: protocol.Nothing}, nil

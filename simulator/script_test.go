@@ -39,6 +39,14 @@ func converse(t *testing.T, p *Peer, receive bool, script ...string) error {
 		ended <- err
 	}()
 	defer us.Close()
+	talk(t, us, script...)
+	require.NoError(t, us.Close())
+	return <-ended
+}
+
+// talk says and hears the lines of a script.
+func talk(t *testing.T, us net.Conn, script ...string) {
+	t.Helper()
 	for i, s := range script {
 		require.NoError(t, us.SetDeadline(time.Now().Add(10*time.Second)))
 		say, text := s[0] == '>', s[2:]
@@ -52,8 +60,6 @@ func converse(t *testing.T, p *Peer, receive bool, script ...string) error {
 		require.Equal(t, text, string(heard[:n]), "line %d", i)
 		require.NoError(t, err, "line %d", i)
 	}
-	require.NoError(t, us.Close())
-	return <-ended
 }
 
 // goldenSide is a Peer with the names and the day of the golden messages.
