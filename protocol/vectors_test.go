@@ -2,11 +2,13 @@ package protocol
 
 import (
 	"bytes"
+	"io"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -19,7 +21,7 @@ type vector struct {
 	bytes  []byte
 }
 
-func readVectors(t *testing.T, profile string) []vector {
+func readVectors(t testing.TB, profile string) []vector {
 	t.Helper()
 	src, err := os.ReadFile(filepath.Join("..", "testdata", "vectors", profile+".txt"))
 	require.NoError(t, err)
@@ -58,7 +60,7 @@ func readVectors(t *testing.T, profile string) []vector {
 }
 
 // placed reads "@offset text" pairs over a telegram of blanks.
-func placed(t *testing.T, line string) []byte {
+func placed(t testing.TB, line string) []byte {
 	t.Helper()
 	words := strings.Fields(line)
 	var out []byte
@@ -107,15 +109,29 @@ func kindByName(t *testing.T, name string) Kind {
 	return NoKind
 }
 
+// profile is an embedded one, or one of testdata/profiles.
+func profile(t testing.TB, name string) *Profile {
+	t.Helper()
+	p, err := Load(name)
+	if err != nil {
+		file := filepath.Join("..", "testdata", "profiles", name+".yaml")
+		src, readErr := os.ReadFile(file)
+		require.NoError(t, readErr)
+		p, err = Parse(file, src)
+	}
+	require.NoError(t, err)
+	return p
+}
+
 func TestGoldenMessages(t *testing.T) {
-	for _, name := range []string{"cms", "edi"} {
-		p, err := Load(name)
-		require.NoError(t, err)
+	institution := map[string]string{"cms": "12345678", "fts": "057"}
+	for _, name := range []string{"cms", "edi", "fts"} {
+		p := profile(t, name)
 		for _, v := range readVectors(t, name) {
 			t.Run(name+"/"+v.kind, func(t *testing.T) {
 				tg := Telegram{Kind: kindByName(t, v.kind)}
-				if name == "cms" {
-					tg.SetText(Institution, "12345678")
+				if code, ok := institution[name]; ok {
+					tg.SetText(Institution, code)
 				}
 				for f, value := range v.fields {
 					if f := fieldByName(t, f); f.IsNumber() {
@@ -140,11 +156,16 @@ func TestGoldenMessages(t *testing.T) {
 						require.Equal(t, value, back.Text(f), "field %s", p.FieldName(f))
 					}
 				}
-				r := p.NewReader(bytes.NewReader(append(bytes.Clone(v.bytes), v.bytes...)), make([]byte, p.FrameBuffer()))
-				for range 2 {
-					frame, err := r.Next()
-					require.NoError(t, err)
-					require.Equal(t, string(v.bytes), string(frame))
+				twice := append(bytes.Clone(v.bytes), v.bytes...)
+				for _, src := range []io.Reader{bytes.NewReader(twice), iotest.OneByteReader(bytes.NewReader(twice)), iotest.DataErrReader(bytes.NewReader(twice))} {
+					r := p.NewReader(src, make([]byte, p.FrameBuffer()))
+					for range 2 {
+						frame, err := r.Next()
+						require.NoError(t, err)
+						require.Equal(t, string(v.bytes), string(frame))
+					}
+					_, err = r.Next()
+					require.ErrorIs(t, err, io.EOF)
 				}
 			})
 		}

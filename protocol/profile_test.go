@@ -1,0 +1,130 @@
+package protocol
+
+import (
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"pabal/internal/fault"
+)
+
+func source(t testing.TB, name string) []byte {
+	t.Helper()
+	src, err := os.ReadFile(filepath.Join("profiles", name+".yaml"))
+	require.NoError(t, err)
+	return src
+}
+
+// Each case breaks cms.yaml in one place and is told so: code, path, the line
+// of the broken text, and what would be right.
+func TestProfileMistakes(t *testing.T) {
+	good := string(source(t, "cms"))
+	for _, c := range []struct {
+		name, old, broken string
+		at                string // text whose line the message names; "" = broken
+		code              fault.Code
+		path, expected    string // expected: in the sentence's "expected" or "detail"
+	}{
+		{"unknown key at the top", "certainty:", "certanty:", "", CodeProfileSyntax, "certanty", "unknown key"},
+		{"unknown key in a row", "field: business, type", "feild: business, type", "", CodeProfileSyntax, "header[1].feild", "unknown key"},
+		{"unknown key in a telegram", `type: "0630", body: info`, `type: "0630", bodi: info`, "", CodeProfileSyntax, "telegrams.info.bodi", "unknown key"},
+		{"unknown key in an inner map", "packing: whole", "packng: whole", "", CodeProfileSyntax, "files.packng", "unknown key"},
+		{"a time without unit", "reply: 60s", "reply: 60x", "", CodeProfileSyntax, "", "60x"},
+		{"a word for a number", "per_block: 100", "per_block: many", "", CodeProfileSyntax, "", "many"},
+		{"a tab", "files:\n", "files:\n\t", "  name_width", CodeProfileSyntax, "", ""},
+		{"no name", "profile: cms\n", "", "title:", CodeProfileMissing, "profile", "a name"},
+		{"a body that is not there", "body: check}", "body: cheque}", "", CodeProfileField, "telegrams.check.body", "a layout under bodies"},
+		{"a row type that is none", "field: size, type: N", "field: size, type: X", "", CodeProfileValue, "bodies.info[1].type", "N, A, AN, C, H, B"},
+		{"a width that is none", "field: size, type: N, width: 12", "field: size, type: N, width: twelve", "", CodeProfileWidth, "bodies.info[1].width", "1…9999"},
+		{"a number too wide", "field: size, type: N, width: 12", "field: size, type: N, width: 19", "", CodeProfileWidth, "bodies.info[1].width", "18 digits"},
+		{"a constant too long", "value: FTE", "value: FTEX", "", CodeProfileWidth, "header[1].value", "at most 3 bytes"},
+		{"a type code too long", `type: "0630"`, `type: "06300"`, "", CodeProfileWidth, "telegrams.info.type", "4 characters"},
+		{"an open width in the middle", "field: query_kind, type: AN, width: 3", "field: query_kind, type: AN, width: rest", "", CodeProfileWidth, "bodies.inquiry[0].width", "only the last row"},
+		{"a header row of open width", "field: business, type: AN, width: 3", "field: business, type: AN, width: rest", "", CodeProfileWidth, "header[1].width", "fixed width"},
+		{"a time pattern that is none", "format: MMddHHmmss", "format: MMDDHHMMSS", "", CodeProfileValue, "bodies.work[0].format", "MMddHHmmss"},
+		{"a telegram that is none", "  info-reply: {", "  info-answer: {", "", CodeProfileValue, "telegrams.info-answer", "info-reply"},
+		{"a request without its answer", "  cancel-reply: {", "  cancel-answer: {", "  cancel: {", CodeProfileMissing, "telegrams.cancel", "answer"},
+		{"a discriminator that is no field", `where: {work: "004"}, body: work}`, `where: {wrok: "004"}, body: work}`, "", CodeProfileField, "telegrams.close.where.wrok", "a field of this telegram"},
+		{"a discriminator that would be cut", `where: {work: "004"}, body: work}`, `where: {work: "0044"}, body: work}`, "", CodeProfileWidth, "telegrams.close.where.work", "at most 3 bytes"},
+		{"two telegrams that look the same", `end: {title: "파일 송수신 완료, 송신할 파일 없음", type: "0600", where: {work: "003"}`,
+			`end: {title: "파일 송수신 완료, 송신할 파일 없음", type: "0600", where: {work: "002"}`, "  end-more: {", CodeProfileValue, "telegrams.end-more.where", "another value"},
+		{"no check at all", "  check: {", "  cheque: {", "telegrams:", CodeProfileMissing, "telegrams", "its layout"},
+		{"framing without width", "width: 4, counts: rest}", "width: 0, counts: rest}", "", CodeProfileWidth, "framing.width", "1…10"},
+		{"framing where no length row is", "{offset: 0, width: 4", "{offset: 2, width: 4", "", CodeProfileMissing, "framing.offset", "at offset 2"},
+		{"framing that counts neither", "counts: rest}", "counts: some}", "", CodeProfileValue, "framing.counts", "rest, all"},
+		{"a switch that is none", "packing: whole", "packing: half", "", CodeProfileValue, "files.packing", "whole, filled, one"},
+		{"too many per block", "per_block: 100", "per_block: 1000", "", CodeProfileValue, "files.per_block", "1…999"},
+		{"no rounds", "rounds: 10", "rounds: 0", "", CodeProfileValue, "files.rounds", "1…1000"},
+		{"a message smaller than its header", "message_size: 4096", "message_size: 39", "", CodeProfileValue, "files.message_size", "40…65535"},
+		{"a message larger than the framing", "message_size: 4096", "message_size: 20000", "", CodeProfileValue, "files.message_size", "framing"},
+		{"no time to wait", "idle: 90s", "idle: 0s", "", CodeProfileMissing, "session.idle", "60s"},
+		{"fetch by a telegram that is not there", "fetch: open", "fetch: request", "", CodeProfileMissing, "session.fetch", "telegrams"},
+		{"a reason that is none", `sender: "310"`, `absender: "310"`, "", CodeProfileValue, "responses.absender", "sender"},
+		{"a code of another width", `sender: "310"`, `sender: "31"`, "", CodeProfileWidth, "responses.sender", "3 characters"},
+		{"a refusal that reads as success", `sender: "310"`, `sender: "000"`, "", CodeProfileValue, "responses.sender", "another code"},
+		{"no code for ok", `ok: "000"`, `nothing: "000"`, "responses:", CodeProfileMissing, "responses", "a code"},
+		{"a meaning that is none", `"634": retry`, `"634": later`, "", CodeProfileValue, "meanings.634", "retry"},
+		{"letters of two characters", `held: "1"`, `held: "11"`, "", CodeProfileWidth, "letters.held", "one character"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			require.Contains(t, good, c.old, "the test breaks nothing")
+			src := strings.Replace(good, c.old, c.broken, 1)
+			_, err := Parse("my.yaml", []byte(src))
+			require.Error(t, err)
+			mark := c.at
+			if mark == "" {
+				mark = c.broken
+			}
+			line := strings.Count(src[:strings.Index(src, mark)], "\n") + 1
+			var seen []string
+			for _, e := range faults(err) {
+				seen = append(seen, e.Error())
+				require.Equal(t, "my.yaml", e.Args["file"], "every problem names its file")
+				_, err := strconv.Atoi(e.Args["line"])
+				require.NoError(t, err, "every problem names its line")
+				if e.Code == c.code && e.Args["path"] == c.path && e.Args["line"] == strconv.Itoa(line) &&
+					strings.Contains(e.Args["expected"]+e.Args["detail"], c.expected) {
+					return
+				}
+			}
+			require.Fail(t, "not told", "%s %s line %d %q in\n%s", c.code, c.path, line, c.expected, strings.Join(seen, "\n"))
+		})
+	}
+}
+
+func faults(err error) []*fault.Error {
+	if many, ok := err.(interface{ Unwrap() []error }); ok {
+		var out []*fault.Error
+		for _, e := range many.Unwrap() {
+			out = append(out, faults(e)...)
+		}
+		return out
+	}
+	return []*fault.Error{fault.As(err)}
+}
+
+func TestProfileProblemsComeTogether(t *testing.T) {
+	src := strings.Replace(string(source(t, "cms")), "packing: whole", "packing: half", 1)
+	src = strings.Replace(src, "rounds: 10", "rounds: 0", 1)
+	src = strings.Replace(src, "value: FTE", "value: FTEX", 1)
+	_, err := Parse("my.yaml", []byte(src))
+	all := faults(err)
+	require.Len(t, all, 3, "each once, though a header row is in every telegram: %v", err)
+	require.Equal(t, []string{"header[1].value", "files.packing", "files.rounds"},
+		[]string{all[0].Args["path"], all[1].Args["path"], all[2].Args["path"]}, "in the order of the file")
+}
+
+func TestNotAProfile(t *testing.T) {
+	for _, src := range []string{"", "- a\n- b\n", "just text", "profile: a\n---\nprofile: b\n", "{", "profile: [1]\n", "a: &a [*a]\n"} {
+		_, err := Parse("my.yaml", []byte(src))
+		require.Error(t, err, "%q", src)
+		require.NotEmpty(t, faults(err)[0].Args["line"], "%q", src)
+	}
+	_, err := Load("nobody")
+	require.Equal(t, CodeProfileUnknown, fault.CodeOf(err))
+	require.Equal(t, "cms, edi", fault.As(err).Args["known"])
+}
