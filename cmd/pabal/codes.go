@@ -34,4 +34,11 @@ const (
 	codeExists      fault.Code = "command.exists"
 	codeCannotWrite fault.Code = "command.cannot_write"
 	codeNoScan      fault.Code = "command.no_registration"
+	codeNoVariable  fault.Code = "command.no_variable"
+)
+
+// The simulated counterparty.
+const (
+	codeCannotListen   fault.Code = "command.cannot_listen"
+	codeSimulateFailed fault.Code = "command.simulate_failed"
 )

@@ -42,8 +42,10 @@ func newRoot(a *app, args []string) *cobra.Command {
 		newCheck(a),
 		newRun(a),
 		newTransfer(a),
+		newSimulate(a),
 		newSample(a),
 		newMigrate(a),
+		newDemo(a),
 		newVersion(a),
 	)
 	root.SetHelpCommand(&cobra.Command{Use: "no-help", Hidden: true})

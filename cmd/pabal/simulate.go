@@ -1,0 +1,241 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"pabal/config"
+	"pabal/filemgr"
+	"pabal/internal/fault"
+	"pabal/protocol"
+	"pabal/simulator"
+)
+
+type simulateFlags struct {
+	side, listen, connect      string
+	give, take, faults         string
+	institution, self, peer    string
+	sender, passwordEnv        string
+	receive                    bool
+	every                      time.Duration
+	record, messageSize        int
+	packing                    string
+	gzip, ebcdic, configChosen bool
+}
+
+func newSimulate(a *app) *cobra.Command {
+	var f simulateFlags
+	cmd := &cobra.Command{
+		Use:  "simulate PROFILE",
+		Args: usage(cobra.ExactArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			f.configChosen = cmd.Flags().Changed("config")
+			return a.simulate(cmd.Context(), args[0], f)
+		},
+	}
+	flags := cmd.Flags()
+	text := func(into *string, name string) {
+		flags.StringVar(into, name, "", a.text(fault.Code("ui.flag.simulate."+strings.ReplaceAll(name, "-", "_"))))
+	}
+	text(&f.side, "side")
+	text(&f.listen, "listen")
+	text(&f.connect, "connect")
+	text(&f.give, "give")
+	text(&f.take, "take")
+	text(&f.faults, "faults")
+	text(&f.institution, "institution")
+	text(&f.self, "self")
+	text(&f.peer, "peer")
+	text(&f.sender, "sender")
+	text(&f.passwordEnv, "password-env")
+	text(&f.packing, "packing")
+	flags.BoolVar(&f.receive, "receive", false, a.text("ui.flag.simulate.receive"))
+	flags.DurationVar(&f.every, "every", 0, a.text("ui.flag.simulate.every"))
+	flags.IntVar(&f.record, "record", 0, a.text("ui.flag.simulate.record"))
+	flags.IntVar(&f.messageSize, "message-size", 0, a.text("ui.flag.simulate.message_size"))
+	flags.BoolVar(&f.gzip, "gzip", false, a.text("ui.flag.simulate.gzip"))
+	flags.BoolVar(&f.ebcdic, "ebcdic", false, a.text("ui.flag.simulate.ebcdic"))
+	return a.describe(cmd, "simulate")
+}
+
+// simulate plays a counterparty until the first signal or, when it calls
+// without --every, for one session.
+func (a *app) simulate(ctx context.Context, profile string, f simulateFlags) error {
+	switch {
+	case f.listen == "" && f.connect == "":
+		return usageError{fault.New(codeFlagMissing, "--listen, --connect")}
+	case f.listen != "" && f.connect != "":
+		return usageError{fault.New(codeFlagsExclude, "--listen", "other", "--connect")}
+	case f.side == "":
+		return usageError{fault.New(codeFlagMissing, "--side")}
+	case f.every < 0:
+		return usageError{fault.New(codeFlagValue, "--every", "value", f.every)}
+	}
+	side, ok := protocol.ParseSide(f.side)
+	if !ok {
+		return usageError{fault.New(codeUnknownWord, f.side, "flag", "--side", "known", "institution, centre")}
+	}
+	if err := a.notProduction(f); err != nil {
+		return err
+	}
+	p, err := loadProfile(profile)
+	if err != nil {
+		return err
+	}
+	o := simulator.Options{
+		Profile: p, Side: side, Institution: f.institution, Self: f.self, Peer: f.peer, SenderName: f.sender,
+		GiveDir: f.give, TakeDir: f.take, Record: f.record, Packing: filemgr.Packing(f.packing),
+		Gzip: f.gzip, EBCDIC: f.ebcdic, MessageSize: f.messageSize,
+		Logger: newLogger(config.Log{Level: "warn", Format: "auto"}, a.err),
+	}
+	if f.passwordEnv != "" {
+		if o.Password, ok = a.env(f.passwordEnv); !ok {
+			return fault.New(codeNoVariable, f.passwordEnv)
+		}
+	}
+	if o.Faults, err = simulator.ParseFaults(f.faults); err != nil {
+		return usageError{err}
+	}
+	failed := false
+	o.Observe = func(e simulator.Event) {
+		failed = failed || e.Kind == simulator.Failed
+		a.sayEvent(e)
+	}
+	peer, err := simulator.New(o)
+	if err != nil {
+		return err
+	}
+	if f.listen != "" {
+		return a.simulateListen(ctx, peer, f.listen)
+	}
+	for {
+		report, err := peer.Call(ctx, f.connect, f.receive)
+		if ctx.Err() != nil {
+			return nil
+		}
+		switch {
+		case f.every == 0 && err != nil:
+			return err
+		case f.every == 0 && failed:
+			return fault.New(codeSimulateFailed, profile, "files", report.Files)
+		case f.every == 0:
+			return nil
+		case err != nil:
+			a.report(err) // the next call may go better
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(f.every):
+		}
+	}
+}
+
+// notProduction refuses to call real counterparties (design D10). Without -c
+// the configuration that lies here counts, if one does.
+func (a *app) notProduction(f simulateFlags) error {
+	if f.connect == "" {
+		return nil
+	}
+	if _, err := os.Stat(a.configPath); errors.Is(err, fs.ErrNotExist) && !f.configChosen {
+		return nil
+	}
+	cfg, err := config.Load(a.configPath, a.env)
+	if err != nil {
+		return err
+	}
+	if cfg.Environment == "production" {
+		return fault.New(codeProduction, "simulate --connect", "config", a.configPath)
+	}
+	return nil
+}
+
+// loadProfile takes the name of a profile that comes with the program, or a
+// file.
+func loadProfile(name string) (*protocol.Profile, error) {
+	if filepath.Ext(name) != ".yaml" {
+		return protocol.Load(name)
+	}
+	text, err := os.ReadFile(name)
+	if err != nil {
+		return nil, fault.New(codeProfileDirectory, name).Because(err)
+	}
+	return protocol.Parse(name, text)
+}
+
+func (a *app) simulateListen(ctx context.Context, peer *simulator.Peer, address string) error {
+	var lc net.ListenConfig
+	l, err := lc.Listen(ctx, "tcp", address)
+	if err != nil {
+		return fault.New(codeCannotListen, address).Because(err)
+	}
+	if a.json {
+		err = a.writeJSON(a.out, map[string]string{"event": "ready", "listen": l.Addr().String()})
+	} else {
+		_, err = fmt.Fprintln(a.out, a.text("ui.simulate.ready", "address", l.Addr()))
+	}
+	if err != nil {
+		_ = l.Close()
+		return err
+	}
+	return peer.Serve(ctx, l)
+}
+
+// sayEvent prints one line per event; files are what people look for, so
+// sessions are only told as JSON.
+func (a *app) sayEvent(e simulator.Event) {
+	if a.json {
+		line := struct {
+			Event   string   `json:"event"`
+			At      string   `json:"at"`
+			Session int64    `json:"session"`
+			Name    string   `json:"name,omitempty"`
+			Date    string   `json:"date,omitempty"`
+			Serial  string   `json:"serial,omitempty"`
+			Path    string   `json:"path,omitempty"`
+			Bytes   int64    `json:"bytes"`
+			SHA256  string   `json:"sha256,omitempty"`
+			Blocks  int64    `json:"blocks"`
+			Resent  int64    `json:"resent"`
+			Resumed int64    `json:"resumed"`
+			Again   bool     `json:"again,omitempty"`
+			Error   *failure `json:"error,omitempty"`
+		}{
+			Event: string(e.Kind), At: e.At.Format(time.RFC3339Nano), Session: e.Session, Name: e.Name, Date: e.Date,
+			Serial: e.Serial, Path: e.Path, Bytes: e.Bytes, SHA256: e.SHA256, Blocks: e.Blocks, Resent: e.Resent,
+			Resumed: e.Resumed, Again: e.Again,
+		}
+		if e.Err != nil {
+			f := a.failure(e.Err)
+			line.Error = &f
+		}
+		_ = a.writeJSON(a.out, line)
+		return
+	}
+	switch e.Kind {
+	case simulator.Taken, simulator.Given:
+		text := a.text("ui.simulate."+fault.Code(e.Kind), "name", e.Name, "bytes", count(e.Bytes), "blocks", e.Blocks, "path", e.Path)
+		if e.Resent > 0 {
+			text += a.text("ui.simulate.resent", "count", e.Resent)
+		}
+		if e.Resumed > 0 {
+			text += a.text("ui.simulate.resumed", "bytes", count(e.Resumed))
+		}
+		if e.Again {
+			text += a.text("ui.simulate.again")
+		}
+		fmt.Fprintln(a.out, text)
+	case simulator.Failed:
+		sentence, _ := a.cat.Sentence(a.language(), e.Err)
+		fmt.Fprintln(a.out, a.text("ui.simulate.failed", "name", e.Name, "why", sentence, "code", fault.CodeOf(e.Err)))
+	}
+}
