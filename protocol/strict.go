@@ -49,7 +49,7 @@ func unknownInMapping(n *yaml.Node, t reflect.Type, path string) []fault.Problem
 			f, ok := known[key.Value]
 			if !ok {
 				out = append(out, fault.Problem{Path: at, Err: fault.New(CodeProfileSyntax, key.Value,
-					"line", key.Line, "detail", "unknown key")})
+					"file", "", "path", at, "line", key.Line, "detail", "unknown key")})
 				continue
 			}
 			out = append(out, unknownKeys(value, f, at)...)
