@@ -70,6 +70,9 @@ func (c *Control) Do(ctx context.Context, id string, o Order, by Actor) (*Transf
 	t, err = c.s.Command(ctx, now, transfer.Command{
 		Name: o.Name, TransferID: t.ID, Who: by.Who, Host: by.Host, Reason: by.Reason,
 	}, func(t *transfer.Transfer) error { return Apply(t, o, now) })
+	if e := fault.As(err); e != nil {
+		return nil, c.inWords(e)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -62,8 +62,9 @@ func blockMap(t *transfer.Transfer, infos []store.BlockInfo) []Block {
 	}
 	out := make([]Block, 0, last)
 	for number := int64(1); number <= last; number++ {
-		b := Block{Number: number, State: BlockNothing, Known: number < last || t.WireDigest != "" || t.Proofs != ""}
+		b := Block{Number: number, State: BlockNothing}
 		info := byNumber[number]
+		known := number < last || t.WireDigest != "" || t.Proofs != "" || t.WireSize > 0
 		switch {
 		case t.WireSize > 0 && t.DataSize > 0 && t.PerBlock > 0:
 			_, _, b.Sequences = t.Geometry().BlockRange(number, t.WireSize)
@@ -81,7 +82,7 @@ func blockMap(t *transfer.Transfer, infos []store.BlockInfo) []Block {
 				b.Missing = append(b.Missing, seq)
 			}
 			b.State = BlockPart
-			if len(b.Missing) == 0 {
+			if len(b.Missing) == 0 && known {
 				b.State = BlockWhole
 			}
 		}

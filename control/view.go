@@ -84,7 +84,6 @@ type Block struct {
 	Held      int    `json:"held"`
 	Missing   []int  `json:"missing,omitempty"`
 	Bytes     int64  `json:"bytes"`
-	Known     bool   `json:"-"` // Sequences is the whole, not only the last one seen
 	State     string `json:"state"`
 }
 
@@ -142,8 +141,21 @@ func (c *Control) failure(code, detail string) *Failure {
 		return nil
 	}
 	f := &Failure{Code: code}
-	f.Sentence, f.Next = c.cat.Sentence(c.lang, e)
+	f.Sentence, f.Next = c.cat.Sentence(c.lang, c.inWords(e))
 	return f
+}
+
+// inWords puts the label of a status in the place of the status itself, so
+// that a Korean sentence has no English word in it.
+func (c *Control) inWords(e *fault.Error) *fault.Error {
+	word, ok := e.Args["status"]
+	if !ok || !slices.Contains(transfer.Statuses(), transfer.Status(word)) {
+		return e
+	}
+	said := *e
+	said.Args = maps.Clone(e.Args)
+	said.Args["status"] = c.cat.Status(c.lang, word)
+	return &said
 }
 
 func at(t time.Time) *time.Time {

@@ -1,0 +1,174 @@
+package control
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"pabal/internal/fault"
+	"pabal/transfer"
+)
+
+var now = time.Date(2026, 3, 20, 1, 2, 3, 0, time.UTC)
+
+// cut is a file to send that stands in the database.
+func cut(st transfer.Status) transfer.Transfer {
+	return transfer.Transfer{
+		ID: "06aaaaaaaaaaa", Direction: transfer.Send, Status: st, Name: "EB21.KFTC.CMS", WireName: "EB210320",
+		WireSize: 1000, WireDigest: "d1", SessionID: "s1", Tries: 3, ErrorCode: "x.y", ErrorDetail: "{}",
+		EndedAt: now.Add(-time.Hour),
+	}
+}
+
+func came(st transfer.Status) transfer.Transfer {
+	t := cut(st)
+	t.Direction, t.Proofs = transfer.Receive, `{"bytes":1000}`
+	return t
+}
+
+func with(t transfer.Transfer, f func(*transfer.Transfer)) transfer.Transfer {
+	f(&t)
+	return t
+}
+
+func TestOrders(t *testing.T) {
+	ended := func(t *transfer.Transfer) { t.EndedOnce = true }
+	deleted := func(t *transfer.Transfer) { t.ReleasedAt = now.Add(-24 * time.Hour) }
+	neverCut := func(t *transfer.Transfer) { t.WireDigest = "" }
+	for _, tt := range []struct {
+		name  string
+		order Order
+		row   transfer.Transfer
+		want  transfer.Status // "" = refused with code
+		code  fault.Code
+	}{
+		{"hold before it is cut", Order{Name: Hold}, cut(transfer.Storing), transfer.Held, ""},
+		{"hold what is ready", Order{Name: Hold}, cut(transfer.Stored), transfer.Held, ""},
+		{"hold what waits", Order{Name: Hold}, cut(transfer.Waiting), transfer.Held, ""},
+		{"hold on the line", Order{Name: Hold}, cut(transfer.Sending), transfer.Held, ""},
+		{"hold what is unknown", Order{Name: Hold}, with(cut(transfer.Unknown), ended), transfer.Held, ""},
+		{"hold again", Order{Name: Hold}, cut(transfer.Held), transfer.Held, ""},
+		{"hold during the end", Order{Name: Hold}, cut(transfer.Ending), "", CodeEnding},
+		{"hold what was sent", Order{Name: Hold}, cut(transfer.Sent), "", CodeFinished},
+		{"hold what failed", Order{Name: Hold}, cut(transfer.Failed), "", CodeFinished},
+		{"hold what is coming", Order{Name: Hold}, came(transfer.Receiving), "", CodeComing},
+		{"hold what came", Order{Name: Hold}, came(transfer.Received), transfer.Held, ""},
+		{"hold before it is placed", Order{Name: Hold}, came(transfer.Waiting), transfer.Held, ""},
+		{"hold while it is placed", Order{Name: Hold}, came(transfer.Placing), "", CodePlacing},
+		{"hold what stands there", Order{Name: Hold}, came(transfer.Assembled), "", CodeFinished},
+
+		{"release", Order{Name: Release}, cut(transfer.Held), transfer.Waiting, ""},
+		{"release what was never cut", Order{Name: Release}, with(cut(transfer.Held), neverCut), transfer.Storing, ""},
+		{"release after deletion", Order{Name: Release}, with(cut(transfer.Held), deleted), transfer.Storing, ""},
+		{"release what was unknown", Order{Name: Release}, with(cut(transfer.Held), ended), transfer.Unknown, ""},
+		{"release what waits: now", Order{Name: Release}, cut(transfer.Waiting), transfer.Waiting, ""},
+		{"release what came", Order{Name: Release}, came(transfer.Held), transfer.Received, ""},
+		{"release what is on the line", Order{Name: Release}, cut(transfer.Sending), "", CodeNotHeld},
+		{"release what failed", Order{Name: Release}, cut(transfer.Failed), "", CodeNotHeld},
+
+		{"resend what failed", Order{Name: Resend}, cut(transfer.Failed), transfer.Waiting, ""},
+		{"resend what was cancelled", Order{Name: Resend}, cut(transfer.Cancelled), transfer.Waiting, ""},
+		{"resend what was cancelled uncut", Order{Name: Resend}, with(cut(transfer.Cancelled), neverCut), transfer.Storing, ""},
+		{"resend what is held", Order{Name: Resend}, cut(transfer.Held), transfer.Waiting, ""},
+		{"resend what was sent", Order{Name: Resend}, cut(transfer.Sent), "", CodeArrived},
+		{"resend what was sent, again", Order{Name: Resend, Again: true}, cut(transfer.Sent), transfer.Waiting, ""},
+		{"resend after deletion", Order{Name: Resend, Again: true}, with(cut(transfer.Sent), deleted), transfer.Storing, ""},
+		{"resend what is unknown", Order{Name: Resend, Again: true}, cut(transfer.Unknown), "", CodeUnsettled},
+		{"resend what is held unknown", Order{Name: Resend, Again: true}, with(cut(transfer.Held), ended), "", CodeUnsettled},
+		{"resend what is on the line", Order{Name: Resend, Again: true}, cut(transfer.Sending), "", CodeOnItsWay},
+		{"resend during the end", Order{Name: Resend, Again: true}, cut(transfer.Ending), "", CodeOnItsWay},
+		{"resend what waits", Order{Name: Resend}, cut(transfer.Waiting), "", CodeOnItsWay},
+		{"resend what was refused", Order{Name: Resend, Again: true}, cut(transfer.Refused), "", CodeRefused},
+		{"resend what came", Order{Name: Resend, Again: true}, came(transfer.Assembled), "", CodeOnlySending},
+
+		{"cancel what waits", Order{Name: Cancel}, cut(transfer.Waiting), transfer.Cancelled, ""},
+		{"cancel uncut", Order{Name: Cancel}, with(cut(transfer.Storing), neverCut), transfer.Cancelled, ""},
+		{"cancel on the line", Order{Name: Cancel}, cut(transfer.Sending), transfer.Cancelled, ""},
+		{"cancel what is held", Order{Name: Cancel}, cut(transfer.Held), transfer.Cancelled, ""},
+		{"cancel what failed", Order{Name: Cancel}, cut(transfer.Failed), transfer.Cancelled, ""},
+		{"cancel during the end", Order{Name: Cancel}, cut(transfer.Ending), "", CodeEnding},
+		{"cancel what is unknown", Order{Name: Cancel}, cut(transfer.Unknown), "", CodeUnsettled},
+		{"cancel what is held unknown", Order{Name: Cancel}, with(cut(transfer.Held), ended), "", CodeUnsettled},
+		{"cancel what was sent", Order{Name: Cancel}, cut(transfer.Sent), "", CodeFinished},
+		{"cancel twice", Order{Name: Cancel}, cut(transfer.Cancelled), "", CodeFinished},
+		{"cancel what was refused", Order{Name: Cancel}, cut(transfer.Refused), "", CodeFinished},
+		{"cancel what is coming", Order{Name: Cancel}, came(transfer.Receiving), transfer.Cancelled, ""},
+		{"cancel what came", Order{Name: Cancel}, came(transfer.Received), transfer.Cancelled, ""},
+		{"cancel while it is placed", Order{Name: Cancel}, came(transfer.Placing), "", CodePlacing},
+		{"cancel what stands there", Order{Name: Cancel}, came(transfer.Assembled), "", CodeFinished},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			row := tt.row
+			err := Apply(&row, tt.order, now)
+			if tt.want == "" {
+				require.Equal(t, tt.code, fault.CodeOf(err))
+				require.Equal(t, tt.row, row, "a refused order changes nothing")
+				require.Equal(t, string(tt.row.Status), fault.As(err).Args["status"])
+				return
+			}
+			require.NoError(t, err)
+			require.Equal(t, tt.want, row.Status)
+			require.True(t, transfer.CanMove(row.Direction, tt.row.Status, row.Status),
+				"transfer.moves must allow %s → %s", tt.row.Status, row.Status)
+		})
+	}
+}
+
+// Every status meets every order: none panics, and none makes a move that the
+// store would refuse with a code of its own instead of ours.
+func TestOrdersKnowEveryStatus(t *testing.T) {
+	for _, d := range []transfer.Direction{transfer.Send, transfer.Receive} {
+		for _, st := range transfer.Statuses() {
+			if len(transfer.Moves(d, st)) == 0 && !st.Final() {
+				continue // not a status of this direction
+			}
+			for _, name := range []string{Hold, Release, Resend, Cancel} {
+				row := cut(st)
+				row.Direction = d
+				err := Apply(&row, Order{Name: name, Again: true}, now)
+				if err == nil {
+					require.True(t, transfer.CanMove(d, st, row.Status), "%s %s: %s → %s", name, d, st, row.Status)
+				}
+			}
+		}
+	}
+}
+
+func TestHoldOnTheLineSaysThatAllMayHaveArrived(t *testing.T) {
+	row := cut(transfer.Sending)
+	row.SentBytes = 10
+	require.NoError(t, Apply(&row, Order{Name: Hold}, now))
+	require.Equal(t, row.WireSize, row.SentBytes)
+	require.Empty(t, row.SessionID)
+}
+
+func TestResendOfSentStartsAfresh(t *testing.T) {
+	row := cut(transfer.Sent)
+	row.SentBytes, row.EndedOnce, row.Proofs = 1000, true, `{"reply":"000"}`
+	require.NoError(t, Apply(&row, Order{Name: Resend, Again: true}, now))
+	require.Zero(t, row.SentBytes)
+	require.False(t, row.EndedOnce, "that an earlier time reached its end proves nothing now (design D5)")
+	require.Empty(t, row.Proofs)
+	require.Zero(t, row.Tries)
+	require.Equal(t, now, row.NextTry)
+	require.True(t, row.EndedAt.IsZero())
+	require.Empty(t, row.ErrorCode)
+}
+
+// What an earlier attempt gave to the peer stays known when a failed file is
+// sent again: the profile's resume rests on it.
+func TestResendOfFailedKeepsWhatThePeerMayHave(t *testing.T) {
+	row := cut(transfer.Failed)
+	row.SentBytes, row.EndedOnce = 500, true
+	require.NoError(t, Apply(&row, Order{Name: Resend}, now))
+	require.Equal(t, int64(500), row.SentBytes)
+	require.True(t, row.EndedOnce)
+}
+
+func TestReleaseOfWhatWasNeverCutKeepsItsReason(t *testing.T) {
+	row := cut(transfer.Held)
+	row.WireDigest, row.FileID = "", ""
+	require.NoError(t, Apply(&row, Order{Name: Release}, now))
+	require.Equal(t, "x.y", row.ErrorCode, "the store stage refuses the file with it")
+}
