@@ -62,13 +62,11 @@ func (p Pick) any() bool { return len(p.Places) > 0 || p.Share > 0 }
 
 // treatment is what is to be done with one telegram.
 type treatment struct {
-	lose, double, hold, garble          bool
-	cutBefore, cutAfter                 bool
-	silenceBefore, silenceAfter         bool
-	delay                               time.Duration
-	rewrite                             bool
-	kind                                protocol.Kind
-	neverCheck, wrongSize, dataTelegram bool
+	lose, double, hold          bool
+	cutBefore, cutAfter         bool
+	silenceBefore, silenceAfter bool
+	garble, dissatisfy, missize bool
+	delay                       time.Duration
 }
 
 // judge counts one telegram and says what is to be done with it.
@@ -76,7 +74,7 @@ func (in *injector) judge(t *protocol.Telegram, received bool) treatment {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	f := &in.faults
-	tr := treatment{kind: t.Kind, dataTelegram: t.Kind == protocol.DataTelegram || t.Kind == protocol.Resend}
+	var tr treatment
 	in.kinds[t.Kind]++
 	switch t.Kind {
 	case protocol.EndMore:
@@ -95,7 +93,7 @@ func (in *injector) judge(t *protocol.Telegram, received bool) treatment {
 	if f.Delay > 0 && (f.DelayKind == protocol.NoKind || f.DelayKind == t.Kind) {
 		tr.delay = f.Delay
 	}
-	if tr.dataTelegram {
+	if t.Kind == protocol.DataTelegram || t.Kind == protocol.Resend {
 		at := Place{t.Number(protocol.Block), int(t.Number(protocol.Sequence))}
 		tr.lose = in.pick(&f.Lose, at, lost)
 		tr.double = in.pick(&f.Duplicate, at, doubled)
@@ -103,8 +101,8 @@ func (in *injector) judge(t *protocol.Telegram, received bool) treatment {
 	}
 	if !received {
 		name := t.Text(protocol.Name)
-		tr.neverCheck = t.Kind == protocol.CheckReply && (f.NeverAll || slices.Contains(f.Never, name))
-		tr.wrongSize = f.SizeBy != 0 && (t.Kind == protocol.Info || t.Kind == protocol.End || t.Kind == protocol.EndMore) &&
+		tr.dissatisfy = t.Kind == protocol.CheckReply && (f.NeverAll || slices.Contains(f.Never, name))
+		tr.missize = f.SizeBy != 0 && (t.Kind == protocol.Info || t.Kind == protocol.End || t.Kind == protocol.EndMore) &&
 			in.profile.Carries(t.Kind, protocol.Size)
 	}
 	return tr
@@ -153,10 +151,10 @@ func (in *injector) change(dst []byte, frame []byte, t *protocol.Telegram, tr tr
 		in.mu.Unlock()
 		dst[at] |= 0x80 // never the digits of a length
 		return dst
-	case tr.neverCheck && t.Number(protocol.Sequence) > 0:
+	case tr.dissatisfy && t.Number(protocol.Sequence) > 0:
 		t.SetNumber(protocol.Missing, t.Number(protocol.Sequence))
 		t.Set(protocol.Map, slices.Repeat([]byte{in.profile.Letters.Missing}, len(t.Raw(protocol.Map))))
-	case tr.wrongSize:
+	case tr.missize:
 		t.SetNumber(protocol.Size, max(0, t.Number(protocol.Size)+in.faults.SizeBy))
 	default:
 		return append(dst, frame...)
