@@ -1,0 +1,168 @@
+package instance
+
+import (
+	"bufio"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"pabal/store"
+	"pabal/transfer"
+)
+
+// TestBigFiles carries a large file each way between two server processes and
+// holds their peak memory against that of a smaller file. PABAL_BIG is the
+// size in MiB (make big: 1024); without it the sizes are small enough for
+// every run.
+func TestBigFiles(t *testing.T) {
+	if testing.Short() {
+		t.Skip("short: big files")
+	}
+	small, big := 16, 96
+	if n, err := strconv.Atoi(os.Getenv("PABAL_BIG")); err == nil {
+		small, big = 64, n
+	}
+	for _, profile := range []string{"cms", "edi"} {
+		for _, way := range []string{"up", "down"} {
+			t.Run(profile+"/"+way, func(t *testing.T) {
+				a := bigFile(t, profile, way, small)
+				b := bigFile(t, profile, way, big)
+				for role := range a {
+					t.Logf("%s: peak %d KiB for %d MiB, %d KiB for %d MiB", role, a[role], small, b[role], big)
+					require.Less(t, b[role]-a[role], 8<<10, "%s: memory grows with the file", role)
+				}
+			})
+		}
+	}
+}
+
+// bigFile carries one file of so many MiB and one byte and returns the peak
+// memory of each process in KiB.
+func bigFile(t *testing.T, profile, way string, mib int) map[string]int {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	address := ln.Addr().String()
+	require.NoError(t, ln.Close())
+	id := map[string]string{"cms": "EB21", "edi": "C02"}[profile]
+	sides := map[string]*process{}
+	for _, role := range []string{"centre", "institution"} {
+		dir, err := os.MkdirTemp(t.TempDir(), role)
+		require.NoError(t, err)
+		for _, d := range []string{"scan", "work", "receive", "result"} {
+			require.NoError(t, os.Mkdir(filepath.Join(dir, d), 0o750))
+		}
+		p := &process{t: t, c: child{Dir: dir, Profile: profile, Role: role, Address: address}}
+		if way == "up" {
+			p.c.Up = []string{id}
+		} else {
+			p.c.Down = []string{id}
+		}
+		sides[role] = p
+		p.start()
+		t.Cleanup(p.kill)
+	}
+	from, to, code := sides["institution"], sides["centre"], "CENTRE"
+	if way == "down" {
+		from, to, code = to, from, "MEMBER"
+	}
+	reachable(t, address)
+	name := id + "." + code + ".JOB"
+	tmp := filepath.Join(from.c.Dir, "scan", "."+name)
+	want := writeBig(t, tmp, int64(mib)<<20+1)
+	start := time.Now()
+	require.NoError(t, os.Rename(tmp, filepath.Join(from.c.Dir, "scan", name)))
+
+	s := to.read()
+	limit := time.Now().Add(time.Duration(20+mib/4) * time.Second)
+	var got *transfer.Transfer
+	for got == nil {
+		list, err := s.List(t.Context(), store.Filter{Direction: transfer.Receive, Statuses: []transfer.Status{transfer.Assembled}})
+		require.NoError(t, err)
+		got = one(list)
+		if time.Now().After(limit) {
+			t.Fatalf("not arrived: %s", mustRead(t, filepath.Join(from.c.Dir, "log")))
+		}
+		pause := time.NewTimer(20 * time.Millisecond)
+		<-pause.C
+	}
+	require.NoError(t, s.Close())
+	t.Logf("%s %s %d MiB: %.1f s", profile, way, mib, time.Since(start).Seconds())
+	require.Equal(t, want, got.FileDigest)
+	require.Equal(t, want, digestOf(t, got.FinalPath))
+	peaks := map[string]int{}
+	for role, p := range sides {
+		peaks[role] = peak(t, p.cmd.Process.Pid)
+		p.kill()
+		require.NoError(t, os.RemoveAll(p.c.Dir))
+	}
+	return peaks
+}
+
+// writeBig writes bytes that repeat only after a long time.
+func writeBig(t *testing.T, path string, size int64) string {
+	t.Helper()
+	f, err := os.Create(path)
+	require.NoError(t, err)
+	defer f.Close()
+	h := sha256.New()
+	w := bufio.NewWriterSize(io.MultiWriter(f, h), 1<<20)
+	piece := content(1<<20 - 17)
+	for left := size; left > 0; left -= int64(len(piece)) {
+		copy(piece, fmt.Sprint(left))
+		piece = piece[:min(int64(len(piece)), left)]
+		_, err := w.Write(piece)
+		require.NoError(t, err)
+	}
+	require.NoError(t, w.Flush())
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// exists waits until a path is there.
+func exists(t *testing.T, path string) {
+	t.Helper()
+	for range 1000 {
+		if _, err := os.Stat(path); err == nil {
+			return
+		}
+		pause := time.NewTimer(10 * time.Millisecond)
+		<-pause.C
+	}
+	t.Fatal("there is no " + path)
+}
+
+func digestOf(t *testing.T, path string) string {
+	t.Helper()
+	f, err := os.Open(path)
+	require.NoError(t, err)
+	defer f.Close()
+	h := sha256.New()
+	_, err = io.Copy(h, f)
+	require.NoError(t, err)
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// peak is the most resident memory that a process has had, in KiB.
+func peak(t *testing.T, pid int) int {
+	t.Helper()
+	text := string(mustRead(t, filepath.Join("/proc", strconv.Itoa(pid), "status")))
+	for line := range strings.Lines(text) {
+		if v, ok := strings.CutPrefix(line, "VmHWM:"); ok {
+			n, err := strconv.Atoi(strings.Fields(v)[0])
+			require.NoError(t, err)
+			return n
+		}
+	}
+	t.Fatal("no VmHWM")
+	return 0
+}
