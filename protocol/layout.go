@@ -5,9 +5,10 @@ import "time"
 // place is one compiled row of a layout: so many bytes, meaning one field.
 type place struct {
 	title   string
-	field   Field // noField = filler or constant
-	numeric bool  // zero filled, right aligned; else space filled, left aligned
-	width   int   // bytes; 0 for toLast and toEnd
+	typ     string // as the document writes it: N, AN, A, C, H, B
+	field   Field  // noField = filler or constant
+	numeric bool   // zero filled, right aligned; else space filled, left aligned
+	width   int    // bytes; 0 for toLast and toEnd
 	span    span
 	max     int    // for toEnd
 	value   []byte // constant, already padded

@@ -61,7 +61,7 @@ func (c *compiler) field(path, name string) Field {
 }
 
 func (c *compiler) place(path string, s FieldSpec) place {
-	p := place{title: s.Title, field: c.field(path, s.Field), max: s.Max}
+	p := place{title: s.Title, typ: s.Type, field: c.field(path, s.Field), max: s.Max}
 	switch s.Type {
 	case "N":
 		p.numeric = true
@@ -223,7 +223,7 @@ func sameWhere(a, b *layout) bool {
 	return words(a) == words(b)
 }
 
-// bounded says what is wrong with how many bytes the largest map needs.
+// mapFits reports whether the map of a full block has room in its answer.
 func mapFits(l *layout, perBlock, mapWidth, most int) bool {
 	if l == nil || !l.has(Map) {
 		return true

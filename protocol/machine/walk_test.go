@@ -252,7 +252,9 @@ func stimuli(p *protocol.Profile) []stimulus {
 		}
 		return t
 	}
-	arrive := func(name string, t *protocol.Telegram) { add(t.Kind.String()+" "+name, Event{Kind: Arrived, Telegram: t}) }
+	arrive := func(name string, t *protocol.Telegram) {
+		add(t.Kind.String()+" "+name, Event{Kind: Arrived, Telegram: t})
+	}
 	for _, k := range protocol.Kinds() {
 		if !p.Has(k) { // the codec never gives such a one
 			continue

@@ -1,0 +1,260 @@
+package machine
+
+import (
+	"pabal/internal/fault"
+	"pabal/protocol"
+)
+
+// What a session does once it is open: files either way, fetches, inquiries
+// and the closing. The tables in session.go say when.
+
+func (s *Session) chosen(ev *Event) {
+	s.order = ev.Order
+	switch ev.Order.Kind {
+	case SendFile:
+		s.state = Sending
+		s.snd.begin(ev.Order.File, !s.download || s.p.Files.AnnounceFetch)
+	case FetchFiles:
+		t := s.env.request(protocol.Fetch)
+		s.query(t, ev.Order.Query)
+		s.await(Fetching)
+	case AskAbout:
+		t := s.env.request(protocol.Inquiry)
+		s.query(t, ev.Order.Query)
+		t.SetText(protocol.Serial, ev.Order.File.Serial)
+		s.await(Asking)
+	case CancelFile:
+		s.query(s.env.request(protocol.Cancel), ev.Order.Query)
+		s.await(Asking)
+	default:
+		if s.empty {
+			s.env.request(protocol.End).Set(protocol.Name, s.request.Raw(protocol.Name))
+			s.await(EndingEmpty)
+			return
+		}
+		s.env.request(protocol.Close)
+		s.await(Leaving)
+	}
+}
+
+func (s *Session) query(t *protocol.Telegram, q Query) {
+	if s.p.Carries(t.Kind, protocol.QueryName) {
+		t.SetText(protocol.QueryName, q.Name)
+		t.SetText(protocol.QueryDate, q.Date)
+		t.SetText(protocol.QueryKind, q.Kind)
+		return
+	}
+	t.SetText(protocol.Name, q.Name)
+	t.SetText(protocol.Date, s.short(q.Date))
+	t.SetText(protocol.EndDate, s.short(q.EndDate))
+	t.SetText(protocol.Range, q.Range)
+	t.SetText(protocol.Password, q.Password)
+}
+
+func (s *Session) toSender(ev *Event) {
+	if !s.snd.step(ev) {
+		return
+	}
+	if s.snd.gone != nil {
+		s.over(s.snd.gone)
+		return
+	}
+	if s.snd.outcome.Result == ArrivedWhole {
+		s.files++
+	}
+	s.choose()
+}
+
+func (s *Session) toReceiver(ev *Event) {
+	if !s.rcv.step(ev) {
+		return
+	}
+	if ev.Kind == Verified && ev.Reason == protocol.OK {
+		s.files++
+	}
+	if s.rcv.gone != nil {
+		s.over(s.rcv.gone)
+		return
+	}
+	s.follow()
+}
+
+func (s *Session) fetchReply(ev *Event) {
+	t := ev.Telegram
+	code := t.Text(protocol.Response)
+	switch s.p.Meaning(code) {
+	case protocol.OK:
+		s.fetched = true
+		s.more = t.Number(protocol.Total) > t.Number(protocol.Count)
+		s.download = true
+	case protocol.Nothing:
+		s.nothing, s.download = true, true
+	default:
+		s.over(fault.New(CodeSessionRefused, protocol.Fetch.String(), "code", code))
+		return
+	}
+	s.follow()
+}
+
+func (s *Session) info(ev *Event) {
+	s.state = Receiving
+	s.rcv.announced(ev.Telegram)
+}
+
+// stray: data, a check or an end outside a file. After a fetch it starts one
+// where files come unannounced; otherwise only the End after "nothing to
+// receive" has a place.
+func (s *Session) stray(ev *Event) {
+	t := ev.Telegram
+	end := t.Kind == protocol.End || t.Kind == protocol.EndMore
+	switch {
+	case s.fetched && !s.p.Files.AnnounceFetch && (end || t.Number(protocol.Block) == 1):
+		s.state = Receiving
+		s.rcv.unannounced(ev)
+	case end && s.nothing:
+		s.reply(t, protocol.OK)
+		s.timer(s.cfg.Idle)
+	default:
+		s.unexpected(t)
+		s.timer(s.cfg.Idle)
+	}
+}
+
+func (s *Session) fetch(ev *Event) {
+	if s.opener() { // the side that called is the one that fetches
+		s.unexpected(ev.Telegram)
+		return
+	}
+	s.buf = s.request.Keep(ev.Telegram, s.buf)
+	s.add(AskFetch).Telegram = s.request
+	s.state = Counting
+}
+
+func (s *Session) counted(ev *Event) {
+	reason := ev.Reason
+	if reason == protocol.OK && ev.Count == 0 {
+		reason = protocol.Nothing
+	}
+	t := s.reply(&s.request, reason)
+	t.SetNumber(protocol.Count, int64(ev.Count))
+	t.SetNumber(protocol.Total, int64(ev.Total))
+	switch {
+	case reason == protocol.OK:
+		s.download = true
+		s.choose()
+	case reason == protocol.Nothing:
+		s.download = true
+		s.empty = s.p.Session.EndNothing
+		s.choose() // there may be something to ask, if nothing to send
+	default:
+		s.follow()
+	}
+}
+
+func (s *Session) countBroke(ev *Event) {
+	s.reply(&s.request, protocol.SystemFault)
+	s.over(ev.Err)
+}
+
+func (s *Session) endedEmpty(*Event) {
+	s.env.request(protocol.Close)
+	s.await(Leaving)
+}
+
+func (s *Session) inquiry(ev *Event) {
+	s.buf = s.request.Keep(ev.Telegram, s.buf)
+	do := AskInquiry
+	if ev.Telegram.Kind == protocol.Cancel {
+		do = AskCancel
+	}
+	s.add(do).Telegram = s.request
+	s.state = Looking
+}
+
+func (s *Session) answered(ev *Event) {
+	t := s.reply(&s.request, ev.Reason)
+	t.SetText(protocol.Result, ev.Result)
+	t.SetNumber(protocol.Size, ev.Size)
+	s.follow()
+}
+
+func (s *Session) lookBroke(ev *Event) {
+	s.reply(&s.request, protocol.SystemFault)
+	s.over(ev.Err)
+}
+
+// inquiryReply: the answer goes to the host, which settles what it asked for.
+func (s *Session) inquiryReply(ev *Event) {
+	t := ev.Telegram
+	code := t.Text(protocol.Response)
+	if r := t.Text(protocol.Result); r != "" {
+		code = r
+	}
+	o := Outcome{Result: InquiryDone, Response: code, Size: t.Number(protocol.Size)}
+	if s.order.File.Settle {
+		switch m := s.p.Meaning(code); {
+		case m == protocol.OK && o.Size == s.order.File.Declared:
+			o.Result, o.Proof = ArrivedWhole, "inquiry "+code
+		case m == protocol.Nothing:
+			o.Result = NotThere
+		default:
+			o.Result, o.Err = EndUnknown, fault.New(CodeEndUnknown, s.order.File.Name)
+		}
+	}
+	s.add(Finish).Outcome = o
+	s.state = Recording
+}
+
+func (s *Session) recorded(*Event) { s.choose() }
+
+func (s *Session) closed(ev *Event) {
+	s.reply(ev.Telegram, protocol.OK)
+	s.over(nil)
+}
+
+// closedWithin: the peer closes in the middle of a file.
+func (s *Session) closedWithin(ev *Event) {
+	s.reply(ev.Telegram, protocol.OK)
+	if s.rcv.state == refusing { // some senders never end a file that was refused (§1.5)
+		s.over(nil)
+		return
+	}
+	s.rcv.leave(fault.New(CodeUnexpected, ev.Telegram.Kind.String(), "state", s.state.String()))
+	if s.rcv.state == recvDone {
+		s.over(s.rcv.gone)
+	}
+}
+
+func (s *Session) left(*Event) { s.over(nil) }
+
+// leftSilently: every file is settled; a missing reply to the closing harms nothing.
+func (s *Session) leftSilently(*Event) { s.over(nil) }
+
+func (s *Session) silent(*Event) {
+	s.over(fault.New(CodeSilent, s.state.String(), "after", s.cfg.Reply))
+}
+
+func (s *Session) broke(ev *Event) { s.over(ev.Err) }
+
+// lost: the connection is gone, or not worth going on with. The file under way
+// records where it stands.
+func (s *Session) lost(ev *Event) {
+	switch s.state {
+	case Sending:
+		s.snd.lost(ev.Err)
+		if s.snd.state == recording {
+			return
+		}
+		s.over(s.snd.gone)
+		return
+	case Receiving:
+		s.rcv.leave(ev.Err)
+		if s.rcv.state != recvDone {
+			return
+		}
+	case Leaving:
+		s.over(nil)
+		return
+	}
+	s.over(ev.Err)
+}

@@ -1,0 +1,255 @@
+package protocol
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Page is the profile as a page of Markdown, in Korean for lang "ko", else in
+// English: framing, the common header, every telegram as a table of offsets,
+// the switches and the response codes. Row titles are the document's own.
+func (p *Profile) Page(lang string) string {
+	w := page{p: p, say: pageWords(lang)}
+	w.head(lang)
+	w.framing()
+	w.telegrams()
+	w.switches()
+	w.codes()
+	return w.String()
+}
+
+type page struct {
+	strings.Builder
+	p   *Profile
+	say func(en, ko string) string
+}
+
+func pageWords(lang string) func(en, ko string) string {
+	if lang == "ko" {
+		return func(_, ko string) string { return ko }
+	}
+	return func(en, _ string) string { return en }
+}
+
+func (w *page) line(format string, args ...any) { fmt.Fprintf(w, format+"\n", args...) }
+
+// row writes one row of a table; bars within a cell would end it.
+func (w *page) row(cells ...any) {
+	w.WriteString("|")
+	for _, c := range cells {
+		w.WriteString(" " + strings.ReplaceAll(fmt.Sprint(c), "|", `\|`) + " |")
+	}
+	w.WriteString("\n")
+}
+
+func (w *page) table(titles ...any) {
+	w.row(titles...)
+	w.line("%s|", strings.Repeat("|--", len(titles)))
+}
+
+func (w *page) head(lang string) {
+	title := w.p.Title[lang]
+	if title == "" {
+		title = w.p.Title["en"]
+	}
+	w.line("# %s: %s\n", w.p.Name, title)
+	w.line("%s: %s. %s: %s.\n", w.say("Certainty", "확실성"), w.p.Certainty, w.say("Source", "출처"), w.p.Source)
+	for _, n := range w.p.Notes {
+		w.line("- %s", n)
+	}
+	if len(w.p.Notes) > 0 {
+		w.line("")
+	}
+}
+
+func (w *page) framing() {
+	f := &w.p.frame
+	w.line("## %s\n", w.say("Framing", "전문 길이"))
+	counts := w.say("what follows them", "길이 항목을 제외한 나머지")
+	if f.all {
+		counts = w.say("the whole telegram", "전문 전체")
+	}
+	w.line(w.say("%d digits at offset %d count %s. A telegram has %d to %d bytes in all.",
+		"%d자리 숫자(위치 %d)가 %s의 바이트 수를 나타냅니다. 전문 전체는 %d~%d바이트입니다.")+"\n",
+		f.width, f.at, counts, f.minTotal, f.maxTotal)
+}
+
+func (w *page) telegrams() {
+	w.line("## %s\n", w.say("Common header", "공통 헤더"))
+	common := w.p.layouts[Open]
+	w.places(common, func(at int, _ place) bool { return at < common.header })
+	w.line("## %s\n", w.say("Telegrams", "전문"))
+	w.table(w.say("telegram", "전문"), w.say("type", "종별코드"), w.say("told by", "구분값"), w.say("title", "전문명"), w.say("bytes", "바이트"))
+	for _, k := range Kinds() {
+		if l := w.p.layouts[k]; l != nil && l.kind == k {
+			size := strconv.Itoa(l.fixed)
+			if l.spans > 0 {
+				size += "+n"
+			}
+			w.row(k, "`"+l.typeCode+"`", w.where(l), l.title, size)
+		}
+	}
+	w.line("")
+	w.bodies(common)
+}
+
+// bodies are the rows that telegrams have beside the common header, one table
+// for all that have the same.
+func (w *page) bodies(common *layout) {
+	var tables []string
+	names := map[string][]string{}
+	for _, k := range Kinds() {
+		l := w.p.layouts[k]
+		if l == nil || l.kind != k {
+			continue
+		}
+		own := func(at int, pl place) bool { return at >= l.header || !common.hasAt(at, pl) }
+		if !l.any(own) {
+			continue
+		}
+		t := page{p: w.p, say: w.say}
+		t.places(l, own)
+		if names[t.String()] == nil {
+			tables = append(tables, t.String())
+		}
+		names[t.String()] = append(names[t.String()], k.String())
+	}
+	for _, t := range tables {
+		w.line("### %s\n", strings.Join(names[t], ", "))
+		w.WriteString(t)
+	}
+}
+
+func (w *page) where(l *layout) string {
+	out := make([]string, len(l.where))
+	for i, v := range l.where {
+		out[i] = fmt.Sprintf("%s = `%s`", w.p.FieldName(v.field), strings.TrimSpace(string(v.value)))
+	}
+	return strings.Join(out, ", ")
+}
+
+// hasAt reports whether the same row stands at the same offset; constants that
+// tell telegrams apart are named in the list of telegrams.
+func (l *layout) hasAt(at int, pl place) bool {
+	off := 0
+	for _, p := range l.places {
+		if off == at {
+			return p.field == pl.field && p.title == pl.title && p.typ == pl.typ
+		}
+		off += p.width
+	}
+	return false
+}
+
+func (l *layout) any(show func(at int, pl place) bool) bool {
+	at := 0
+	for _, pl := range l.places {
+		if show(at, pl) {
+			return true
+		}
+		at += pl.width
+	}
+	return false
+}
+
+func (w *page) places(l *layout, show func(at int, pl place) bool) {
+	w.table("#", w.say("offset", "위치"), w.say("bytes", "길이"), w.say("type", "형식"), w.say("title", "항목"), w.say("field", "필드"), w.say("value", "값"))
+	at := 0
+	for i, pl := range l.places {
+		if show(at, pl) {
+			field, value := "", ""
+			if pl.field != noField {
+				field = "`" + w.p.FieldName(pl.field) + "`"
+			}
+			if pl.value != nil && pl.field != Type && !slices.ContainsFunc(l.where, func(v whereValue) bool { return v.at == at }) {
+				value = "`" + string(pl.value) + "`"
+			}
+			w.row(i+1, at, w.width(pl), pl.typ, pl.title, field, value)
+		}
+		at += pl.width
+	}
+	w.line("")
+}
+
+func (w *page) width(pl place) string {
+	switch {
+	case pl.span == toLast:
+		return w.say("one per sequence", "시퀀스 수")
+	case pl.span == toEnd && pl.max > 0:
+		return fmt.Sprintf(w.say("n, at most %d", "n(최대 %d)"), pl.max)
+	case pl.span == toEnd:
+		return "n"
+	}
+	return strconv.Itoa(pl.width)
+}
+
+func (w *page) switches() {
+	s, f := &w.p.Session, &w.p.Files
+	yes := func(v bool) string {
+		if v {
+			return w.say("yes", "예")
+		}
+		return w.say("no", "아니오")
+	}
+	choose := func(v bool, a, b string) string {
+		if v {
+			return a
+		}
+		return b
+	}
+	w.line("## %s\n", w.say("Procedure", "절차"))
+	w.table(w.say("what", "항목"), w.say("value", "값"))
+	w.row(w.say("who opens", "업무개시 주체"), w.say("the institution, both ways", "이용기관(송수신 모두)"))
+	w.row(w.say("files are fetched by", "수신 요청 방법"), choose(s.FetchByRequest, w.say("a request in the session", "세션 안의 수신 요청 전문"), w.say("the direction letter of the opening", "업무개시 전문의 거래구분코드")))
+	w.row(w.say("wait for an answer", "응답 대기 시간"), fmt.Sprintf(w.say("%s, asked again %d times", "%s, 재요청 %d회"), s.Reply, s.Resends))
+	w.row(w.say("wait for the opening / the next telegram", "업무개시 / 다음 전문 대기 시간"), fmt.Sprintf("%s / %s", s.First, s.Idle))
+	w.row(w.say("sender password", "송신자암호"), s.Cipher)
+	w.row(w.say("message size N", "전문 BYTE 수 N"), fmt.Sprintf(w.say("%d, of which data %d", "%d(데이터 %d)"), f.MessageSize, w.p.MaxData(f.MessageSize)))
+	w.row(w.say("records per telegram", "전문당 레코드"), f.Packing)
+	w.row(w.say("sequences per block, greatest block", "블록당 시퀀스, 최대 블록 번호"), fmt.Sprintf("%d, %d", f.PerBlock, f.MaxBlock))
+	w.row(w.say("largest file in bytes", "최대 파일 크기(바이트)"), w.p.MaxFile(w.p.MaxData(f.MessageSize)))
+	w.row(w.say("missing rounds, pause between", "결번 재전송 횟수, 간격"), fmt.Sprintf("%d, %s", f.Rounds, f.Pause))
+	w.row(w.say("length of the map", "결번 맵 길이"), choose(f.MapWidth == 0, w.say("last sequence", "최종 시퀀스 번호"), strconv.Itoa(f.MapWidth)))
+	w.row(w.say("a cut file goes on where it stood", "이어받기"), yes(f.Resume))
+	w.row(w.say("an unknown end is settled by", "완료 여부 불명 시"), choose(f.SettleAgain, w.say("announcing the file again", "파일정보 재요구"), w.say("inquiry", "파일 조회")))
+	w.row(w.say("a name that is held whole", "기수신 파일명"), choose(f.RepeatNew, w.say("taken as a new file", "새 파일로 수신"), w.say("refused as complete", "기수신 완료로 응답")))
+	w.row(w.say("serial, gzip, EBCDIC", "일련번호, gzip, EBCDIC"), fmt.Sprintf("%s, %s, %s", yes(f.Serial), yes(f.Gzip), yes(f.EBCDIC)))
+	w.line("")
+}
+
+func (w *page) codes() {
+	w.line("## %s\n", w.say("Response codes", "응답코드"))
+	w.table(w.say("code", "코드"), w.say("we answer it for", "응답하는 사유"), w.say("we take it as", "수신 시 해석"))
+	reasonsOf := map[string][]string{}
+	for _, r := range reasons() {
+		if code, ok := w.p.responses[r]; ok {
+			reasonsOf[code] = append(reasonsOf[code], w.reason(r))
+		}
+	}
+	all := map[string]bool{}
+	for code := range reasonsOf {
+		all[code] = true
+	}
+	for code := range w.p.meanings {
+		all[code] = true
+	}
+	for _, code := range slices.Sorted(maps.Keys(all)) {
+		w.row("`"+code+"`", strings.Join(reasonsOf[code], ", "), w.reason(w.p.Meaning(code)))
+	}
+	w.line("\n%s", w.say("Every other code is a refusal: success is never guessed.", "그 밖의 코드는 모두 거부로 처리합니다. 성공으로 추정하지 않습니다."))
+}
+
+func (w *page) reason(r Reason) string {
+	if ko, ok := map[Reason]string{
+		OK: "정상", BadLength: "전문길이 오류", Unable: "수신측 응답 및 처리불가", SystemFault: "시스템 장애", BadSender: "송신자명 오류",
+		BadPassword: "송신자암호 오류", Complete: "기수신 완료", Unregistered: "미등록 업무", BadName: "비정상 파일명", BadSize: "비정상 크기",
+		ClosedHours: "송신 가능 시간 종료", Nothing: "데이터 없음", BadFormat: "FORMAT 오류", OtherReason: "기타 오류",
+		Retry: "나중에 재시도", Refused: "거부",
+	}[r]; ok {
+		return w.say(string(r), ko)
+	}
+	return string(r)
+}
