@@ -3,6 +3,7 @@ package machine
 import (
 	"bytes"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"testing"
 	"time"
@@ -101,6 +102,7 @@ type node struct {
 	order  *file
 	asked  bool // the fetch went out
 	round  int
+	early  [][]byte // data of this file that was sent before
 	block  int64
 	peer   *node
 	broken bool
@@ -272,23 +274,30 @@ func (n *node) frames(a *Action) [][]byte {
 
 // mangle loses, repeats and reorders what is sent at once.
 func (n *node) mangle(frames [][]byte) {
+	if n.round > n.w.calm {
+		for _, b := range frames {
+			n.deliver(b)
+		}
+		return
+	}
+	// One draw for all: a draw for each telegram is slow.
+	chance := rand.New(rand.NewPCG(rapid.Uint64().Draw(n.w.T, "fates"), 0))
 	var out [][]byte
 	for _, b := range frames {
-		fate := 9
-		if n.round <= n.w.calm {
-			fate = rapid.IntRange(0, 9).Draw(n.w.T, "fate")
-		}
+		fate := chance.IntN(10)
 		switch {
 		case fate < 2: // lost
 		case fate == 2:
 			out = append(out, b, b)
 		case fate == 3 && len(out) > 0:
-			at := rapid.IntRange(0, len(out)-1).Draw(n.w.T, "place")
-			out = slices.Insert(out, at, b)
+			out = slices.Insert(out, chance.IntN(len(out)), b)
+		case fate == 4 && len(n.early) > 0: // something of an earlier block comes again, late
+			out = append(out, b, n.early[chance.IntN(len(n.early))])
 		default:
 			out = append(out, b)
 		}
 	}
+	n.early = append(n.early, frames...)
 	for _, b := range out {
 		n.deliver(b)
 	}
@@ -375,7 +384,7 @@ func (n *node) next() Order {
 		if f.done {
 			continue
 		}
-		n.order = f
+		n.order, n.early = f, nil
 		if f.unknown && !n.w.p.Files.SettleAgain && n.w.upload {
 			f.Settle = true
 			return Order{Kind: AskAbout, File: f.File, Query: Query{Name: f.Name}}

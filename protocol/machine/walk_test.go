@@ -280,6 +280,7 @@ func stimuli(p *protocol.Profile) []stimulus {
 	add("timer", Event{Kind: TimedOut})
 	add("lost", Event{Kind: Lost, Err: fault.New(CodeLost, "")})
 	add("broke", Event{Kind: Broke, Err: fault.New(CodeLost, "")})
+	add("broke ok", Event{Kind: Broke, Err: fault.New(CodeLost, ""), Reason: protocol.OK})
 	add("broke drop", Event{Kind: Broke, Err: fault.New(CodeLost, ""), Drop: true})
 	for _, r := range []protocol.Reason{protocol.OK, protocol.Complete, protocol.SystemFault, protocol.Nothing, ""} {
 		add("judged "+string(r), Event{Kind: Judged, Reason: r})
