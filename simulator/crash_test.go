@@ -3,6 +3,7 @@ package simulator
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -188,4 +189,45 @@ func TestStoppedWhileGiving(t *testing.T) {
 		}
 		pr.arrived(map[string][]byte{n: content(2 * block)})
 	})
+}
+
+// Neither passwords, as they are or as they travel, nor contents reach a log.
+func TestNothingSecretIsLogged(t *testing.T) {
+	var said lockedBuffer
+	logger := slog.New(slog.NewTextHandler(&said, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	for _, password := range []string{"123ABC", "654321"} {
+		pr := newPair(t, "cms", true, func(give, take *Options) {
+			give.Logger, take.Logger, give.Password = logger, logger, password
+			give.Now, take.Now = june, june
+		})
+		pr.give(pr.next(), []byte("R00000001 110-222-333444"))
+		_, _, _, _ = pr.session()
+	}
+	pr := newPair(t, "edi", true, func(give, take *Options) {
+		give.Logger, take.Logger, give.Transfer, take.Expect.Transfer = logger, logger, "s3cret", "other!"
+	})
+	pr.give(pr.next(), []byte("R00000001 110-222-333444"))
+	_, _, _, _ = pr.session()
+	text := said.String()
+	require.Contains(t, text, "session begins")
+	for _, secret := range []string{"123ABC", "654321", "T1W129SVBPPJ8BFE", "s3cret", "other!", "110-222"} {
+		require.NotContains(t, text, secret)
+	}
+}
+
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  strings.Builder
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
 }

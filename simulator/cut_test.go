@@ -43,7 +43,11 @@ func TestCutAtEveryTelegram(t *testing.T) {
 				if restart {
 					pr.restart()
 				}
-				for range 2 { // the second finds nothing, and nothing comes twice
+				sessions := 1
+				if k%5 == 0 || name == "edi" && !upload {
+					sessions = 2 // the second finds nothing, or what the first was asked about; nothing comes twice
+				}
+				for range sessions {
 					_, _, e1, e2 = pr.session()
 					require.NoError(t, e1, "%s %d", direction, k)
 					require.NoError(t, e2, "%s %d", direction, k)
