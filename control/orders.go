@@ -104,7 +104,7 @@ func resend(t *transfer.Transfer, again bool, now time.Time) error {
 	}
 	if t.Status == transfer.Sent {
 		// It is to be a new file for the peer: nothing of the first time counts.
-		t.SentBytes, t.EndedOnce, t.Proofs = 0, false, ""
+		t.SentBytes, t.Resent, t.EndedOnce, t.Proofs = 0, 0, false, ""
 	}
 	queue(t)
 	t.NextTry, t.Tries, t.EndedAt, t.SessionID = now, 0, time.Time{}, ""

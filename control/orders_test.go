@@ -145,9 +145,10 @@ func TestHoldOnTheLineSaysThatAllMayHaveArrived(t *testing.T) {
 
 func TestResendOfSentStartsAfresh(t *testing.T) {
 	row := cut(transfer.Sent)
-	row.SentBytes, row.EndedOnce, row.Proofs = 1000, true, `{"reply":"000"}`
+	row.SentBytes, row.Resent, row.EndedOnce, row.Proofs = 1000, 2, true, `{"reply":"000"}`
 	require.NoError(t, Apply(&row, Order{Name: Resend, Again: true}, now))
 	require.Zero(t, row.SentBytes)
+	require.Zero(t, row.Resent)
 	require.False(t, row.EndedOnce, "that an earlier time reached its end proves nothing now (design D5)")
 	require.Empty(t, row.Proofs)
 	require.Zero(t, row.Tries)

@@ -29,3 +29,16 @@ func languageFlag(args []string) string {
 	}
 	return ""
 }
+
+// given finds a flag without a value before the command line is parsed.
+func given(args []string, flag string) bool {
+	for _, arg := range args {
+		if arg == "--" {
+			return false
+		}
+		if arg == flag {
+			return true
+		}
+	}
+	return false
+}

@@ -13,7 +13,8 @@ import (
 
 // newRoot is the command line. A new subcommand is one line here and one file.
 func newRoot(a *app, args []string) *cobra.Command {
-	a.lang = languageFlag(args)
+	wanted := languageFlag(args)
+	a.lang = wanted
 	root := &cobra.Command{
 		Use:           "pabal",
 		SilenceErrors: true, // finish prints them once
@@ -25,7 +26,11 @@ func newRoot(a *app, args []string) *cobra.Command {
 	root.CompletionOptions.HiddenDefaultCmd = true
 	flags := root.PersistentFlags()
 	flags.StringVar(&a.lang, "lang", defaultLang(os.Getenv), a.text("ui.flag.lang"))
+	if wanted != "" {
+		a.lang = wanted // the texts below are made before the line is parsed
+	}
 	flags.BoolVar(&a.json, "json", false, a.text("ui.flag.json"))
+	a.json = given(args, "--json") // also when the line turns out to be wrong
 	flags.StringVarP(&a.configPath, "config", "c", "pabal.yaml", a.text("ui.flag.config"))
 	flags.BoolP("help", "h", false, a.text("ui.flag.help"))
 	root.SetFlagErrorFunc(flagError)
@@ -115,6 +120,7 @@ func noUnknownCommand(cmd *cobra.Command, args []string) error {
 // group is a command that only has subcommands.
 func group(cmd *cobra.Command) *cobra.Command {
 	cmd.Args = noUnknownCommand
+	cmd.SuggestionsMinimumDistance = 2
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 	return cmd
 }

@@ -1,0 +1,167 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"net"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// The scripts in testdata/script are what users type and what they see. The
+// program in them is this test binary, started as a process of its own.
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"pabal": main})
+}
+
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir: filepath.Join("testdata", "script"),
+		Setup: func(e *testscript.Env) error {
+			e.Setenv("LANG", "C")
+			e.Setenv("LC_ALL", "")
+			e.Setenv("NO_COLOR", "1")
+			// CMS wire names carry the business day.
+			e.Setenv("MMDD", time.Now().In(time.FixedZone("KST", 9*3600)).Format("0102"))
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"until":    until,
+			"edit":     edit,
+			"freeport": freePort,
+			"code":     code,
+			"sees":     sees,
+			"holds":    holds,
+			"equal":    equal,
+		},
+		RequireExplicitExec: true,
+	})
+}
+
+// patience is how long until waits: what it waits for takes well under a
+// second on an idle machine.
+const patience = 20 * time.Second
+
+// until PATTERN pabal ARG…: runs pabal with the arguments until a line of its
+// output matches.
+func until(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: until PATTERN pabal ARG…")
+	}
+	pattern := regexp.MustCompile("(?m)" + args[0])
+	deadline := time.Now().Add(patience)
+	again := time.NewTicker(20 * time.Millisecond)
+	defer again.Stop()
+	for {
+		var out, errs bytes.Buffer
+		here := ts.MkAbs(".")
+		run(context.Background(), inDirectory(here, args[2:]), strings.NewReader(""), &out, &errs)
+		if pattern.Match(out.Bytes()) {
+			return
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("%q did not come, but:\n%s%s", args[0], &out, &errs)
+		}
+		<-again.C
+	}
+}
+
+// inDirectory makes the paths after -c absolute: the script's directory is not
+// the one of the test.
+func inDirectory(dir string, args []string) []string {
+	out := append([]string(nil), args...)
+	for n := range out {
+		if n > 0 && out[n-1] == "-c" && !filepath.IsAbs(out[n]) {
+			out[n] = filepath.Join(dir, out[n])
+		}
+	}
+	return out
+}
+
+// edit FILE OLD NEW: replaces a text that must be there.
+func edit(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: edit FILE OLD NEW")
+	}
+	path := ts.MkAbs(args[0])
+	text := ts.ReadFile(args[0])
+	if !strings.Contains(text, args[1]) {
+		ts.Fatalf("%s does not contain %q", args[0], args[1])
+	}
+	ts.Check(os.WriteFile(path, []byte(strings.ReplaceAll(text, args[1], args[2])), 0o644))
+}
+
+// freeport NAME: sets NAME to an address of loopback that nobody listens on.
+func freePort(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: freeport NAME")
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	ts.Check(err)
+	ts.Setenv(args[0], l.Addr().String())
+	ts.Check(l.Close())
+}
+
+// code N pabal ARG…: the exit code.
+func code(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: code N pabal ARG…")
+	}
+	want := args[0]
+	var out, errs bytes.Buffer
+	got := run(context.Background(), inDirectory(ts.MkAbs("."), args[2:]), strings.NewReader(""), &out, &errs)
+	if want != string(rune('0'+got)) {
+		ts.Fatalf("exit code %d, want %s\n%s%s", got, want, &out, &errs)
+	}
+}
+
+// sees GLOB…: each pattern has a file.
+func sees(ts *testscript.TestScript, neg bool, args []string) {
+	for _, pattern := range args {
+		found, err := filepath.Glob(ts.MkAbs(pattern))
+		ts.Check(err)
+		if len(found) == 0 != neg {
+			ts.Fatalf("%s: found %q", pattern, found)
+		}
+	}
+}
+
+// only is the one file that the pattern finds.
+func only(ts *testscript.TestScript, pattern string) string {
+	found, err := filepath.Glob(ts.MkAbs(pattern))
+	ts.Check(err)
+	if len(found) != 1 {
+		ts.Fatalf("%s: found %q", pattern, found)
+	}
+	text, err := os.ReadFile(found[0])
+	ts.Check(err)
+	return string(text)
+}
+
+// holds GLOB PATTERN: the one file that GLOB finds contains the pattern.
+func holds(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 2 {
+		ts.Fatalf("usage: holds GLOB PATTERN")
+	}
+	text := only(ts, args[0])
+	if regexp.MustCompile(args[1]).MatchString(text) == neg {
+		ts.Fatalf("%s: %s", args[0], text)
+	}
+}
+
+// equal GLOB GLOB: both find one file, and these are equal.
+func equal(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 2 {
+		ts.Fatalf("usage: equal GLOB GLOB")
+	}
+	if (only(ts, args[0]) == only(ts, args[1])) == neg {
+		ts.Fatalf("%s and %s", args[0], args[1])
+	}
+}
