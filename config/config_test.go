@@ -186,6 +186,23 @@ func TestSecretsResolve(t *testing.T) {
 	}
 }
 
+func TestSecretsAreNotLookedUpForOperators(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "pabal.yaml")
+	load := func(value string) (*Config, error) {
+		text := strings.Replace(least, "    connect:", "    sender: { name: n, password: "+value+" }\n    options: { transfer_password: "+value+" }\n    connect:", 1)
+		require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
+		return Load(path, nil)
+	}
+	for _, value := range []string{`"${env:NONE}"`, `"${file:none}"`} {
+		c, err := load(value)
+		require.NoError(t, err, value)
+		require.Empty(t, c.Institutions[0].Sender.Password.Reveal())
+		require.Empty(t, c.Institutions[0].Options["transfer_password"].Reveal())
+	}
+	_, err := load(`"${vault:PW}"`)
+	require.Equal(t, CodeSecretForm, fault.CodeOf(err), "the form is checked all the same")
+}
+
 func TestSecretsNeverPrint(t *testing.T) {
 	const hidden = "tops3cret"
 	s := NewSecret(hidden)

@@ -218,6 +218,9 @@ func (d *decoder) secret(text string) (string, *fault.Error) {
 	if !ok || !closed || !named || name == "" || strings.ContainsAny(name, "${}") {
 		return "", fault.New(CodeSecretForm, "")
 	}
+	if d.lookupEnv == nil && (kind == "env" || kind == "file") {
+		return "", nil // not wanted, see Load
+	}
 	switch kind {
 	case "env":
 		value, _ := d.lookupEnv(name)

@@ -18,7 +18,9 @@ import (
 )
 
 // Load reads and checks the file. lookupEnv serves ${env:NAME}; pass
-// os.LookupEnv. A bad configuration is an error of type Problems that has every
+// os.LookupEnv. With nil, secrets from the environment and from files are not
+// looked up and stay empty: an operator who lists transfers has no business
+// with the passwords of the server, and often cannot read them. A bad configuration is an error of type Problems that has every
 // mistake with its line.
 func Load(path string, lookupEnv func(string) (string, bool)) (*Config, error) {
 	text, err := os.ReadFile(path)

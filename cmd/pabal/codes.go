@@ -26,6 +26,8 @@ const (
 	codeLinesWithoutEnd  fault.Code = "command.lines_without_end"
 	codeProfileTwice     fault.Code = "command.profile_twice"
 	codeProfileDirectory fault.Code = "command.profile_directory"
+	codeNoCredential     fault.Code = "command.no_credential"
+	codeNoTransferPass   fault.Code = "command.no_transfer_password"
 	codeProduction       fault.Code = "command.production"
 )
 

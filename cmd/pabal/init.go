@@ -43,7 +43,7 @@ func (a *app) initDir(_ context.Context, dir string) error {
 	if err != nil {
 		return fault.New(codeCannotWrite, path).Because(err)
 	}
-	cfg, err := config.Load(path, a.env)
+	cfg, err := config.Load(path, nil)
 	if err != nil {
 		return err
 	}

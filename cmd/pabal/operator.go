@@ -15,7 +15,7 @@ import (
 // needed of the configuration, so it is not proven further: an operator must
 // be able to look while somebody edits the file.
 func (a *app) control(ctx context.Context, readOnly bool) (*control.Control, *config.Config, error) {
-	cfg, err := config.Load(a.configPath, a.env)
+	cfg, err := config.Load(a.configPath, nil) // the operator's shell does not have the server's secrets
 	if err != nil {
 		return nil, nil, err
 	}

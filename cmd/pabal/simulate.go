@@ -25,6 +25,7 @@ type simulateFlags struct {
 	give, take, faults         string
 	institution, self, peer    string
 	sender, passwordEnv        string
+	transferEnv                string
 	receive                    bool
 	every                      time.Duration
 	record, messageSize        int
@@ -57,6 +58,7 @@ func newSimulate(a *app) *cobra.Command {
 	text(&f.peer, "peer")
 	text(&f.sender, "sender")
 	text(&f.passwordEnv, "password-env")
+	text(&f.transferEnv, "transfer-password-env")
 	text(&f.packing, "packing")
 	flags.BoolVar(&f.receive, "receive", false, a.text("ui.flag.simulate.receive"))
 	flags.DurationVar(&f.every, "every", 0, a.text("ui.flag.simulate.every"))
@@ -97,9 +99,17 @@ func (a *app) simulate(ctx context.Context, profile string, f simulateFlags) err
 		Gzip: f.gzip, EBCDIC: f.ebcdic, MessageSize: f.messageSize,
 		Logger: newLogger(config.Log{Level: "warn", Format: "auto"}, a.err),
 	}
-	if f.passwordEnv != "" {
-		if o.Password, ok = a.env(f.passwordEnv); !ok {
-			return fault.New(codeNoVariable, f.passwordEnv)
+	// Passwords come by the environment: a command line is seen by everybody on
+	// the machine.
+	for _, secret := range []struct {
+		name string
+		into *string
+	}{{f.passwordEnv, &o.Password}, {f.transferEnv, &o.Transfer}} {
+		if secret.name == "" {
+			continue
+		}
+		if *secret.into, ok = a.env(secret.name); !ok {
+			return fault.New(codeNoVariable, secret.name)
 		}
 	}
 	if o.Faults, err = simulator.ParseFaults(f.faults); err != nil {
@@ -149,7 +159,7 @@ func (a *app) notProduction(f simulateFlags) error {
 	if _, err := os.Stat(a.configPath); errors.Is(err, fs.ErrNotExist) && !f.configChosen {
 		return nil
 	}
-	cfg, err := config.Load(a.configPath, a.env)
+	cfg, err := config.Load(a.configPath, nil)
 	if err != nil {
 		return err
 	}

@@ -186,6 +186,20 @@ func (w *wiring) institution(n int) instance.Institution {
 		// The header names both sides (protocols §3); wire_code is ours.
 		o.Self, o.Peer = in.WireCode, in.PeerCode
 	}
+	for _, c := range []struct {
+		key   string
+		field protocol.Field
+		asked bool
+	}{
+		{".sender.name", protocol.SenderName, in.Sender.Name != ""},
+		{".sender.password", protocol.SenderPassword, in.Sender.Password.Reveal() != ""},
+		{".expect.name", protocol.SenderName, in.Expect != nil && in.Expect.Name != ""},
+		{".expect.password", protocol.SenderPassword, in.Expect != nil && in.Expect.Password.Reveal() != ""},
+	} {
+		if c.asked && o.Profile != nil && !o.Profile.Carries(protocol.Open, c.field) {
+			w.bad(path+c.key, fault.New(codeNoCredential, in.Code, "profile", o.Profile.Name))
+		}
+	}
 	if in.Expect != nil {
 		o.Expect = instance.Credentials{Name: in.Expect.Name, Password: in.Expect.Password.Reveal()}
 	}
@@ -216,6 +230,9 @@ func (w *wiring) options(path string, given map[string]config.Secret, o *instanc
 			yes(name, v, &o.EBCDIC)
 		case "transfer_password":
 			o.TransferPassword = v.Reveal()
+			if p := o.Profile; p != nil && !p.Carries(protocol.Info, protocol.Password) && !p.Carries(protocol.Fetch, protocol.Password) {
+				w.bad(path+"."+name, fault.New(codeNoTransferPass, o.Code, "profile", p.Name))
+			}
 		default:
 			w.bad(path+"."+name, fault.New(codeUnknownOption, name, "known", "gzip, ebcdic, transfer_password"))
 		}
@@ -333,9 +350,17 @@ func totals(t *config.TrailerCheck) []total {
 // where the two differ.
 func (w *wiring) pathOf(path string) string {
 	var n, k int
-	if _, err := fmt.Sscanf(path, "files[%d].checks.trailer.totals[%d]", &n, &k); err == nil && n < len(w.cfg.Files) {
+	const at = "files[%d].checks.trailer.totals[%d]"
+	if _, err := fmt.Sscanf(path, at, &n, &k); err == nil && n < len(w.cfg.Files) {
 		if t := w.cfg.Files[n].Checks.Trailer; t != nil && k < len(totals(t)) {
-			return fmt.Sprintf("files[%d].checks.trailer.%s", n, totals(t)[k].key)
+			key, rest := totals(t)[k].key, strings.TrimPrefix(path, fmt.Sprintf(at, n, k))
+			switch {
+			case strings.HasPrefix(key, "totals["):
+				key += rest
+			case rest == ".sum":
+				key = "amount_field"
+			}
+			return fmt.Sprintf("files[%d].checks.trailer.%s", n, key)
 		}
 	}
 	for from, to := range map[string]string{
