@@ -69,7 +69,7 @@ func clone(s *Session) *Session {
 	return &c
 }
 
-func configs(t *testing.T) []Config {
+func configs(t testing.TB) []Config {
 	var out []Config
 	for _, name := range []string{"cms", "edi"} {
 		p, err := protocol.Load(name)
