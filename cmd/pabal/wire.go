@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"os"
@@ -310,7 +311,7 @@ func checks(f *config.File) filemgr.CheckOptions {
 		}
 	}
 	for _, r := range c.Rules {
-		o.Rules = append(o.Rules, filemgr.Rule{Name: r.Name, Expr: r.Expr, Each: r.Each})
+		o.Rules = append(o.Rules, filemgr.Rule{Name: cmp.Or(r.Message, r.Name), Expr: r.Expr, Each: r.Each})
 	}
 	return o
 }

@@ -79,7 +79,7 @@ files:
         amount_field: { offset: 42, length: 13 }
         totals: [{ at: { offset: 60, length: 8 }, all: true }]
       charset: euc-kr
-      rules: [{ name: r1, expr: "records > 0" }]
+      rules: [{ name: r1, expr: "records > 0" }, { name: r2, expr: "size > 0", each: true, message: 레코드가 없음 }]
   - { id: C02, institution: KSNET, job: CARD, direction: receive, record: { form: raw } }
   - { id: TXT, institution: KFTC, job: CMS, direction: receive, record: { form: lines } }
 `
@@ -151,7 +151,7 @@ func TestWire(t *testing.T) {
 		{At: filemgr.Field{Offset: 43, Length: 13}, Sum: &filemgr.Field{Offset: 42, Length: 13}, Where: []filemgr.Match{{Text: "R"}}},
 		{At: filemgr.Field{Offset: 60, Length: 8}, All: true},
 	}}, f.Checks.Trailer)
-	require.Equal(t, []filemgr.Rule{{Name: "r1", Expr: "records > 0"}}, f.Checks.Rules)
+	require.Equal(t, []filemgr.Rule{{Name: "r1", Expr: "records > 0"}, {Name: "레코드가 없음", Expr: "size > 0", Each: true}}, f.Checks.Rules)
 }
 
 func TestWireProblemsStandAtTheirKeys(t *testing.T) {
