@@ -8,6 +8,7 @@ import (
 	"pabal/internal/fault"
 	"pabal/protocol"
 	"pabal/protocol/line"
+	"pabal/protocol/machine"
 	"pabal/store"
 	"pabal/transfer"
 )
@@ -68,7 +69,9 @@ func (s *session) Open(ctx context.Context, t *protocol.Telegram) (line.Judgemen
 	s.opened()
 	s.left = -1
 	s.log.Info("session opened by the counterparty", "peer", s.row.Peer, "direction", string(d))
-	return line.Judgement{Reason: protocol.OK, Peer: s.inst.Peer}, nil
+	return line.Judgement{Reason: protocol.OK, Terms: machine.Terms{
+		Peer: s.inst.Peer, MessageSize: s.inst.MessageSize, Rounds: s.inst.Rounds, Reply: s.inst.Reply, Pause: s.inst.Pause,
+	}}, nil
 }
 
 // Fetch counts the files that wait for a caller.

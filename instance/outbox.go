@@ -30,12 +30,21 @@ func (s *session) Next(ctx context.Context) (machine.Order, error) {
 	}
 	s.current = t
 	f := s.order(t)
-	if t.Status == transfer.Unknown {
-		return machine.Order{Kind: machine.AskAbout, File: f, Query: machine.Query{Name: t.WireName, Date: t.BaseDate}}, nil
+	query := machine.Query{Kind: fileStatus, Name: t.WireName, Date: t.BaseDate}
+	switch {
+	case t.Ask == transfer.AskRecall && s.profile.Has(protocol.Cancel):
+		f.Settle = false
+		return machine.Order{Kind: machine.CancelFile, File: f, Query: query}, nil
+	case t.Status != transfer.Sending:
+		f.Settle = t.Status == transfer.Unknown && t.Ask == transfer.AskNothing
+		return machine.Order{Kind: machine.AskAbout, File: f, Query: query}, nil
 	}
 	s.log.Info("sending", "transfer", t.ID, "name", t.Name, "wire_name", t.WireName, "bytes", t.WireSize, "attempt", t.Attempt)
 	return machine.Order{Kind: machine.SendFile, File: f}, nil
 }
+
+// fileStatus is the 조회종류 that asks what has become of a file (§1.3).
+const fileStatus = "001"
 
 // take gives what was claimed ahead, or claims.
 func (s *session) take(ctx context.Context) (*transfer.Transfer, error) {
@@ -93,17 +102,24 @@ func (i *Instance) claimFile(ctx context.Context, inst *institution, sessionID, 
 	return one(got), err
 }
 
-// claimInquiry claims a transfer whose end is unknown and whose profile
+// claimInquiry claims a transfer that the peer is to be asked about: because
+// a person wants to know, or because its end is unknown and the profile
 // settles that by asking. Files come first: a peer that does not know the
 // inquiry must not keep them waiting.
 func (i *Instance) claimInquiry(ctx context.Context, inst *institution, sessionID string) (*transfer.Transfer, error) {
-	if inst.Profile.Files.SettleAgain || !inst.Profile.Has(protocol.Inquiry) {
+	if !inst.Profile.Has(protocol.Inquiry) {
 		return nil, nil
 	}
-	got, err := i.s.Claim(ctx, i.now(), store.ClaimQuery{
+	q := store.ClaimQuery{
 		Owner: i.o.ID, Term: i.term, Direction: transfer.Send, Institution: inst.Code, SessionID: sessionID, Limit: 1,
-		Statuses: []transfer.Status{transfer.Unknown},
-	})
+		Statuses: []transfer.Status{transfer.Sent, transfer.Failed, transfer.Held, transfer.Unknown}, Asked: true,
+	}
+	got, err := i.s.Claim(ctx, i.now(), q)
+	if err != nil || len(got) > 0 || inst.Profile.Files.SettleAgain {
+		return one(got), err
+	}
+	q.Statuses, q.Asked = []transfer.Status{transfer.Unknown}, false
+	got, err = i.s.Claim(ctx, i.now(), q)
 	return one(got), err
 }
 
@@ -209,7 +225,7 @@ func (s *session) Ending(ctx context.Context, resent int64) (bool, error) {
 			s.log.Warn("cannot look for a following file", "err", err)
 		}
 	}
-	return s.next != nil, nil
+	return s.next != nil && s.next.Status == transfer.Sending, nil
 }
 
 // Finish commits what became of the file under way.
@@ -234,6 +250,9 @@ func (s *session) Finish(ctx context.Context, o machine.Outcome) error {
 		s.wake.store.Give()
 		return nil
 	}
+	if o.Result == machine.InquiryDone {
+		return s.answeredByPeer(ctx, t, o)
+	}
 	r := s.settle(ctx, t, func(r *transfer.Transfer) { s.finish(r, o) })
 	if r == nil {
 		return nil
@@ -244,6 +263,19 @@ func (s *session) Finish(ctx context.Context, o machine.Outcome) error {
 		s.result(ctx, r)
 	}
 	return nil
+}
+
+// answeredByPeer writes down what the peer said to a person's question. It
+// changes no status: what to do about it is for the person to say.
+func (s *session) answeredByPeer(ctx context.Context, t *transfer.Transfer, o machine.Outcome) error {
+	what := t.Ask
+	s.settle(ctx, t, func(r *transfer.Transfer) {
+		r.Ask, r.Owner, r.SessionID, r.NextTry = transfer.AskNothing, "", "", time.Time{}
+		r.Response = o.Response
+	})
+	s.log.Info("the counterparty has answered", "transfer", t.ID, "wire_name", t.WireName, "asked", string(what), "result", o.Response)
+	return s.s.Event(ctx, s.now(), transfer.Event{TransferID: t.ID, SessionID: s.row.ID, Kind: "answer",
+		Detail: detail(fault.New("", "", "asked", string(what), "result", o.Response, "size", o.Size))})
 }
 
 // finish is what each outcome means for the row (design D5).

@@ -11,6 +11,7 @@ import (
 	"pabal/internal/fault"
 	"pabal/protocol"
 	"pabal/protocol/line"
+	"pabal/protocol/machine"
 )
 
 // Peer is one counterparty. Its sessions share its directories, what it knows
@@ -208,7 +209,7 @@ func (s *session) Open(_ context.Context, t *protocol.Telegram) (line.Judgement,
 	}
 	s.caller = caller
 	s.p.observe(Event{Kind: Opened, Session: s.id, Name: caller})
-	return line.Judgement{Reason: protocol.OK, Peer: t.Text(protocol.From)}, nil
+	return line.Judgement{Reason: protocol.OK, Terms: machine.Terms{Peer: t.Text(protocol.From)}}, nil
 }
 
 // Fetch counts what a caller asked for (§3: kind or ZZZ, dates, range).

@@ -18,6 +18,7 @@ type ClaimQuery struct {
 	Institution string
 	Place       string
 	IDs         []string
+	Asked       bool // only those that a person wants the peer to be asked about
 
 	// To is the status that the claimed rows get, "" to leave it. Without it a
 	// row that the owner holds in this term is not claimed again: somebody is
@@ -107,5 +108,8 @@ func (q ClaimQuery) where(now time.Time) where {
 	w.equal("institution", q.Institution)
 	w.equal("place", q.Place)
 	w.in("id", q.IDs)
+	if q.Asked {
+		w.add("ask <> ''")
+	}
 	return w
 }

@@ -30,7 +30,7 @@ func transferColumns(t *transfer.Transfer) []column {
 		{"owner", &t.Owner}, {"term", &t.Term}, {"attempt", &t.Attempt},
 		{"session_id", &t.SessionID}, {"sent_bytes", &t.SentBytes}, {"resent", &t.Resent}, {"missed", &t.Missed},
 		{"tries", &t.Tries}, {"next_try", micros{&t.NextTry}}, {"ended_once", flag{&t.EndedOnce}},
-		{"response", &t.Response}, {"error_code", &t.ErrorCode}, {"error_detail", &t.ErrorDetail}, {"proofs", &t.Proofs},
+		{"response", &t.Response}, {"error_code", &t.ErrorCode}, {"error_detail", &t.ErrorDetail}, {"proofs", &t.Proofs}, {"ask", &t.Ask},
 		{"created_at", micros{&t.CreatedAt}}, {"updated_at", micros{&t.UpdatedAt}}, {"started_at", micros{&t.StartedAt}},
 		{"backed_up_at", micros{&t.BackedUpAt}}, {"ended_at", micros{&t.EndedAt}}, {"released_at", micros{&t.ReleasedAt}},
 	}

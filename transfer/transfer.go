@@ -57,6 +57,7 @@ type Transfer struct {
 	ErrorCode   string // fault code of the last failure, "" when none
 	ErrorDetail string // its subject and values as JSON, for the sentence
 	Proofs      string // what proved success, as JSON
+	Ask         Ask    // sending: what a person wants the peer to be asked about it
 
 	CreatedAt  time.Time
 	UpdatedAt  time.Time
@@ -65,6 +66,16 @@ type Transfer struct {
 	EndedAt    time.Time
 	ReleasedAt time.Time // payload rows deleted; backup file and digests stay
 }
+
+// Ask is a question to the peer about a file that was sent, put in the next
+// session (파일조회, 파일 취소/초기화).
+type Ask string
+
+const (
+	AskNothing Ask = ""
+	AskStatus  Ask = "inquire" // what has become of it
+	AskRecall  Ask = "recall"  // forget it, so that it can be sent afresh
+)
 
 // Ref is what a holder of a transfer presents with every write. A write whose
 // owner, term or attempt no longer match the row is fenced off.

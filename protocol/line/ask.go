@@ -17,7 +17,7 @@ func (d *driver) ask(a *machine.Action) machine.Event {
 		var j Judgement
 		j, err = d.host.Open(d.ctx, &a.Telegram)
 		ev.Kind, ev.Reason, ev.Err = machine.Judged, j.Reason, j.Err
-		ev.Order.Query.Name = j.Peer
+		ev.Terms = j.Terms
 		d.grow()
 	case machine.AskNext:
 		ev.Kind = machine.Chosen

@@ -62,8 +62,8 @@ var ErrDropped = errors.New("the file is no longer ours")
 // Judgement of a caller.
 type Judgement struct {
 	Reason protocol.Reason
-	Peer   string // the caller's code, for the heads of our telegrams
-	Err    error  // why not, for our log
+	Terms  machine.Terms // agreed with this caller
+	Err    error         // why not, for our log
 }
 
 // Counted is the answer to a fetch.

@@ -59,7 +59,7 @@ func (h *host) give(name string, content []byte, size int) *host {
 }
 
 func (h *host) Open(context.Context, *protocol.Telegram) (line.Judgement, error) {
-	return line.Judgement{Reason: protocol.OK, Peer: "CLIENT01"}, nil
+	return line.Judgement{Reason: protocol.OK, Terms: machine.Terms{Peer: "CLIENT01"}}, nil
 }
 
 func (h *host) Fetch(context.Context, *protocol.Telegram) (line.Counted, error) {

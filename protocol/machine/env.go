@@ -40,6 +40,32 @@ type env struct {
 	mistake  error // the last one, for the message when there were too many
 }
 
+// Terms are what is agreed with one counterparty. The accepting side learns
+// them with who calls; a zero leaves what the session began with.
+type Terms struct {
+	Peer        string // their code, where the header names both sides
+	MessageSize int
+	Rounds      int
+	Reply       time.Duration
+	Pause       time.Duration
+}
+
+// agree makes the terms those of the session.
+func (e *env) agree(t Terms) {
+	set(&e.cfg.Peer, t.Peer)
+	set(&e.cfg.MessageSize, t.MessageSize)
+	set(&e.cfg.Rounds, t.Rounds)
+	set(&e.cfg.Reply, t.Reply)
+	set(&e.cfg.Pause, t.Pause)
+}
+
+func set[T comparable](v *T, to T) {
+	var zero T
+	if to != zero {
+		*v = to
+	}
+}
+
 func newEnv(cfg Config) *env {
 	p := cfg.Profile
 	if cfg.MessageSize == 0 {

@@ -48,6 +48,7 @@ type Event struct {
 	Err      error              // Lost, Broke, Garbled
 	Reason   protocol.Reason    // Judged, Accepted, Counted, Verified, Answered; Broke: what the peer is told
 	Order    Order              // Chosen
+	Terms    Terms              // Judged
 	Resume   Resume             // Accepted
 	More     bool               // Marked: another file follows
 	Count    int                // Counted: files in this session

@@ -352,9 +352,7 @@ func (s *Session) judged(ev *Event) {
 		s.over(fault.New(CodeNotLetIn, "", "code", s.p.Code(ev.Reason)).Because(ev.Err))
 		return
 	}
-	if c := ev.Order.Query.Name; c != "" { // the caller's own code, for our heads
-		s.cfg.Peer = c
-	}
+	s.agree(ev.Terms)
 	s.cfg.Institution = s.request.Text(protocol.Institution)
 	s.reply(&s.request, protocol.OK)
 	if s.download {

@@ -307,7 +307,7 @@ func (p *player) answer(a *Action, text string) Event {
 	switch a.Do {
 	case AskOpen:
 		ev.Kind = Judged
-		ev.Order.Query.Name = v["peer"]
+		ev.Terms.Peer = v["peer"]
 	case AskNext:
 		ev.Kind, ev.Order = Chosen, order(p.t, word, v)
 	case AskFetch:

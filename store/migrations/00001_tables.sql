@@ -60,6 +60,7 @@ CREATE TABLE transfers (
     error_code   TEXT    NOT NULL,
     error_detail TEXT    NOT NULL,
     proofs       TEXT    NOT NULL,
+    ask          TEXT    NOT NULL,
     created_at   BIGINT  NOT NULL,
     updated_at   BIGINT  NOT NULL,
     started_at   BIGINT  NOT NULL,

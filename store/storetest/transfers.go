@@ -69,6 +69,8 @@ func testEveryField(t *testing.T, open Open) {
 			switch x := field.Addr().Interface().(type) {
 			case *string:
 				*x = "파일 " + name
+			case *transfer.Ask:
+				*x = transfer.AskRecall
 			case *int64:
 				*x = int64(1)<<40 + int64(i)
 			case *int:

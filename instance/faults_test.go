@@ -1,0 +1,259 @@
+package instance
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"pabal/protocol"
+	"pabal/protocol/machine"
+	"pabal/simulator"
+	"pabal/store"
+	"pabal/transfer"
+)
+
+// against is one server of ours with a counterparty that misbehaves.
+type against struct {
+	t       *testing.T
+	ours    *host
+	peer    *simulator.Peer
+	profile string
+	role    string // ours
+	sends   bool   // we send
+	give    string // the counterparty's folders
+	take    string
+	id      string
+	calling func() // one session of a counterparty that calls us
+}
+
+// newAgainst starts a server in a role of a profile and a counterparty with
+// faults in the other.
+func newAgainst(t *testing.T, profile, role string, sends bool, faults string, tune func(*Options)) *against {
+	t.Helper()
+	p, err := protocol.Load(profile)
+	require.NoError(t, err)
+	f, err := simulator.ParseFaults(faults)
+	require.NoError(t, err)
+	a := &against{t: t, profile: profile, role: role, sends: sends, give: t.TempDir(), take: t.TempDir(), id: "EB21"}
+	if profile == "edi" {
+		a.id = "C02"
+	}
+	a.ours = &host{t: t, dir: t.TempDir()}
+	for _, d := range []string{"scan", "work", "receive", "result"} {
+		require.NoError(t, os.Mkdir(a.ours.path(d), 0o750))
+	}
+	var up, down []file
+	if sends == (role == "institution") {
+		up = []file{rawForm(a.id)}
+	} else {
+		down = []file{rawForm(a.id)}
+	}
+	a.ours.opt, err = sideOptions(a.ours.dir, profile, role, up, down)
+	require.NoError(t, err)
+	a.ours.opt.Log = testLog(t, "ours")
+	inst := &a.ours.opt.Institutions[0]
+	inst.Reply, inst.Rounds = time.Second, 6
+
+	o := simulator.Options{
+		Profile: p, Institution: "12345678", GiveDir: a.give, TakeDir: a.take, Faults: f,
+		Reply: time.Second, Idle: 3 * time.Second, Pause: time.Millisecond, Rounds: 6, Logger: testLog(t, "peer"),
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	t.Cleanup(cancel)
+	if role == "institution" {
+		o.Side, o.Self, o.Peer = protocol.CentreSide, "VAN", "CLIENT01"
+		a.peer, err = simulator.New(o)
+		require.NoError(t, err)
+		ln, err := net.Listen("tcp", "127.0.0.1:0")
+		require.NoError(t, err)
+		served := make(chan error, 1)
+		go func() { served <- a.peer.Serve(ctx, ln) }()
+		t.Cleanup(func() { cancel(); require.NoError(t, <-served) })
+		inst.Connect = ln.Addr().String()
+	} else {
+		o.Side, o.Self, o.Peer, o.SenderName, o.Password = protocol.InstitutionSide, "CLIENT01", "VAN", "Honggildong", "123ABC"
+		a.peer, err = simulator.New(o)
+		require.NoError(t, err)
+		a.ours.opt.Listen[0].Address = "127.0.0.1:0"
+	}
+	if tune != nil {
+		tune(&a.ours.opt)
+	}
+	a.ours.start()
+	a.calling = func() {
+		if role == "centre" {
+			_, _ = a.peer.Call(ctx, a.ours.inst.Addresses()[0], sends)
+		}
+	}
+	return a
+}
+
+// put makes a file of the sending side, whichever that is.
+func (a *against) put(n int, body []byte) {
+	a.t.Helper()
+	date := time.Now().AddDate(0, 0, -n).In(a.ours.opt.Zone)
+	if a.sends {
+		a.ours.drop(fmt.Sprintf("%s.%s.JOB.%s", a.id, a.ours.opt.Institutions[0].Code, date.Format("20060102")), body)
+		return
+	}
+	name := a.id + date.Format("0102")
+	if a.profile == "edi" {
+		name = a.id + "." + date.Format("20060102") + ".001"
+	}
+	tmp := filepath.Join(a.give, "."+name)
+	require.NoError(a.t, os.WriteFile(tmp, body, 0o640))
+	require.NoError(a.t, os.Rename(tmp, filepath.Join(a.give, name)))
+}
+
+// finish lets sessions be held until ours has n transfers in a status.
+func (a *against) finish(st transfer.Status, n int) []*transfer.Transfer {
+	a.t.Helper()
+	d := transfer.Receive
+	if a.sends {
+		d = transfer.Send
+	}
+	stop := make(chan struct{})
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for a.role == "centre" {
+			a.calling()
+			pause := time.NewTimer(20 * time.Millisecond)
+			select {
+			case <-stop:
+				return
+			case <-pause.C:
+			}
+		}
+	}()
+	got := a.ours.await(d, st, n)
+	close(stop)
+	<-done
+	return got
+}
+
+// arrived are the contents on the receiving side.
+func (a *against) arrived() map[string]int {
+	a.t.Helper()
+	dir := a.take
+	if !a.sends {
+		dir = a.ours.path("receive")
+	}
+	entries, err := os.ReadDir(dir)
+	require.NoError(a.t, err)
+	out := map[string]int{}
+	for _, e := range entries {
+		if !e.IsDir() && !strings.HasPrefix(e.Name(), ".") {
+			out[sum(mustRead(a.t, filepath.Join(dir, e.Name())))]++
+		}
+	}
+	return out
+}
+
+func eachRole(t *testing.T, f func(t *testing.T, profile, role string, sends bool)) {
+	for _, profile := range []string{"cms", "edi"} {
+		for _, role := range []string{"institution", "centre"} {
+			for _, sends := range []bool{true, false} {
+				t.Run(fmt.Sprintf("%s/%s/sends=%t", profile, role, sends), func(t *testing.T) { f(t, profile, role, sends) })
+			}
+		}
+	}
+}
+
+// TestFaultsOnTheLine: whatever happens to data telegrams and bytes, and
+// wherever the line is cut, every file arrives once and equal.
+func TestFaultsOnTheLine(t *testing.T) {
+	faults := []string{
+		"lose=1:1,1:37,2:100,2:58,3:1", "lose=10%;seed=3", "duplicate=10%;seed=4", "reorder=10%;seed=5",
+		"lose=5%;duplicate=5%;reorder=5%;seed=6", "split=97",
+		"cut=info-reply:1", "cut=after-info:1", "cut=check:1", "cut=after-check:2", "cut=check-reply:2", "cut=after-check-reply:3",
+		"cut=end:1", "cut=after-end:1", "cut=end-reply:1", "cut=after-end-reply:1", "cut=close:1",
+		"cut=sent:57", "cut=received:133", "cut=sent:1,received:40,sent:90,check:3",
+		"garbage=check-reply:2", "silence=check-reply:2",
+	}
+	if testing.Short() {
+		faults = faults[:6]
+	}
+	eachRole(t, func(t *testing.T, profile, role string, sends bool) {
+		for _, fault := range faults {
+			t.Run(fault, func(t *testing.T) {
+				t.Parallel()
+				a := newAgainst(t, profile, role, sends, fault, nil)
+				first, second := content(2*blockOf(profile)+1234), content(999)
+				a.put(0, first)
+				a.put(1, second)
+				end := transfer.Assembled
+				if sends {
+					end = transfer.Sent
+				}
+				a.finish(end, 2)
+				require.Equal(t, map[string]int{sum(first): 1, sum(second): 1}, a.arrived())
+			})
+		}
+	})
+}
+
+// TestNeverSatisfied: a peer that answers "missing" for ever ends that file as
+// failed, with the reason; the session and the other files live.
+func TestNeverSatisfied(t *testing.T) {
+	for _, profile := range []string{"cms", "edi"} {
+		for _, role := range []string{"institution", "centre"} {
+			t.Run(profile+"/"+role, func(t *testing.T) {
+				if profile == "edi" {
+					neverEDI(t, role)
+					return
+				}
+				name := "EB21" + time.Now().In(time.FixedZone("KST", 9*3600)).Format("0102")
+				a := newAgainst(t, profile, role, true, "never="+name, nil)
+				a.put(0, content(5000))
+				a.put(1, content(6000))
+				sent := a.finish(transfer.Sent, 1)
+				require.Equal(t, int64(6000), sent[0].WireSize)
+				failed := a.finish(transfer.Failed, 1)
+				require.Equal(t, string(machine.CodeMissingRounds), failed[0].ErrorCode)
+				require.Equal(t, map[string]int{sum(content(6000)): 1}, a.arrived())
+				require.Equal(t, "6", Noted(failed[0].ErrorCode, failed[0].ErrorDetail).Args["rounds"])
+			})
+		}
+	}
+}
+
+// neverEDI: files of a kind have one name there, so both fail; the session
+// lives on to the second.
+func neverEDI(t *testing.T, role string) {
+	a := newAgainst(t, "edi", role, true, "never=C02", nil)
+	a.put(0, content(5000))
+	a.put(1, content(6000))
+	for _, f := range a.finish(transfer.Failed, 2) {
+		require.Equal(t, string(machine.CodeMissingRounds), f.ErrorCode)
+	}
+	require.Empty(t, a.arrived())
+	sessions, err := a.ours.store.Sessions(t.Context(), store.SessionFilter{})
+	require.NoError(t, err)
+	for _, s := range sessions {
+		require.Empty(t, s.ErrorCode, "a file that fails does not end its session")
+	}
+}
+
+// TestWrongSizeIsNeverTaken: a sender whose declared size is not what it sent
+// is told so, and nothing is placed.
+func TestWrongSizeIsNeverTaken(t *testing.T) {
+	for _, profile := range []string{"cms", "edi"} {
+		for _, by := range []string{"+10", "-10"} {
+			t.Run(profile+by, func(t *testing.T) {
+				a := newAgainst(t, profile, "centre", false, "size="+by, nil)
+				a.put(0, content(5000))
+				failed := a.finish(transfer.Failed, 1)
+				require.Equal(t, string(CodeWrongSize), failed[0].ErrorCode)
+				require.Empty(t, a.arrived())
+			})
+		}
+	}
+}
