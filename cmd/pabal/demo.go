@@ -443,14 +443,16 @@ func (d *demo) flush() error {
 
 // next is the picture to show after this one.
 func (d *demo) next() *picture {
-	for _, p := range d.pictures {
-		if p.row.WireName == d.first {
-			d.first = ""
-			return p
+	if d.first != "" {
+		for _, p := range d.pictures {
+			if p.row.WireName == d.first {
+				d.first = ""
+				return p
+			}
 		}
-	}
-	if d.first != "" && time.Since(d.began) < 3*time.Second {
-		return nil // it is about to come
+		if time.Since(d.began) < 3*time.Second {
+			return nil // it is about to come
+		}
 	}
 	for _, p := range d.pictures {
 		if p != d.showing && len(p.lines) > 0 {
@@ -515,8 +517,8 @@ func (d *demo) close() error {
 func program() string {
 	if p, err := os.Executable(); err == nil {
 		if wd, err := os.Getwd(); err == nil {
-			if r, err := filepath.Rel(wd, p); err == nil && len(r) < len(p) {
-				return r
+			if r, err := filepath.Rel(wd, p); err == nil && filepath.IsLocal(r) {
+				return "." + string(filepath.Separator) + r
 			}
 		}
 		return p

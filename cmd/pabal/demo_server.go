@@ -40,6 +40,7 @@ func startServer(ctx context.Context, w *workspace) (*child, error) {
 	defer out.Close()
 	c := &child{ready: make(chan struct{}), ended: make(chan struct{}), log: w.serverLog()}
 	c.cmd = exec.Command(program, "run", "--json", "-c", w.config())
+	c.cmd.Args[0] = os.Args[0] // it is called as we are
 	c.cmd.Dir = w.dir
 	c.cmd.Stderr = out
 	c.cmd.SysProcAttr = childAttributes()
