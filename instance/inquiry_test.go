@@ -1,0 +1,73 @@
+package instance
+
+import (
+	"context"
+	"encoding/json"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"pabal/store"
+	"pabal/transfer"
+)
+
+// TestAskingThePeer: 0400 and 0500 of cms, the look-up of edi, both between
+// two servers of ours (protocols §1.3, §1.6, §3).
+func TestAskingThePeer(t *testing.T) {
+	for _, test := range []struct {
+		profile string
+		ask     transfer.Ask
+		result  string
+	}{
+		{"cms", transfer.AskStatus, "000"},
+		{"cms", transfer.AskRecall, "513"}, // it is in the receive directory already
+		{"edi", transfer.AskStatus, "00"},
+	} {
+		t.Run(test.profile+"/"+string(test.ask), func(t *testing.T) {
+			id := map[string]string{"cms": "EB21", "edi": "C02"}[test.profile]
+			p := newPair(t, test.profile, []file{rawForm(id)}, nil, nil)
+			p.institution.drop(id+".CENTRE.JOB", content(1000))
+			sent := p.institution.await(transfer.Send, transfer.Sent, 1)[0]
+			p.centre.await(transfer.Receive, transfer.Assembled, 1)
+
+			s := p.institution.store
+			_, err := s.Command(t.Context(), time.Now(), transfer.Command{Name: string(test.ask), TransferID: sent.ID, Who: "test"},
+				func(r *transfer.Transfer) error {
+					r.Ask, r.NextTry = test.ask, time.Now()
+					return nil
+				})
+			require.NoError(t, err)
+			answers := awaitEvents(t, s, sent.ID, "answer")
+			var got map[string]string
+			require.NoError(t, json.Unmarshal([]byte(answers[0].Detail), &got))
+			require.Equal(t, test.result, got["result"])
+			require.Equal(t, string(test.ask), got["asked"])
+			after, err := s.Transfer(t.Context(), sent.ID)
+			require.NoError(t, err)
+			require.Equal(t, transfer.Sent, after.Status, "an answer changes no status")
+			require.Equal(t, transfer.AskNothing, after.Ask)
+			require.Equal(t, test.result, after.Response)
+		})
+	}
+}
+
+// awaitEvents waits until a transfer has an event of a kind.
+func awaitEvents(t *testing.T, s *store.Store, id, kind string) []*transfer.Event {
+	t.Helper()
+	deadline := time.After(20 * time.Second)
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		got, err := s.Events(context.Background(), store.EventFilter{TransferID: id, Kind: kind})
+		require.NoError(t, err)
+		if len(got) > 0 {
+			return got
+		}
+		select {
+		case <-tick.C:
+		case <-deadline:
+			t.Fatalf("no event %q of %s", kind, id)
+		}
+	}
+}
