@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -28,6 +29,7 @@ func TestScripts(t *testing.T) {
 			e.Setenv("LANG", "C")
 			e.Setenv("LC_ALL", "")
 			e.Setenv("NO_COLOR", "1")
+			e.Setenv("NL", "\n")
 			// CMS wire names carry the business day.
 			e.Setenv("MMDD", time.Now().In(time.FixedZone("KST", 9*3600)).Format("0102"))
 			return nil
@@ -40,6 +42,7 @@ func TestScripts(t *testing.T) {
 			"sees":     sees,
 			"holds":    holds,
 			"equal":    equal,
+			"hurry":    hurry,
 		},
 		RequireExplicitExec: true,
 	})
@@ -164,4 +167,20 @@ func equal(ts *testscript.TestScript, neg bool, args []string) {
 	if (only(ts, args[0]) == only(ts, args[1])) == neg {
 		ts.Fatalf("%s and %s", args[0], args[1])
 	}
+}
+
+// hurry COMMAND: two signals, one after the other, to pabal COMMAND in the
+// background.
+func hurry(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: hurry COMMAND")
+	}
+	for _, cmd := range ts.BackgroundCmds() {
+		if len(cmd.Args) > 1 && cmd.Args[1] == args[0] && cmd.ProcessState == nil {
+			ts.Check(cmd.Process.Signal(os.Interrupt))
+			ts.Check(cmd.Process.Signal(syscall.SIGTERM))
+			return
+		}
+	}
+	ts.Fatalf("no pabal %s in the background", args[0])
 }
