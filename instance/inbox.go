@@ -101,6 +101,8 @@ func (s *session) heldWhole(ctx context.Context, id store.Identity) (*transfer.T
 // s.incoming stays nil.
 func (s *session) resume(ctx context.Context, id store.Identity, o machine.Offer, n int) (line.Acceptance, error) {
 	acc := line.Acceptance{Reason: protocol.OK, Resume: machine.Resume{MessageSize: n}}
+	date := id.BaseDate
+	id.BaseDate = "" // a half file of another day will not be gone on with either
 	partials, err := s.s.FindPartial(ctx, id)
 	if err != nil {
 		return acc, err
@@ -110,8 +112,8 @@ func (s *session) resume(ctx context.Context, id store.Identity, o machine.Offer
 		if err != nil {
 			return acc, err
 		}
-		if s.incoming != nil || !s.continues(t, o, n) {
-			if err := s.giveUp(ctx, t); err != nil {
+		if s.incoming != nil || t.BaseDate != date || !s.continues(t, o, n) {
+			if err := s.abandon(ctx, t); err != nil {
 				return acc, err
 			}
 			continue
@@ -135,20 +137,6 @@ func (s *session) continues(t *transfer.Transfer, o machine.Offer, n int) bool {
 // declaredOf is what the announcement of a partial said; it is kept where the
 // complete file's size will stand.
 func (s *session) declaredOf(t *transfer.Transfer) int64 { return s.declaredSize(t) }
-
-func (s *session) giveUp(ctx context.Context, t *transfer.Transfer) error {
-	now := s.now()
-	t, err := s.s.Change(ctx, now, t.Ref(), func(r *transfer.Transfer) error {
-		r.Status, r.Owner, r.EndedAt = transfer.Abandoned, "", now
-		note(r, fault.New(CodeSuperseded, r.WireName))
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	s.log.Info("partial file given up", "transfer", t.ID, "wire_name", t.WireName)
-	return nil
-}
 
 // pickUp continues a partial: its whole blocks count, and of the block after
 // them the sequences without a gap.

@@ -155,6 +155,7 @@ func (i *Instance) Run(ctx, hard context.Context) error {
 	stage("backup", 5*i.o.Poll, i.wake.backup, i.backupStep)
 	stage("assemble", i.o.Poll, i.wake.assemble, i.assembleStep)
 	stage("settle", i.o.Poll, loop.NewSignal(), i.settleStep)
+	stage("expire", time.Minute, loop.NewSignal(), i.expireStep)
 	stage("send", i.o.Poll, i.wake.send, func(context.Context) (bool, error) { return i.sendStep(ctx, work, &sessions) })
 	stage("fetch", i.o.Poll, i.wake.fetch, func(context.Context) (bool, error) { return i.fetchStep(ctx, work, &sessions) })
 	i.log.Info("instance runs", "term", i.term, "listen", i.addrs, "work", i.work)

@@ -245,6 +245,7 @@ func (s *session) Finish(ctx context.Context, o machine.Outcome) error {
 	if lostPayload(o.Err) && s.restorable(t) {
 		s.settle(ctx, t, func(r *transfer.Transfer) {
 			r.Status, r.Owner, r.SessionID, r.NextTry = transfer.Storing, "", "", s.now()
+			r.SentBytes = max(r.SentBytes, o.Sent) // the peer may go on from there
 			note(r, o.Err)
 		})
 		s.wake.store.Give()

@@ -3,6 +3,7 @@ package instance
 import (
 	"context"
 	"errors"
+	"time"
 
 	"pabal/internal/fault"
 	"pabal/store"
@@ -47,5 +48,43 @@ func (i *Instance) recover(ctx context.Context) error {
 		}
 		i.log.Info("recovered", "transfer", t.ID, "name", t.Name, "was", string(o.Status), "now", string(t.Status))
 	}
+	return nil
+}
+
+// expireStep gives up half files that are too old to be gone on with, so that
+// nothing waits for ever for a peer that does not come back.
+func (i *Instance) expireStep(ctx context.Context) (bool, error) {
+	half, err := i.s.List(ctx, store.Filter{Direction: transfer.Receive, Statuses: []transfer.Status{transfer.Receiving}, Place: i.o.Place})
+	if err != nil {
+		return false, err
+	}
+	for _, t := range half {
+		inst := i.insts[t.Institution]
+		if t.Owner != "" || inst == nil || i.now().Sub(t.UpdatedAt) < or(inst.ResumeAge, 4*time.Hour) {
+			continue
+		}
+		r, err := i.s.TakeOver(ctx, i.now(), t.ID, i.o.ID, i.term, "")
+		if err == nil {
+			err = i.abandon(ctx, r)
+		}
+		if err != nil && !errors.Is(err, store.ErrFenced) {
+			return false, err
+		}
+	}
+	return false, nil
+}
+
+// abandon ends a half file; what came of it stays until retention takes it.
+func (i *Instance) abandon(ctx context.Context, t *transfer.Transfer) error {
+	now := i.now()
+	t, err := i.s.Change(ctx, now, t.Ref(), func(r *transfer.Transfer) error {
+		r.Status, r.Owner, r.EndedAt = transfer.Abandoned, "", now
+		note(r, fault.New(CodeSuperseded, r.WireName))
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	i.log.Info("partial file given up", "transfer", t.ID, "wire_name", t.WireName)
 	return nil
 }
