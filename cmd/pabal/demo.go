@@ -40,7 +40,7 @@ func newDemo(a *app) *cobra.Command {
 	flags.BoolVar(&f.once, "once", false, a.text("ui.flag.demo_once"))
 	flags.StringVar(&f.dir, "dir", "", a.text("ui.flag.demo_dir"))
 	flags.StringVar(&f.size, "size", "", a.text("ui.flag.demo_size"))
-	flags.DurationVar(&f.limit, "limit", time.Minute, a.text("ui.flag.demo_limit"))
+	flags.DurationVar(&f.limit, "limit", 0, a.text("ui.flag.demo_limit"))
 	return a.describe(cmd, "demo")
 }
 
@@ -105,6 +105,9 @@ func (a *app) demo(ctx context.Context, f demoFlags) error {
 		if size < demoLeast {
 			return usageError{fault.New(codeDemoSize, f.size, "least", "1MiB")}
 		}
+	}
+	if f.limit == 0 {
+		f.limit = time.Minute + time.Duration(size/(4<<20))*time.Second
 	}
 	w, err := newWorkspace(f.dir)
 	if err != nil {

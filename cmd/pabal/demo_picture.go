@@ -53,7 +53,11 @@ func (p *picture) advance(ctx context.Context) error {
 		if p.sends() {
 			p.line(p.row.CreatedAt, "scan", p.d.a.text("ui.demo.found", "path", p.d.w.rel(p.d.w.path("data/scan", p.row.Name)), "bytes", count(p.row.FileSize)))
 			p.down()
-			p.line(p.row.CreatedAt, "work", p.d.w.rel(p.row.WorkPath))
+			work := p.d.a.text("ui.demo.gone")
+			if p.row.WorkPath != "" {
+				work = p.d.w.rel(p.row.WorkPath)
+			}
+			p.line(p.row.CreatedAt, "work", work)
 		}
 	}
 	if p.sends() && !p.stored {

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -168,7 +167,7 @@ func (d *demo) showFiles(r demoReport) error {
 
 // dropLine is one line to copy that drops a file of the user's own.
 func (d *demo) dropLine() string {
-	return "cp " + d.a.text("ui.demo.your_file") + " " + filepath.Join(quoted(d.w.dir), "data", "scan") + "/FREE.KFTC.CMS.$(date +%Y%m%d)"
+	return "cp " + d.a.text("ui.demo.your_file") + " " + quoted(d.w.path("data", "scan", "FREE.KFTC.CMS"))
 }
 
 // watchLine is one to see what became of it.
