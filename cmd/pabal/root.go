@@ -40,7 +40,7 @@ func newRoot(a *app, args []string) *cobra.Command {
 		}
 		return nil
 	}
-	root.SetUsageTemplate(a.usageTemplate())
+	root.SetUsageFunc(a.usage)
 
 	root.AddCommand(
 		newInit(a),
@@ -64,25 +64,6 @@ func (a *app) describe(cmd *cobra.Command, name string) *cobra.Command {
 	cmd.Short = a.text(fault.Code("ui.short." + name))
 	cmd.Long = strings.TrimRight(a.text(fault.Code("ui.long."+name)), "\n")
 	return cmd
-}
-
-// usageTemplate is cobra's, shorter and in the user's language.
-func (a *app) usageTemplate() string {
-	return a.text("ui.usage.heading") + `{{if .Runnable}}
-  {{.UseLine}}{{end}}{{if .HasAvailableSubCommands}}
-  {{.CommandPath}} COMMAND
-
-` + a.text("ui.usage.commands") + `{{range .Commands}}{{if .IsAvailableCommand}}
-  {{rpad .Name .NamePadding}} {{.Short}}{{end}}{{end}}{{end}}{{if .HasAvailableLocalFlags}}
-
-` + a.text("ui.usage.flags") + `
-{{.LocalFlags.FlagUsages | trimTrailingWhitespaces}}{{end}}{{if .HasAvailableInheritedFlags}}
-
-` + a.text("ui.usage.global") + `
-{{.InheritedFlags.FlagUsages | trimTrailingWhitespaces}}{{end}}{{if .HasAvailableSubCommands}}
-
-` + a.text("ui.usage.more") + `{{end}}
-`
 }
 
 // flagError says in our words what the flag library found.
