@@ -79,8 +79,10 @@ func newCounterparties(w *workspace, facts func(fact), events func(peerEvent)) (
 	if c.van, err = simulator.New(o); err != nil {
 		return nil, err
 	}
-	c.listener, err = net.Listen("tcp", "127.0.0.1:0")
-	return c, err
+	if c.listener, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
+		return nil, err
+	}
+	return c, nil
 }
 
 // start lets them work until stop.
