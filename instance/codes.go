@@ -24,7 +24,6 @@ const (
 	CodeOtherSize    fault.Code = "instance.other_size"    // a name that we hold, with another size
 	CodeTransferPass fault.Code = "instance.transfer_pass" // wrong transfer password
 	CodeInterrupted  fault.Code = "instance.interrupted"   // the server died at this point
-	CodeEvicted      fault.Code = "instance.evicted"       // a silent connection made room for another
 	CodeTriesUsed    fault.Code = "instance.tries_used"    // as often as configured
 	CodeSuperseded   fault.Code = "instance.superseded"    // a partial file that nothing will resume
 )

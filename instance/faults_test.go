@@ -257,3 +257,21 @@ func TestWrongSizeIsNeverTaken(t *testing.T) {
 		}
 	}
 }
+
+// TestHistoryNamesTheMissing: the operator reads which sequences of which
+// block were asked for again, on the sending and on the receiving side.
+func TestHistoryNamesTheMissing(t *testing.T) {
+	eachRole(t, func(t *testing.T, profile, role string, sends bool) {
+		a := newAgainst(t, profile, role, sends, "lose=2:37,2:58", nil)
+		a.put(0, content(2*blockOf(profile)+5))
+		end := transfer.Assembled
+		if sends {
+			end = transfer.Sent
+		}
+		r := a.finish(end, 1)[0]
+		rounds := awaitEvents(t, a.ours.store, r.ID, "round")
+		require.Len(t, rounds, 1)
+		require.JSONEq(t, `{"block":"2","count":"2","missing":"037,058"}`, rounds[0].Detail)
+		require.Equal(t, int64(2), r.Resent+r.Missed)
+	})
+}

@@ -244,6 +244,14 @@ func (s *session) Save(ctx context.Context, b *transfer.Block, complete bool) er
 	}
 	if complete {
 		s.offset += int64(len(b.Payload))
+		return nil
+	}
+	var missing []int
+	for seq := b.Held.NextMissing(1, len(b.Lengths)); seq > 0; seq = b.Held.NextMissing(seq+1, len(b.Lengths)) {
+		missing = append(missing, seq)
+	}
+	if len(missing) > 0 {
+		s.round(ctx, s.incoming, b.Number, missing)
 	}
 	return nil
 }

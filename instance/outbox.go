@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"pabal/internal/fault"
@@ -186,7 +187,8 @@ func (s *session) Load(ctx context.Context, offset int64, dst []byte) error {
 		return err
 	}
 	if len(got) != len(dst) {
-		return fault.New(store.CodeBlockMissing, s.current.ID, "offset", offset)
+		at := s.current.Geometry().At(offset)
+		return fault.New(store.CodeBlockMissing, s.current.ID, "block", at.Block, "seq", at.Seq)
 	}
 	if len(got) > 0 && &got[0] != &dst[0] {
 		copy(dst, got)
@@ -205,6 +207,27 @@ func (s *session) stillOurs(ctx context.Context) error {
 		return errors.Join(line.ErrDropped, store.ErrFenced)
 	}
 	return nil
+}
+
+// Missed writes into the history which sequences the peer asked for again.
+func (s *session) Missed(ctx context.Context, block int64, missing *transfer.SeqSet) {
+	if s.current != nil {
+		s.round(ctx, s.current, block, missing.List())
+	}
+}
+
+// round is one missing round of a block (결번), on either side.
+func (s *session) round(ctx context.Context, t *transfer.Transfer, block int64, missing []int) {
+	names := make([]string, len(missing))
+	for n, seq := range missing {
+		names[n] = serial(seq)
+	}
+	s.log.Info("missing numbers", "transfer", t.ID, "wire_name", t.WireName, "block", block, "missing", len(missing))
+	err := s.s.Event(ctx, s.now(), transfer.Event{TransferID: t.ID, SessionID: s.row.ID, Kind: "round",
+		Detail: detail(fault.New("", "", "block", block, "count", len(missing), "missing", strings.Join(names, ",")))})
+	if err != nil {
+		s.log.Warn("history not written", "transfer", t.ID, "err", err)
+	}
 }
 
 // Ending commits that the end request is about to leave: from here on only

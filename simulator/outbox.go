@@ -9,6 +9,7 @@ import (
 	"pabal/protocol"
 	"pabal/protocol/line"
 	"pabal/protocol/machine"
+	"pabal/transfer"
 )
 
 // Next says what the driving side does: ask for files, give the next one, or
@@ -71,6 +72,9 @@ func (s *session) Load(_ context.Context, offset int64, dst []byte) error {
 	}
 	return nil
 }
+
+// Missed does nothing: what is sent again is counted at the end.
+func (s *session) Missed(context.Context, int64, *transfer.SeqSet) {}
 
 // Ending notes that the end request leaves, and looks for another file.
 func (s *session) Ending(context.Context, int64) (bool, error) {

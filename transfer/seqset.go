@@ -73,6 +73,17 @@ func (h *SeqSet) NextMissing(from, last int) int {
 	return 0
 }
 
+// List is the numbers held, in order.
+func (h *SeqSet) List() []int {
+	out := make([]int, 0, h.count)
+	for seq := 1; seq <= MaxPerBlock; seq++ {
+		if h.Has(seq) {
+			out = append(out, seq)
+		}
+	}
+	return out
+}
+
 // Last is the greatest number held, or 0.
 func (h *SeqSet) Last() int {
 	for w := len(h.words) - 1; w >= 0; w-- {

@@ -28,6 +28,9 @@ type Outbox interface {
 	Next(ctx context.Context) (machine.Order, error)
 	// Load fills dst with the wire bytes of the ordered file from offset.
 	Load(ctx context.Context, offset int64, dst []byte) error
+	// Missed hears which sequences of a block the peer has asked for again, for
+	// the file's history. It must not hold the session up.
+	Missed(ctx context.Context, block int64, missing *transfer.SeqSet)
 	// Ending commits that the end request is about to leave, and says whether
 	// another file will follow. resent counts sequences sent again so far.
 	Ending(ctx context.Context, resent int64) (more bool, err error)

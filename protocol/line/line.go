@@ -179,6 +179,9 @@ func (d *driver) perform(actions []machine.Action) machine.Event {
 				d.trace(true, &a.Telegram, d.write[at:])
 			}
 		case machine.SendData:
+			if a.Telegram.Kind == protocol.Resend {
+				d.host.Missed(d.ctx, a.Block, &a.Sequences)
+			}
 			if err := d.sendData(a); err != nil {
 				return d.lost(err)
 			}

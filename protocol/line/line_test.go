@@ -90,6 +90,8 @@ func (h *host) Load(_ context.Context, offset int64, dst []byte) error {
 	return nil
 }
 
+func (h *host) Missed(context.Context, int64, *transfer.SeqSet) {}
+
 func (h *host) Ending(context.Context, int64) (bool, error) { return len(h.orders) > 0, nil }
 
 func (h *host) Accept(_ context.Context, o machine.Offer) (line.Acceptance, error) {

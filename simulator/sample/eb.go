@@ -38,7 +38,7 @@ func (t *total) add(amount int64) {
 
 func newEB(k Kind, o Options, w *words) (*eb, error) {
 	if o.MACKeys == [2]string{} {
-		o.MACKeys = DefaultMACKeys
+		o.MACKeys = DefaultMACKeys()
 	}
 	mac, err := filemgr.NewMACState(o.MACKeys[0], o.MACKeys[1])
 	if err != nil {

@@ -52,7 +52,7 @@ func RecordLength(k Kind) int {
 const MaxRecords = 99_999_998
 
 // DefaultMACKeys are those of the published test vector (protocols §1.9).
-var DefaultMACKeys = [2]string{"6465911134", "5911135911"}
+func DefaultMACKeys() [2]string { return [2]string{"6465911134", "5911135911"} }
 
 // Options of one file.
 type Options struct {
