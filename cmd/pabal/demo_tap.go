@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"io"
 	"net"
 	"sync"
@@ -154,7 +155,7 @@ func (f *feed) pass(h *hearing, b []byte) {
 		if err != nil {
 			// Between telegrams, or within one: the rest will come. Anything
 			// else is not of this profile, and this direction is heard no more.
-			f.lost = err != io.EOF && err != io.ErrUnexpectedEOF
+			f.lost = !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF)
 			return
 		}
 		if h.t.profile.Decode(frame, &f.telegram) == nil {
