@@ -63,7 +63,7 @@ func (i *Instance) startSend(ctx, work context.Context, n *institution, sessions
 		cut(nil)
 		return err
 	}
-	s := &session{Instance: i, inst: n, profile: n.Profile, slot: slot, slots: &n.send, first: t, left: -1, draining: ctx.Done(), log: i.log}
+	s := &session{Instance: i, inst: n, profile: n.Profile, slot: slot, slots: n.send, first: t, left: -1, draining: ctx.Done(), log: i.log}
 	sessions.Go(func() {
 		defer cut(nil)
 		if _, err := s.call(sctx, transfer.Send); err == nil {
@@ -139,7 +139,7 @@ func (i *Instance) startFetch(ctx, work context.Context, n *institution, last st
 		cut(nil)
 		return err
 	}
-	s := &session{Instance: i, inst: n, profile: n.Profile, slot: slot, slots: &n.receive, fetch: true, draining: ctx.Done(), log: i.log}
+	s := &session{Instance: i, inst: n, profile: n.Profile, slot: slot, slots: n.receive, fetch: true, draining: ctx.Done(), log: i.log}
 	sessions.Go(func() {
 		defer cut(nil)
 		report, err := s.call(sctx, transfer.Receive)

@@ -35,7 +35,6 @@ type Instance struct {
 
 	mu        sync.Mutex
 	unsettled []func(context.Context) error
-	live      map[string]bool // ids of transfers that a session of ours holds
 }
 
 // wakes are the hints that one stage's work may be another's.
@@ -46,8 +45,8 @@ type wakes struct {
 // institution is a counterparty with its lines.
 type institution struct {
 	Institution
-	send    lines // sessions that send
-	receive lines
+	send    *lines // sessions that send
+	receive *lines // … and that receive; the same where a session does both
 	mu      sync.Mutex
 	dialAt  time.Time // not before, after a connection that failed
 	fails   int
@@ -93,11 +92,15 @@ func New(s *store.Store, o Options) (*Instance, error) {
 			send: loop.NewSignal(), fetch: loop.NewSignal(), assemble: loop.NewSignal(),
 		},
 		ready: make(chan struct{}),
-		live:  map[string]bool{},
 	}
 	for _, inst := range o.Institutions {
 		n := &institution{Institution: inst}
-		n.send.most, n.receive.most = or(inst.SendSessions, 1), or(inst.ReceiveSessions, 1)
+		n.send, n.receive = &lines{most: or(inst.SendSessions, 1)}, &lines{most: or(inst.ReceiveSessions, 1)}
+		if inst.Profile.Session.FetchByRequest {
+			// The opening does not say which way files will go.
+			n.send.most = max(n.send.most, n.receive.most)
+			n.receive = n.send
+		}
 		i.insts[inst.Code] = n
 	}
 	i.lobby = newLobby(o.MaxSessions)
@@ -197,10 +200,6 @@ func (i *Instance) file(t *transfer.Transfer) *File {
 	}
 	return nil
 }
-
-// owned are the transfers that sessions of ours hold now.
-func (i *Instance) hold(id string)   { i.mu.Lock(); i.live[id] = true; i.mu.Unlock() }
-func (i *Instance) unhold(id string) { i.mu.Lock(); delete(i.live, id); i.mu.Unlock() }
 
 // later has f, a write that could not be done now, tried again until it is.
 func (i *Instance) later(f func(context.Context) error) {

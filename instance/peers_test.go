@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -177,8 +178,8 @@ func TestThousandSilentConnections(t *testing.T) {
 // TestTwoDaysAreNeverSpliced: half of Monday's file is held when Tuesday's
 // file of the same name and size comes (§1.5).
 func TestTwoDaysAreNeverSpliced(t *testing.T) {
-	var shift time.Duration
-	now := func() time.Time { return time.Now().Add(shift) }
+	var shift atomic.Int64
+	now := func() time.Time { return time.Now().Add(time.Duration(shift.Load())) }
 	h := centreOf(t, func(o *Options) {
 		o.Now = now
 		// A name without a date, as banks have them.
@@ -207,7 +208,7 @@ func TestTwoDaysAreNeverSpliced(t *testing.T) {
 	require.Equal(t, "000000000150", again.hear()[40:52], "the same day goes on")
 	_ = again.Close()
 
-	shift = 24 * time.Hour
+	shift.Store(int64(24 * time.Hour))
 	tuesday := open()
 	tuesday.say(info)
 	require.Equal(t, "000000000000", tuesday.hear()[40:52], "another day starts again")

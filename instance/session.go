@@ -48,19 +48,16 @@ type session struct {
 func (s *session) run(ctx context.Context, conn net.Conn) (line.Report, error) {
 	ctx, s.cut = context.WithCancelCause(ctx)
 	defer s.cut(nil)
-	side := protocol.InstitutionSide
-	cfg := machine.Config{Profile: s.profile}
+	cfg := machine.Config{Profile: s.profile, Side: protocol.CentreSide}
 	if s.inst != nil {
-		side = s.inst.Side
+		cfg.Side = s.inst.Side
 		cfg.Institution, cfg.Self, cfg.Peer = s.inst.WireCode, s.inst.Self, s.inst.Peer
 		cfg.SenderName, cfg.Password = s.inst.Sender.Name, s.inst.Sender.Password
 		cfg.MessageSize, cfg.Rounds, cfg.Reply, cfg.Pause = s.inst.MessageSize, s.inst.Rounds, s.inst.Reply, s.inst.Pause
 		cfg.Receive = s.fetch
 	} else {
-		side = protocol.CentreSide
 		cfg.Self = s.selfCode()
 	}
-	cfg.Side = side
 	opt := line.Options{Now: s.business, Buffers: s.buffers}
 	if s.o.Trace != nil {
 		opt.Trace = func(out bool, t *protocol.Telegram, frame []byte) { s.o.Trace(s.row.ID, out, t, frame) }

@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -23,7 +22,6 @@ import (
 
 // ends collects how the sessions of a Peer ended.
 type ends struct {
-	mu   sync.Mutex
 	errs chan error
 }
 

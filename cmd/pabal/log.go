@@ -21,7 +21,7 @@ func newLogger(c config.Log, w io.Writer) *slog.Logger {
 	if c.Format == "json" || c.Format != "text" && !terminal {
 		return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level}))
 	}
-	return slog.New(tint.NewHandler(w, &tint.Options{Level: level, TimeFormat: time.DateTime, NoColor: !terminal}))
+	return slog.New(tint.NewTextHandler(w, &tint.Options{Level: level, TimeFormat: time.DateTime, NoColor: !terminal}))
 }
 
 func isTerminal(w any) bool {

@@ -13,26 +13,22 @@ import (
 func TestRunByWakeIntervalAndMore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
 		start := time.Now()
-		var at []time.Duration
-		more := []bool{true, false, false, false}
+		looks := make(chan time.Duration, 10)
+		n := 0
 		wake := NewSignal()
 		go Run(ctx, time.Minute, wake, func(context.Context) (bool, error) {
-			at = append(at, time.Since(start))
-			if len(at) == 4 {
-				cancel()
-			}
-			return more[len(at)-1], nil
+			looks <- time.Since(start)
+			n++
+			return n == 1, nil
 		}, func(error) { t.Error("no error") })
-		synctest.Wait()
-		require.Equal(t, []time.Duration{0, 0}, at, "at once, and again because there was more")
-		time.Sleep(10 * time.Second)
+		require.Zero(t, <-looks, "at once")
+		require.Zero(t, <-looks, "again because there was more")
+		<-time.After(10 * time.Second)
 		wake.Give()
-		synctest.Wait()
-		require.Equal(t, 10*time.Second, at[2])
-		time.Sleep(2 * time.Minute)
-		require.Len(t, at, 4)
-		require.Equal(t, 70*time.Second, at[3], "an interval after the last look")
+		require.Equal(t, 10*time.Second, <-looks, "when woken")
+		require.Equal(t, 70*time.Second, <-looks, "an interval after the last look")
 	})
 }
 
@@ -40,16 +36,18 @@ func TestRunBacksOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
-		calls, errs := 0, 0
+		start := time.Now()
+		failures := make(chan time.Duration, 10)
 		go Run(ctx, time.Second, NewSignal(), func(context.Context) (bool, error) {
-			calls++
 			return false, errors.New("no")
-		}, func(error) { errs++ })
-		time.Sleep(10 * time.Second)
-		synctest.Wait()
-		require.Equal(t, calls, errs)
-		require.Less(t, calls, 6, "1, 2, 4, 8 seconds")
-		require.Greater(t, calls, 3)
+		}, func(error) { failures <- time.Since(start) })
+		var last, pause time.Duration
+		<-failures
+		for n := range 4 {
+			at := <-failures
+			require.Greater(t, at-last, pause, "failure %d comes after a longer pause", n+2)
+			last, pause = at, at-last
+		}
 	})
 }
 
