@@ -12,6 +12,9 @@ import (
 func (d *driver) ask(a *machine.Action) machine.Event {
 	ev := machine.Event{}
 	var err error
+	if a.Do != machine.Load {
+		d.rest()
+	}
 	switch a.Do {
 	case machine.AskOpen:
 		var j Judgement
@@ -35,10 +38,9 @@ func (d *driver) ask(a *machine.Action) machine.Event {
 			err = d.unpack(&acc)
 		}
 	case machine.Load:
-		d.room(int(a.Length))
 		d.loaded = int(a.Length)
 		ev.Kind = machine.Loaded
-		err = d.host.Load(d.ctx, a.Offset, d.block[:a.Length])
+		err = d.load(a.Offset, a.Length, a.Ahead)
 	case machine.Save:
 		ev.Kind = machine.Saved
 		ctx, cancel := d.settling()

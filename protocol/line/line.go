@@ -57,9 +57,11 @@ func Run(ctx context.Context, conn net.Conn, cfg machine.Config, host Host, opt 
 		opt.Buffers.put(d.block)
 		opt.Buffers.put(d.write)
 		opt.Buffers.put(d.scratch)
+		opt.Buffers.put(d.ahead.buf)
 	}()
 	d.look()
 	err := d.loop()
+	d.rest()
 	return Report{Files: d.session.Files(), MoreToFetch: d.session.MoreToFetch()}, err
 }
 
@@ -82,6 +84,7 @@ type driver struct {
 	telegram protocol.Telegram
 	block    []byte // the block under way, loaded or being received
 	loaded   int    // bytes of it, when sending
+	ahead    ahead  // the block after it
 	write    []byte
 	scratch  []byte
 	saving   transfer.Block
@@ -99,6 +102,7 @@ func (d *driver) loop() error {
 		case question.Kind != machine.Started:
 			ev = question
 		default:
+			d.lookAhead()
 			ev = d.next()
 		}
 	}
@@ -180,6 +184,9 @@ func (d *driver) perform(actions []machine.Action) machine.Event {
 			}
 		case machine.SendData:
 			if a.Telegram.Kind == protocol.Resend {
+				if d.ahead.loading != nil {
+					d.ahead.loading <- <-d.ahead.loading // one question at a time
+				}
 				d.host.Missed(d.ctx, a.Block, &a.Sequences)
 			}
 			if err := d.sendData(a); err != nil {

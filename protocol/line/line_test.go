@@ -81,6 +81,10 @@ func (h *host) Next(context.Context) (machine.Order, error) {
 }
 
 func (h *host) Load(_ context.Context, offset int64, dst []byte) error {
+	if h.order == nil {
+		h.t.Error("asked to load where there is no file")
+		return errors.New("no file")
+	}
 	if h.load != nil {
 		if err := h.load(offset); err != nil {
 			return err
@@ -131,6 +135,7 @@ func (h *host) Verify(_ context.Context, c machine.Claims) (protocol.Reason, err
 
 func (h *host) Finish(_ context.Context, o machine.Outcome) error {
 	h.outcomes = append(h.outcomes, o)
+	h.order = nil
 	return nil
 }
 
@@ -299,7 +304,7 @@ func TestSaveFails(t *testing.T) {
 func TestDroppedFile(t *testing.T) {
 	for _, where := range []string{"accept", "save", "load"} {
 		t.Run(where, func(t *testing.T) {
-			inst, centre := newHost(t).give("F01", filling(4000), 40).give("F02", filling(4000), 40), newHost(t)
+			inst, centre := newHost(t).give("F01", filling(12_000), 40).give("F02", filling(12_000), 40), newHost(t)
 			held := fmt.Errorf("held by a person: %w", line.ErrDropped)
 			switch where {
 			case "accept":
@@ -330,7 +335,7 @@ func TestDroppedFile(t *testing.T) {
 			require.NoError(t, ri.err)
 			require.NoError(t, rc.err)
 			require.Equal(t, 1, ri.Files)
-			require.True(t, bytes.Equal(filling(4000), centre.got["F02"]))
+			require.True(t, bytes.Equal(filling(12_000), centre.got["F02"]))
 			require.NotEqual(t, machine.ArrivedWhole, inst.outcomes[0].Result)
 		})
 	}

@@ -92,6 +92,7 @@ type Action struct {
 	DataSize  int
 	Offset    int64
 	Length    int64
+	Ahead     int64 // Load: bytes of the block after this one, which will be loaded next; 0 = none
 	After     time.Duration
 	Offer     Offer
 	Claims    Claims

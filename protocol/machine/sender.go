@@ -237,6 +237,7 @@ func (s *sender) load() {
 	s.last, s.rounds = last, 0
 	a := s.add(Load)
 	a.Offset, a.Length = off, n
+	_, a.Ahead, _ = s.geo.BlockRange(s.block+1, s.file.Size)
 	s.state = loading
 }
 
