@@ -43,8 +43,20 @@ type Actor struct {
 
 // Order is an operator's command over one transfer.
 type Order struct {
-	Name  string // hold, release, resend, cancel
+	Name  string // hold, release, resend, cancel, inquire, recall
 	Again bool   // resend: also what was sent before
+
+	// Peers says of each institution what it can be asked; inquire and recall
+	// need it. It comes from the configuration, which this package does not read.
+	Peers map[string]Peer
+}
+
+// Peer is what a counterparty can be asked about a file that we sent.
+type Peer struct {
+	Profile string
+	Inquire bool // 파일조회
+	Recall  bool // 파일 취소/초기화
+	Settles bool // an unknown end is settled by announcing the file again (design D5)
 }
 
 // Names of the orders, as they stand in the table of commands.
@@ -53,6 +65,8 @@ const (
 	Release = "release"
 	Resend  = "resend"
 	Cancel  = "cancel"
+	Inquire = string(transfer.AskStatus)
+	Recall  = string(transfer.AskRecall)
 )
 
 // Do gives an order. id may be what Find takes. The result is the transfer
@@ -69,7 +83,12 @@ func (c *Control) Do(ctx context.Context, id string, o Order, by Actor) (*Transf
 	now := c.now().UTC()
 	t, err = c.s.Command(ctx, now, transfer.Command{
 		Name: o.Name, TransferID: t.ID, Who: by.Who, Host: by.Host, Reason: by.Reason,
-	}, func(t *transfer.Transfer) error { return Apply(t, o, now) })
+	}, func(t *transfer.Transfer) error {
+		if err := o.possible(t); err != nil {
+			return err
+		}
+		return Apply(t, o, now)
+	})
 	if e := fault.As(err); e != nil {
 		return nil, c.inWords(e)
 	}

@@ -255,3 +255,70 @@ func TestListFiltersAndSays(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, none)
 }
+
+// The history says in words what instance wrote as values.
+func TestHistoryInWords(t *testing.T) {
+	for _, tt := range []struct {
+		lang   catalog.Lang
+		kind   string
+		detail string
+		want   string
+	}{
+		{catalog.EN, "round", `{"block":"2","count":"2","missing":"037,058"}`, "block 2: missing 037, 058"},
+		{catalog.KO, "round", `{"block":"2","count":"2","missing":"037,058"}`, "블록 2: 결번 037, 058"},
+		{catalog.EN, "round", `{"block":"7","count":"4","missing":"001,002,003,100"}`, "block 7: missing 001-003, 100"},
+		{catalog.EN, "answer", `{"asked":"inquire","result":"000","size":"0"}`, "000: it has the file, in order"},
+		{catalog.KO, "answer", `{"asked":"inquire","result":"411","size":"0"}`, "411: 송신 중단(미완료)"},
+		{catalog.EN, "answer", `{"asked":"inquire","result":"00","size":"1748"}`, "00: it has the file, 1748 bytes"},
+		{catalog.EN, "answer", `{"asked":"inquire","result":"84","size":"0"}`, "84: it does not have the file"},
+		{catalog.KO, "answer", `{"asked":"recall","result":"513","size":"0"}`, "513: 재전송 불가"},
+		{catalog.EN, "answer", `{"asked":"recall","result":"777","size":"0"}`, "777: a code that pabal does not know; look into the counterparty's document"},
+		{catalog.EN, "round", `{"block":"2"}`, ""}, // of another version: shown as it is
+		{catalog.EN, "backup", `{"path":"/b"}`, ""},
+	} {
+		d := newDesk(t, tt.lang)
+		tr := d.create(sending())
+		require.NoError(t, d.s.Event(t.Context(), d.clock, transfer.Event{TransferID: tr.ID, Kind: tt.kind, Detail: tt.detail}))
+		show, err := d.c.Show(t.Context(), tr.ID)
+		require.NoError(t, err)
+		last := show.History[len(show.History)-1]
+		require.Equal(t, tt.want, last.Text)
+		require.JSONEq(t, tt.detail, string(last.Detail), "programs get the values")
+	}
+}
+
+// Every code of the tables of protocols §1.6, and those of §3 that answer the
+// question, has its words.
+func TestEveryAnswerHasItsWords(t *testing.T) {
+	cat, err := catalog.Load()
+	require.NoError(t, err)
+	for prefix, codes := range map[string]string{
+		"ui.answer.inquire.": "000 400 411 412 413 414 415 00 84",
+		"ui.answer.recall.":  "000 500 511 512 513 514 515 516 599",
+	} {
+		for code := range strings.FieldsSeq(codes) {
+			require.Contains(t, cat.Codes(), fault.Code(prefix+code))
+		}
+	}
+}
+
+func TestAskedAboutShowsUntilItIsAnswered(t *testing.T) {
+	d := newDesk(t, catalog.EN)
+	tr := sending()
+	tr.Status = transfer.Failed
+	made := d.create(tr)
+	order := Order{Name: Inquire, Peers: map[string]Peer{"KFTC": {Profile: "cms", Inquire: true}}}
+	_, err := d.c.Do(t.Context(), made.ID, order, Actor{Who: "kim", Host: "bat01"})
+	require.Equal(t, CodeReasonMissing, fault.CodeOf(err))
+	after, err := d.c.Do(t.Context(), made.ID, order, operator)
+	require.NoError(t, err)
+	require.Equal(t, "inquire", after.Asked)
+	require.Equal(t, "failed", after.Status)
+	require.NotNil(t, after.NextTry)
+	got, err := d.s.Claim(t.Context(), d.clock, store.ClaimQuery{Owner: "instance_A", Term: d.term, Direction: transfer.Send,
+		Statuses: []transfer.Status{transfer.Failed}, Asked: true, Limit: 1})
+	require.NoError(t, err)
+	require.Len(t, got, 1, "the instance finds it")
+	_, err = d.c.Do(t.Context(), made.ID, order, operator)
+	require.Equal(t, CodeAskedAlready, fault.CodeOf(err))
+}

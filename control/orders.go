@@ -1,6 +1,7 @@
 package control
 
 import (
+	"cmp"
 	"time"
 
 	"pabal/internal/fault"
@@ -10,7 +11,8 @@ import (
 // Apply does to the row what the order asks for, or says why it cannot be. It
 // looks at nothing but the row, so every case is one line of a table in the
 // tests. Owner and attempt are the store's: it takes the transfer away from
-// whoever holds it.
+// whoever holds it. What moves a transfer on takes a question back that has
+// not been answered: the answer would be about something else.
 func Apply(t *transfer.Transfer, o Order, now time.Time) error {
 	switch o.Name {
 	case Hold:
@@ -19,8 +21,44 @@ func Apply(t *transfer.Transfer, o Order, now time.Time) error {
 		return release(t, now)
 	case Resend:
 		return resend(t, o.Again, now)
+	case Inquire, Recall:
+		return ask(t, transfer.Ask(o.Name), now)
 	}
 	return cancel(t, now)
+}
+
+// possible says whether the counterparty can be asked what the order wants.
+func (o Order) possible(t *transfer.Transfer) error {
+	if o.Name != Inquire && o.Name != Recall || t.Direction == transfer.Receive {
+		return nil
+	}
+	peer := o.Peers[t.Institution]
+	if o.Name == Inquire && !peer.Inquire || o.Name == Recall && !peer.Recall {
+		return fault.New(CodeAskCannot, t.ID, "name", title(t), "question", o.Name, "institution", t.Institution, "profile", cmp.Or(peer.Profile, "-"))
+	}
+	if t.Status == transfer.Unknown && peer.Settles {
+		// The sending stage takes it as a file to announce; a question beside
+		// that would be put in the middle of it.
+		return refuse(CodeAskSettling, t)
+	}
+	return nil
+}
+
+// ask has the counterparty asked in its next session. The status stays: what
+// the answer means is for the person to say.
+func ask(t *transfer.Transfer, question transfer.Ask, now time.Time) error {
+	switch {
+	case t.Direction == transfer.Receive:
+		return refuse(CodeAskReceived, t)
+	case t.Ask != transfer.AskNothing:
+		return fault.New(CodeAskedAlready, t.ID, "status", t.Status, "name", title(t), "asked", t.Ask)
+	}
+	switch t.Status {
+	case transfer.Sent, transfer.Failed, transfer.Held, transfer.Unknown:
+		t.Ask, t.NextTry = question, now
+		return nil
+	}
+	return refuse(CodeAskNotSent, t)
 }
 
 // refuse is an order that makes no sense for the transfer as it stands.
@@ -72,7 +110,7 @@ func release(t *transfer.Transfer, now time.Time) error {
 	default:
 		queue(t)
 	}
-	t.NextTry, t.Tries = now, 0
+	t.NextTry, t.Tries, t.Ask = now, 0, transfer.AskNothing
 	if t.Status != transfer.Storing {
 		t.ErrorCode, t.ErrorDetail = "", ""
 	}
@@ -107,7 +145,7 @@ func resend(t *transfer.Transfer, again bool, now time.Time) error {
 		t.SentBytes, t.Resent, t.EndedOnce, t.Proofs = 0, 0, false, ""
 	}
 	queue(t)
-	t.NextTry, t.Tries, t.EndedAt, t.SessionID = now, 0, time.Time{}, ""
+	t.NextTry, t.Tries, t.EndedAt, t.SessionID, t.Ask = now, 0, time.Time{}, "", transfer.AskNothing
 	t.ErrorCode, t.ErrorDetail = "", ""
 	return nil
 }
@@ -125,7 +163,7 @@ func cancel(t *transfer.Transfer, now time.Time) error {
 	case t.Status == transfer.Sending:
 		t.SentBytes = t.WireSize
 	}
-	t.Status, t.SessionID, t.EndedAt = transfer.Cancelled, "", now
+	t.Status, t.SessionID, t.EndedAt, t.Ask = transfer.Cancelled, "", now, transfer.AskNothing
 	t.ErrorCode, t.ErrorDetail = "", ""
 	return nil
 }

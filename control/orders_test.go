@@ -36,6 +36,7 @@ func TestOrders(t *testing.T) {
 	ended := func(t *transfer.Transfer) { t.EndedOnce = true }
 	deleted := func(t *transfer.Transfer) { t.ReleasedAt = now.Add(-24 * time.Hour) }
 	neverCut := func(t *transfer.Transfer) { t.WireDigest = "" }
+	asked := func(t *transfer.Transfer) { t.Ask = transfer.AskStatus }
 	for _, tt := range []struct {
 		name  string
 		order Order
@@ -82,6 +83,21 @@ func TestOrders(t *testing.T) {
 		{"resend what was refused", Order{Name: Resend, Again: true}, cut(transfer.Refused), "", CodeRefused},
 		{"resend what came", Order{Name: Resend, Again: true}, came(transfer.Assembled), "", CodeOnlySending},
 
+		{"inquire what was sent", Order{Name: Inquire}, cut(transfer.Sent), transfer.Sent, ""},
+		{"inquire what failed", Order{Name: Inquire}, cut(transfer.Failed), transfer.Failed, ""},
+		{"inquire what is held", Order{Name: Inquire}, cut(transfer.Held), transfer.Held, ""},
+		{"inquire what is unknown", Order{Name: Inquire}, cut(transfer.Unknown), transfer.Unknown, ""},
+		{"recall what was sent", Order{Name: Recall}, cut(transfer.Sent), transfer.Sent, ""},
+		{"inquire what is on the line", Order{Name: Inquire}, cut(transfer.Sending), "", CodeAskNotSent},
+		{"recall during the end", Order{Name: Recall}, cut(transfer.Ending), "", CodeAskNotSent},
+		{"inquire what waits", Order{Name: Inquire}, cut(transfer.Waiting), "", CodeAskNotSent},
+		{"inquire what was refused", Order{Name: Inquire}, cut(transfer.Refused), "", CodeAskNotSent},
+		{"recall what was cancelled", Order{Name: Recall}, cut(transfer.Cancelled), "", CodeAskNotSent},
+		{"inquire twice", Order{Name: Inquire}, with(cut(transfer.Sent), asked), "", CodeAskedAlready},
+		{"recall what is asked about", Order{Name: Recall}, with(cut(transfer.Held), asked), "", CodeAskedAlready},
+		{"inquire what came", Order{Name: Inquire}, came(transfer.Assembled), "", CodeAskReceived},
+		{"recall what is held and came", Order{Name: Recall}, came(transfer.Held), "", CodeAskReceived},
+
 		{"cancel what waits", Order{Name: Cancel}, cut(transfer.Waiting), transfer.Cancelled, ""},
 		{"cancel uncut", Order{Name: Cancel}, with(cut(transfer.Storing), neverCut), transfer.Cancelled, ""},
 		{"cancel on the line", Order{Name: Cancel}, cut(transfer.Sending), transfer.Cancelled, ""},
@@ -123,7 +139,7 @@ func TestOrdersKnowEveryStatus(t *testing.T) {
 			if len(transfer.Moves(d, st)) == 0 && !st.Final() {
 				continue // not a status of this direction
 			}
-			for _, name := range []string{Hold, Release, Resend, Cancel} {
+			for _, name := range []string{Hold, Release, Resend, Cancel, Inquire, Recall} {
 				row := cut(st)
 				row.Direction = d
 				err := Apply(&row, Order{Name: name, Again: true}, now)
@@ -172,4 +188,63 @@ func TestReleaseOfWhatWasNeverCutKeepsItsReason(t *testing.T) {
 	row.WireDigest, row.FileID = "", ""
 	require.NoError(t, Apply(&row, Order{Name: Release}, now))
 	require.Equal(t, "x.y", row.ErrorCode, "the store stage refuses the file with it")
+}
+
+func TestAskingSetsTheQuestionAndTheTime(t *testing.T) {
+	for name, want := range map[string]transfer.Ask{Inquire: transfer.AskStatus, Recall: transfer.AskRecall} {
+		row := cut(transfer.Failed)
+		require.NoError(t, Apply(&row, Order{Name: name}, now))
+		wanted := cut(transfer.Failed)
+		wanted.Ask, wanted.NextTry = want, now
+		require.Equal(t, wanted, row, "an answer is to be weighed beside what went wrong, so all else stays")
+	}
+}
+
+// A question that was not put must not go along when the file is sent.
+func TestWhatMovesATransferOnTakesTheQuestionBack(t *testing.T) {
+	for _, tt := range []struct {
+		order Order
+		from  transfer.Status
+		want  transfer.Ask
+	}{
+		{Order{Name: Release}, transfer.Held, transfer.AskNothing},
+		{Order{Name: Resend}, transfer.Failed, transfer.AskNothing},
+		{Order{Name: Resend, Again: true}, transfer.Sent, transfer.AskNothing},
+		{Order{Name: Cancel}, transfer.Failed, transfer.AskNothing},
+		{Order{Name: Hold}, transfer.Unknown, transfer.AskRecall}, // it can still be put
+	} {
+		row := cut(tt.from)
+		row.Ask = transfer.AskRecall
+		require.NoError(t, Apply(&row, tt.order, now), tt.order.Name)
+		require.Equal(t, tt.want, row.Ask, tt.order.Name)
+	}
+}
+
+func TestOnlyWhatTheProtocolHasIsAsked(t *testing.T) {
+	cms := Peer{Profile: "cms", Inquire: true, Recall: true, Settles: true}
+	edi := Peer{Profile: "edi", Inquire: true}
+	for _, tt := range []struct {
+		name  string
+		order string
+		peer  Peer
+		row   transfer.Transfer
+		code  fault.Code
+	}{
+		{"cms", Recall, cms, cut(transfer.Sent), ""},
+		{"edi has no such telegram", Recall, edi, cut(transfer.Sent), CodeAskCannot},
+		{"edi", Inquire, edi, cut(transfer.Unknown), ""},
+		{"no question at all", Inquire, Peer{Profile: "fts"}, cut(transfer.Sent), CodeAskCannot},
+		{"no longer configured", Inquire, Peer{}, cut(transfer.Sent), CodeAskCannot},
+		{"announced again anyway", Inquire, cms, cut(transfer.Unknown), CodeAskSettling},
+		{"held, so it is not announced", Inquire, cms, cut(transfer.Held), ""},
+		{"ours to say, not theirs", Inquire, Peer{}, came(transfer.Assembled), ""}, // Apply refuses it with a better word
+		{"no question", Hold, Peer{}, cut(transfer.Stored), ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			row := tt.row
+			row.Institution = "KFTC"
+			err := Order{Name: tt.order, Peers: map[string]Peer{"KFTC": tt.peer}}.possible(&row)
+			require.Equal(t, tt.code, fault.CodeOf(err))
+		})
+	}
 }

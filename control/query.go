@@ -121,6 +121,7 @@ func (c *Control) history(ctx context.Context, id string) ([]Entry, error) {
 		}
 		if entry.Error == nil && e.Detail != "" && e.Detail != "{}" {
 			entry.Detail = raw(e.Detail)
+			entry.Text = c.inText(e)
 		}
 		out = append(out, entry)
 	}

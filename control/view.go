@@ -41,6 +41,7 @@ type Transfer struct {
 	Started *time.Time `json:"started,omitempty"`
 	Ended   *time.Time `json:"ended,omitempty"`
 	NextTry *time.Time `json:"next_try,omitempty"`
+	Asked   string     `json:"asked,omitempty"` // what the counterparty is to be asked in its next session
 
 	Owner   string   `json:"owner,omitempty"`
 	Attempt int64    `json:"attempt"`
@@ -105,6 +106,7 @@ type Entry struct {
 	Host    string          `json:"host,omitempty"`
 	Reason  string          `json:"reason,omitempty"`
 	Detail  json.RawMessage `json:"detail,omitempty"`
+	Text    string          `json:"text,omitempty"` // the detail in words, where there are words for it
 	Error   *Failure        `json:"error,omitempty"`
 	order   bool
 }
@@ -121,7 +123,7 @@ func (c *Control) view(t *transfer.Transfer) *Transfer {
 		FileSize: t.FileSize, WireSize: t.WireSize, Records: t.Records, Sequences: t.Sequences, Blocks: t.Blocks,
 		SentBytes: t.SentBytes, Resent: t.Resent, Missed: t.Missed, Tries: t.Tries,
 		Created: t.CreatedAt, Updated: t.UpdatedAt, Started: at(t.StartedAt), Ended: at(t.EndedAt),
-		NextTry: nextTry(t), Owner: t.Owner, Attempt: t.Attempt, Session: t.SessionID,
+		NextTry: nextTry(t), Asked: string(t.Ask), Owner: t.Owner, Attempt: t.Attempt, Session: t.SessionID,
 		Error: c.failure(t.ErrorCode, t.ErrorDetail),
 	}
 }
@@ -130,6 +132,9 @@ func (c *Control) view(t *transfer.Transfer) *Transfer {
 func nextTry(t *transfer.Transfer) *time.Time {
 	switch t.Status {
 	case transfer.Waiting, transfer.Unknown, transfer.Storing:
+		return at(t.NextTry)
+	}
+	if t.Ask != transfer.AskNothing {
 		return at(t.NextTry)
 	}
 	return nil

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/stretchr/testify/require"
 
+	"pabal/control"
 	"pabal/internal/catalog"
 	"pabal/internal/fault"
 	"pabal/store"
@@ -86,7 +87,7 @@ func TestRanges(t *testing.T) {
 	for want, numbers := range map[string][]int{
 		"037, 058": {37, 58}, "001-003": {1, 2, 3}, "001, 003-004, 100": {1, 3, 4, 100}, "": nil,
 	} {
-		require.Equal(t, want, ranges(numbers))
+		require.Equal(t, want, control.Ranges(numbers))
 	}
 }
 

@@ -23,6 +23,8 @@ func newTransfer(a *app) *cobra.Command {
 		newTransferOrder(a, control.Release),
 		newTransferOrder(a, control.Resend),
 		newTransferOrder(a, control.Cancel),
+		newTransferOrder(a, control.Inquire),
+		newTransferOrder(a, control.Recall),
 	)
 	return cmd
 }
@@ -145,6 +147,9 @@ func (a *app) remark(t *control.Transfer, zone *time.Location, today time.Time) 
 	}
 	if t.Status == string(transfer.Waiting) && t.NextTry != nil {
 		parts = append(parts, a.text("ui.remark.next_try", "at", clock(t.NextTry.In(zone), today)))
+	}
+	if t.Asked != "" {
+		parts = append(parts, a.text("ui.remark.asked"))
 	}
 	if t.Resent > 0 {
 		parts = append(parts, a.text("ui.remark.resent", "count", t.Resent))

@@ -6,12 +6,14 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"pabal/config"
 	"pabal/control"
 	"pabal/internal/fault"
+	"pabal/protocol"
 )
 
-// newTransferOrder is hold, release, resend or cancel: they differ in what
-// control makes of them.
+// newTransferOrder is one of the orders: they differ in what control makes of
+// them.
 func newTransferOrder(a *app, name string) *cobra.Command {
 	order := control.Order{Name: name}
 	var reason string
@@ -32,10 +34,11 @@ func newTransferOrder(a *app, name string) *cobra.Command {
 }
 
 func (a *app) transferOrder(ctx context.Context, id string, o control.Order, reason string) error {
-	c, _, err := a.control(ctx, false)
+	c, cfg, err := a.control(ctx, false)
 	if err != nil {
 		return err
 	}
+	o.Peers = peers(cfg)
 	t, err := c.Do(ctx, id, o, a.actor(reason))
 	if err != nil {
 		return err
@@ -43,6 +46,32 @@ func (a *app) transferOrder(ctx context.Context, id string, o control.Order, rea
 	if a.json {
 		return a.writeJSON(a.out, t)
 	}
-	_, err = fmt.Fprintln(a.out, a.text("ui.ordered", "name", shownName(t), "id", t.ID, "status", t.StatusText))
+	done := fault.Code("ui.ordered")
+	if t.Asked == o.Name {
+		done = "ui.asked"
+	}
+	_, err = fmt.Fprintln(a.out, a.text(done, "name", shownName(t), "id", t.ID, "status", t.StatusText))
 	return err
+}
+
+// peers is what each counterparty can be asked. The questions are the
+// institution's to put (protocols §1.3, §3), so where we play the centre there
+// are none. A profile that cannot be read leaves its institutions out: "check"
+// says why.
+func peers(cfg *config.Config) map[string]control.Peer {
+	w := &wiring{cfg: cfg}
+	w.loadProfiles()
+	out := map[string]control.Peer{}
+	for _, in := range cfg.Institutions {
+		p := w.profiles[in.Profile]
+		if p == nil {
+			continue
+		}
+		asks := in.Side == protocol.InstitutionSide.String()
+		out[in.Code] = control.Peer{
+			Profile: p.Name, Inquire: asks && p.Has(protocol.Inquiry), Recall: asks && p.Has(protocol.Inquiry) && p.Has(protocol.Cancel),
+			Settles: p.Files.SettleAgain,
+		}
+	}
+	return out
 }

@@ -142,6 +142,9 @@ func (p *page) facts(d *control.Detail) {
 	row("ui.show.created", p.time(&d.Created))
 	row("ui.show.started", p.time(d.Started))
 	row("ui.show.next_try", p.time(d.NextTry))
+	if d.Asked != "" {
+		row("ui.show.asked", p.text(fault.Code("ui.order."+d.Asked)))
+	}
 	row("ui.show.ended", p.time(d.Ended))
 	row("ui.show.response", d.Response)
 	row("ui.show.proofs", string(d.Proofs))
@@ -206,7 +209,7 @@ func (p *page) blockMap(d *control.Detail, all bool) {
 		}
 		text := p.text("ui.show.block", "block", b.Number, "held", b.Held, "sequences", b.Sequences, "bytes", count(b.Bytes))
 		if len(b.Missing) > 0 {
-			text += p.text("ui.show.missing", "numbers", ranges(b.Missing))
+			text += p.text("ui.show.missing", "numbers", control.Ranges(b.Missing))
 		}
 		p.line("  %s", text)
 	}
@@ -225,25 +228,6 @@ func sign(state string) string {
 	return "."
 }
 
-// ranges writes missing numbers with three digits, as operators and documents
-// do, runs of them as from-to.
-func ranges(numbers []int) string {
-	var parts []string
-	for n := 0; n < len(numbers); {
-		end := n
-		for end+1 < len(numbers) && numbers[end+1] == numbers[end]+1 {
-			end++
-		}
-		text := fmt.Sprintf("%03d", numbers[n])
-		if end > n {
-			text += fmt.Sprintf("-%03d", numbers[end])
-		}
-		parts = append(parts, text)
-		n = end + 1
-	}
-	return strings.Join(parts, ", ")
-}
-
 func (p *page) history(d *control.Detail) {
 	p.line("")
 	p.line("%s", p.text("ui.show.history"))
@@ -260,8 +244,8 @@ func (p *page) happened(e control.Entry) string {
 		return p.cat.Status(p.language(), e.To)
 	}
 	for _, known := range []string{
-		control.Hold, control.Release, control.Resend, control.Cancel,
-		"take_over", "backup", "release", "error_file", "round", "refused",
+		control.Hold, control.Release, control.Resend, control.Cancel, control.Inquire, control.Recall,
+		"take_over", "backup", "release", "error_file", "round", "refused", "answer",
 	} {
 		if e.Kind != known {
 			continue
@@ -271,7 +255,7 @@ func (p *page) happened(e control.Entry) string {
 			area = "ui.order."
 		}
 		text := p.text(fault.Code(area + known))
-		if e.Order() && e.To != "" {
+		if e.Order() && e.To != "" && e.To != e.From {
 			text += " → " + p.cat.Status(p.language(), e.To)
 		}
 		return text
@@ -290,6 +274,8 @@ func (p *page) because(e control.Entry) string {
 		return text
 	case e.Error != nil:
 		return e.Error.Sentence + " [" + e.Error.Code + "]"
+	case e.Text != "":
+		return e.Text
 	}
 	return string(e.Detail)
 }

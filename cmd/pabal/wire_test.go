@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"pabal/config"
+	"pabal/control"
 	"pabal/filemgr"
 	"pabal/internal/fault"
 	"pabal/protocol"
@@ -244,4 +245,19 @@ func TestExampleIsGood(t *testing.T) {
 		_, problems := wire(loadText(t, config.Example(lang)))
 		require.Empty(t, problems)
 	}
+}
+
+// What a counterparty can be asked follows from its profile and from our side.
+func TestPeersSayWhatCanBeAsked(t *testing.T) {
+	got := peers(&config.Config{Institutions: []config.Institution{
+		{Code: "KFTC", Profile: "cms", Side: "institution"},
+		{Code: "VAN", Profile: "edi", Side: "institution"},
+		{Code: "KSNET", Profile: "edi", Side: "centre"},
+		{Code: "GONE", Profile: "nowhere", Side: "institution"},
+	}})
+	require.Equal(t, map[string]control.Peer{
+		"KFTC":  {Profile: "cms", Inquire: true, Recall: true, Settles: true},
+		"VAN":   {Profile: "edi", Inquire: true},
+		"KSNET": {Profile: "edi"},
+	}, got)
 }
