@@ -87,7 +87,8 @@ func Assemble(ctx context.Context, o AssembleOptions, src Source) (Staged, error
 
 // fill writes the file and notes sizes and digests.
 func (s *Staged) fill(ctx context.Context, f *os.File, o AssembleOptions, src Source) error {
-	wire, file := &meter{hash: sha256.New()}, &meter{hash: sha256.New()}
+	wire, file := &sideMeter{digester: newDigester()}, &meter{hash: sha256.New()}
+	defer wire.digest()
 	same := sameBytes(o.Form, o.Encoding)
 	disk := bufio.NewWriterSize(diskWriter{f, s.Path}, readBuffer)
 	var out io.Writer = disk
@@ -96,7 +97,7 @@ func (s *Staged) fill(ctx context.Context, f *os.File, o AssembleOptions, src So
 	}
 	metered := func(emit func([]byte) error) error {
 		return src(func(p []byte) error {
-			wire.Write(p) //nolint:errcheck // a hash never fails
+			wire.Write(p) //nolint:errcheck // it never fails
 			return emit(p)
 		})
 	}
@@ -115,6 +116,37 @@ func (s *Staged) fill(ctx context.Context, f *os.File, o AssembleOptions, src So
 		s.Records = s.FileSize / n
 	}
 	return nil
+}
+
+// sideMeter counts and digests bytes; the digest, which costs as much as
+// everything else, is computed beside the rest.
+type sideMeter struct {
+	*digester
+	size  int64
+	n     int
+	ended bool
+	sum   string
+}
+
+func (m *sideMeter) Write(p []byte) (int, error) {
+	written := len(p)
+	m.size += int64(written)
+	for len(p) > 0 { // p may be used again by its owner, so it is copied
+		b := m.buffer(m.n)
+		n := copy(b, p)
+		m.pieces <- b[:n]
+		m.n++
+		p = p[n:]
+	}
+	return written, nil
+}
+
+// digest ends the computation; it may be asked again.
+func (m *sideMeter) digest() string {
+	if !m.ended {
+		m.ended, m.sum = true, m.finish()
+	}
+	return m.sum
 }
 
 // meter counts and digests bytes.
