@@ -18,8 +18,14 @@ import (
 // takes all of it. It only starts sessions; they go on by themselves.
 func (i *Instance) sendStep(ctx, work context.Context, sessions *sync.WaitGroup) (bool, error) {
 	for _, n := range i.insts {
-		if !n.calls() || n.closedNow(i.business(), true) || n.dialLater(i.now()) {
+		if !n.calls() || n.closedNow(i.business(), true) {
 			continue
+		}
+		if n.dialLater(i.now()) {
+			urged, err := i.urged(ctx, n)
+			if err != nil || !urged {
+				continue
+			}
 		}
 		if err := i.startSend(ctx, work, n, sessions); err != nil {
 			return false, err
@@ -37,16 +43,37 @@ func (n *institution) dialLater(now time.Time) bool {
 	return now.Before(n.dialAt)
 }
 
+// urged: since the last failure a person has released a transfer of this
+// counterparty, or ordered something else that needs the line. A person who
+// does that has mended something, and is not made to wait.
+func (i *Instance) urged(ctx context.Context, n *institution) (bool, error) {
+	n.mu.Lock()
+	since := n.failedAt
+	n.mu.Unlock()
+	orders, err := i.s.Commands(ctx, store.CommandFilter{Since: since})
+	if err != nil {
+		return false, err
+	}
+	for _, c := range orders {
+		t, err := i.s.Transfer(ctx, c.TransferID)
+		if err == nil && t.Institution == n.Code && t.Direction == transfer.Send && !t.NextTry.After(i.now()) {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
 // dialed notes how a connection attempt went; after a failure the
 // counterparty is left alone for a while, longer each time.
 func (n *institution) dialed(now time.Time, err error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if err == nil {
-		n.fails, n.dialAt = 0, time.Time{}
+		n.fails, n.dialAt, n.failedAt = 0, time.Time{}, time.Time{}
 		return
 	}
 	n.fails++
+	n.failedAt = now
 	n.dialAt = now.Add(loop.Backoff(or(n.RetryFirst, 30*time.Second), or(n.RetryMax, 10*time.Minute), n.fails))
 }
 

@@ -187,3 +187,34 @@ func TestNoAccountNumberInALog(t *testing.T) {
 	}
 	require.NotContains(t, all.String(), "123ABC")
 }
+
+// TestReleaseIsNotMadeToWait: a person who releases a transfer has mended the
+// line; the pause after failed connections does not hold it up.
+func TestReleaseIsNotMadeToWait(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	address := ln.Addr().String()
+	require.NoError(t, ln.Close())
+	h := lone(t, "cms", []file{rawForm("EB21")}, func(o *Options) {
+		o.Institutions[0].Connect = address
+		o.Institutions[0].RetryFirst, o.Institutions[0].RetryMax = time.Hour, time.Hour
+	})
+	h.drop("EB21.CENTRE.JOB", content(1000))
+	w := h.await(transfer.Send, transfer.Waiting, 1)[0]
+	require.Greater(t, time.Until(w.NextTry), 30*time.Minute)
+
+	p, err := protocol.Load("cms")
+	require.NoError(t, err)
+	peer, err := simulator.New(simulator.Options{Profile: p, Side: protocol.CentreSide, Institution: "12345678", TakeDir: t.TempDir()})
+	require.NoError(t, err)
+	ln, err = net.Listen("tcp", address)
+	require.NoError(t, err)
+	go func() { _ = peer.Serve(t.Context(), ln) }()
+	_, err = h.store.Command(t.Context(), time.Now(), transfer.Command{Name: "release", TransferID: w.ID, Who: "operator"},
+		func(r *transfer.Transfer) error {
+			r.NextTry = time.Now()
+			return nil
+		})
+	require.NoError(t, err)
+	h.await(transfer.Send, transfer.Sent, 1)
+}

@@ -45,11 +45,12 @@ type wakes struct {
 // institution is a counterparty with its lines.
 type institution struct {
 	Institution
-	send    *lines // sessions that send
-	receive *lines // … and that receive; the same where a session does both
-	mu      sync.Mutex
-	dialAt  time.Time // not before, after a connection that failed
-	fails   int
+	send     *lines // sessions that send
+	receive  *lines // … and that receive; the same where a session does both
+	mu       sync.Mutex
+	dialAt   time.Time // not before, after a connection that failed
+	failedAt time.Time // … at this time
+	fails    int
 }
 
 // New checks the options and prepares an instance. It changes nothing yet.
