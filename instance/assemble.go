@@ -108,7 +108,7 @@ func suffixOf(f *File) string {
 func (i *Instance) place(ctx context.Context, t *transfer.Transfer) error {
 	state, err := filemgr.Recover(i.o.Dirs.Receive, t.ID)
 	if err != nil {
-		return i.assembleLater(ctx, t, err)
+		return i.placeLater(ctx, t, err)
 	}
 	existing, flag := filemgr.ExistingWait, ""
 	if f := i.file(t); f != nil {
@@ -119,8 +119,12 @@ func (i *Instance) place(ctx context.Context, t *transfer.Transfer) error {
 	}
 	// Also when it was placed: the directories' sync and the flag file may be
 	// what the crash cut off.
-	if err := filemgr.Place(i.o.Dirs.Receive, t.ID, t.FinalPath, existing, flag); err != nil {
-		return i.assembleLater(ctx, t, err)
+	err = filemgr.Place(i.o.Dirs.Receive, t.ID, t.FinalPath, existing, flag)
+	if fault.CodeOf(err) == filemgr.CodeExists {
+		return i.assembleLater(ctx, t, err) // the rename was refused: it is not placed, and another name may do
+	}
+	if err != nil {
+		return i.placeLater(ctx, t, err)
 	}
 	now := i.now()
 	r, err := i.s.Change(ctx, now, t.Ref(), func(r *transfer.Transfer) error {
@@ -134,6 +138,29 @@ func (i *Instance) place(ctx context.Context, t *transfer.Transfer) error {
 	i.log.Info("file assembled", "transfer", r.ID, "path", r.FinalPath, "bytes", r.FileSize, "sha256", r.FileDigest)
 	return nil
 }
+
+// placeLater tries placing again. The file may stand under its final name
+// already, and the business system may have taken it, so the status stays:
+// from any other it would be built a second time (design D2).
+func (i *Instance) placeLater(ctx context.Context, t *transfer.Transfer, why error) error {
+	if fault.CodeOf(why) == "" || ctx.Err() != nil {
+		return why
+	}
+	now := i.now()
+	r, err := i.s.Change(ctx, now, t.Ref(), func(r *transfer.Transfer) error {
+		r.Owner, r.Tries, r.NextTry = "", r.Tries+1, now.Add(pauseOf(r.Tries+1))
+		note(r, why)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	i.log.Warn("file is not placed", "transfer", r.ID, "status", string(r.Status), "code", r.ErrorCode, "err", why)
+	return nil
+}
+
+// pauseOf is how long the n-th failure in a row of assembling or placing waits.
+func pauseOf(n int) time.Duration { return min(time.Duration(n)*5*time.Second, time.Minute) }
 
 // assembleLater: what is in the way of placing passes, or a person must see to
 // it. The payload is whole, so the transfer waits; only content that can never
@@ -149,7 +176,7 @@ func (i *Instance) assembleLater(ctx context.Context, t *transfer.Transfer, why 
 		note(r, why)
 		if filemgr.Waits(code) || code == CodeNotRoutable {
 			r.Tries++
-			r.Status, r.NextTry = transfer.Waiting, now.Add(min(time.Duration(r.Tries)*5*time.Second, time.Minute))
+			r.Status, r.NextTry = transfer.Waiting, now.Add(pauseOf(r.Tries))
 			return nil
 		}
 		r.Status, r.EndedAt = transfer.Failed, now
