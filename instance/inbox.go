@@ -230,7 +230,7 @@ func (s *session) Save(ctx context.Context, b *transfer.Block, complete bool) er
 		}
 		if !store.Away(err) {
 			s.log.Error("block not stored", "transfer", s.incoming.ID, "block", b.Number, "err", err)
-			return dropped(err)
+			return s.taken(err)
 		}
 		s.log.Warn("the store is away, the answer waits", "transfer", s.incoming.ID, "err", err)
 		again := time.NewTimer(time.Second)
@@ -254,6 +254,15 @@ func (s *session) Save(ctx context.Context, b *transfer.Block, complete bool) er
 		s.round(ctx, s.incoming, b.Number, missing)
 	}
 	return nil
+}
+
+// taken forgets a file that was taken from the session, so that what the
+// session does next is not recorded for it.
+func (s *session) taken(err error) error {
+	if err = dropped(err); errors.Is(err, line.ErrDropped) {
+		s.incoming = nil
+	}
+	return err
 }
 
 // Verify holds what the peer claims against what the rows have, never against
@@ -309,7 +318,7 @@ func (s *session) Verify(ctx context.Context, c machine.Claims) (protocol.Reason
 		return nil
 	})
 	if err != nil {
-		return "", dropped(err)
+		return "", s.taken(err)
 	}
 	s.incoming = nil
 	if wrong != nil {

@@ -8,6 +8,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"pabal/filemgr"
+	"pabal/protocol"
+	"pabal/protocol/line"
+	"pabal/protocol/machine"
 	"pabal/transfer"
 )
 
@@ -32,4 +35,31 @@ func TestPlacingIsNeverBuiltAgain(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, transfer.Assembled, p.again(r).Status)
 	require.NoFileExists(t, r.FinalPath, "the business system has taken it; it does not come back")
+}
+
+// TestSessionGoesOnAfterADroppedFile: a person cancels a file that is coming
+// in; what the same session then sends is recorded for what was sent.
+func TestSessionGoesOnAfterADroppedFile(t *testing.T) {
+	p := park(t, "edi", "centre", []file{rawForm("C02")}, []file{rawForm("D02")}, nil)
+	s := p.session()
+	acc, err := s.Accept(t.Context(), machine.Offer{Name: "C02", Date: "261120", Size: 100})
+	require.NoError(t, err)
+	require.Equal(t, protocol.OK, acc.Reason)
+	_, err = p.s.Command(t.Context(), p.now(), transfer.Command{Name: "cancel", TransferID: s.incoming.ID, Who: "test"},
+		func(r *transfer.Transfer) error { r.Status = transfer.Cancelled; return nil })
+	require.NoError(t, err)
+	b := transfer.Block{Number: 1, Lengths: []uint16{1}, Payload: []byte("x")}
+	b.Held.Add(1)
+	require.ErrorIs(t, s.Save(t.Context(), &b, true), line.ErrDropped)
+
+	out := p.row(transfer.Send, transfer.Stored, func(r *transfer.Transfer) {
+		r.WireName, r.FileID, r.Serial = "D02", "D02", "001"
+	})
+	o, err := s.Next(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, machine.SendFile, o.Kind)
+	_, err = s.Ending(t.Context(), 0)
+	require.NoError(t, err)
+	require.NoError(t, s.Finish(t.Context(), machine.Outcome{Result: machine.ArrivedWhole, Response: "00"}))
+	require.Equal(t, transfer.Sent, p.again(out).Status)
 }
