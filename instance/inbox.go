@@ -108,11 +108,15 @@ func (s *session) resume(ctx context.Context, id store.Identity, o machine.Offer
 		return acc, err
 	}
 	for _, p := range partials {
+		last, err := s.lastCame(ctx, p.Transfer)
+		if err != nil {
+			return acc, err
+		}
 		t, err := s.s.TakeOver(ctx, s.now(), p.Transfer.ID, s.o.ID, s.term, s.row.ID)
 		if err != nil {
 			return acc, err
 		}
-		if s.incoming != nil || t.BaseDate != date || !s.continues(t, o, n) {
+		if s.incoming != nil || t.BaseDate != date || !s.continues(t, last, o, n) {
 			if err := s.abandon(ctx, t); err != nil {
 				return acc, err
 			}
@@ -126,12 +130,25 @@ func (s *session) resume(ctx context.Context, id store.Identity, o machine.Offer
 }
 
 // continues is the rule of §1.5: everything that tells two files apart must
-// be equal, and the partial young.
-func (s *session) continues(t *transfer.Transfer, o machine.Offer, n int) bool {
-	age := s.now().Sub(t.UpdatedAt)
+// be equal, and the partial young: last is when something of it came.
+func (s *session) continues(t *transfer.Transfer, last time.Time, o machine.Offer, n int) bool {
+	age := s.now().Sub(last)
 	return s.profile.Files.Resume && o.Size > 0 && s.declaredOf(t) == o.Size && t.MessageSize == n &&
 		age >= 0 && age < or(s.inst.ResumeAge, 4*time.Hour) &&
 		t.CreatedAt.In(s.o.Zone).Format("20060102") == s.business().Format("20060102")
+}
+
+// lastCame is when the last block of a partial was stored. The row's own time
+// does not tell: a restart or a peer that only asks writes it as well.
+func (s *session) lastCame(ctx context.Context, t *transfer.Transfer) (time.Time, error) {
+	last := t.CreatedAt
+	infos, err := s.s.BlockInfos(ctx, t.ID)
+	for _, b := range infos {
+		if b.StoredAt.After(last) {
+			last = b.StoredAt
+		}
+	}
+	return last, err
 }
 
 // declaredOf is what the announcement of a partial said; it is kept where the

@@ -1,7 +1,10 @@
 package instance
 
 import (
+	"fmt"
 	"os"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -35,6 +38,36 @@ func TestPlacingIsNeverBuiltAgain(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, transfer.Assembled, p.again(r).Status)
 	require.NoFileExists(t, r.FinalPath, "the business system has taken it; it does not come back")
+}
+
+// TestOldHalfIsNotGoneOnWith: a partial older than the configured age is
+// started again, also on the same day (§1.5).
+func TestOldHalfIsNotGoneOnWith(t *testing.T) {
+	var shift atomic.Int64
+	now := func() time.Time { return noon.Add(time.Duration(shift.Load())) }
+	h := centreOf(t, func(o *Options) { o.Now = now })
+	offer := func() (wire, string) {
+		w := h.dial(t)
+		w.say(opening(now(), "12345678", "FTE", "Honggildong", "123ABC"))
+		require.Equal(t, "000", w.hear()[29:32])
+		w.say("0052FTE123456780630REEB211120000EB2111200000000003004096")
+		return w, w.hear()[40:52]
+	}
+	w, held := offer()
+	require.Equal(t, "000000000000", held)
+	w.say(fmt.Sprintf("0189FTE123456780320REEB2111200000001001%04d%s", 150, strings.Repeat("a", 150)) +
+		"0035FTE123456780620REEB2111200000001001")
+	require.Equal(t, "000", w.hear()[29:32])
+	for range 3 { // a peer that only asks does not make it younger
+		shift.Add(int64(90 * time.Minute))
+		_ = w.Close()
+		w, held = offer()
+		want := "000000000150"
+		if shift.Load() > int64(4*time.Hour) {
+			want = "000000000000"
+		}
+		require.Equal(t, want, held)
+	}
 }
 
 // TestSessionGoesOnAfterADroppedFile: a person cancels a file that is coming
