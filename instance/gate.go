@@ -118,13 +118,17 @@ func (s *session) Inquire(ctx context.Context, t *protocol.Telegram) (line.Answe
 		id.WireName, id.Serial = t.Text(protocol.Name), t.Text(protocol.Serial)
 		id.BaseDate = s.longDate(t.Text(protocol.Date))
 	}
-	same, err := s.s.FindSame(ctx, id)
-	if err != nil {
-		return line.Answer{}, err
-	}
 	var last *transfer.Transfer
-	if len(same) > 0 {
-		last = same[0]
+	// A blank name or day does not restrict a search: it would mean whichever
+	// file came last. Taking one back needs both.
+	if id.WireName != "" && (id.BaseDate != "" || t.Kind != protocol.Cancel) {
+		same, err := s.s.FindSame(ctx, id)
+		if err != nil {
+			return line.Answer{}, err
+		}
+		if len(same) > 0 {
+			last = same[0]
+		}
 	}
 	if t.Kind == protocol.Cancel {
 		return s.cancelFor(ctx, last)

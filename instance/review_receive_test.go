@@ -96,3 +96,29 @@ func TestSessionGoesOnAfterADroppedFile(t *testing.T) {
 	require.NoError(t, s.Finish(t.Context(), machine.Outcome{Result: machine.ArrivedWhole, Response: "00"}))
 	require.Equal(t, transfer.Sent, p.again(out).Status)
 }
+
+// TestBlankInquiryMeansNoFile: a 0400 or 0500 that names no file is not about
+// whichever came last.
+func TestBlankInquiryMeansNoFile(t *testing.T) {
+	p := park(t, "cms", "centre", []file{rawForm("EB21")}, nil, nil)
+	r := p.row(transfer.Receive, transfer.Received, nil)
+	for _, test := range []struct {
+		kind               protocol.Kind
+		name, date, result string
+	}{
+		{protocol.Cancel, "", "20261120", "511"},
+		{protocol.Cancel, "EB211120", "", "511"},
+		{protocol.Inquiry, "", "20261120", "415"},
+		{protocol.Inquiry, "EB211120", "", "400"},
+		{protocol.Cancel, "EB211120", "20261120", "000"},
+	} {
+		require.Equal(t, transfer.Received, p.again(r).Status)
+		q := protocol.Telegram{Kind: test.kind}
+		q.SetText(protocol.QueryName, test.name)
+		q.SetText(protocol.QueryDate, test.date)
+		a, err := p.session().Inquire(t.Context(), &q)
+		require.NoError(t, err)
+		require.Equal(t, test.result, a.Result, "%v %q %q", test.kind, test.name, test.date)
+	}
+	require.Equal(t, transfer.Cancelled, p.again(r).Status)
+}
