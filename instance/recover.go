@@ -59,8 +59,11 @@ func (i *Instance) expireStep(ctx context.Context) (bool, error) {
 		return false, err
 	}
 	for _, t := range half {
-		inst := i.insts[t.Institution]
-		if t.Owner != "" || inst == nil || i.now().Sub(t.UpdatedAt) < or(inst.ResumeAge, 4*time.Hour) {
+		age := 4 * time.Hour
+		if inst := i.insts[t.Institution]; inst != nil {
+			age = or(inst.ResumeAge, age)
+		}
+		if t.Owner != "" || i.now().Sub(t.UpdatedAt) < age {
 			continue
 		}
 		r, err := i.s.TakeOver(ctx, i.now(), t.ID, i.o.ID, i.term, "")

@@ -122,3 +122,14 @@ func TestBlankInquiryMeansNoFile(t *testing.T) {
 	}
 	require.Equal(t, transfer.Cancelled, p.again(r).Status)
 }
+
+// TestHalfFilesOfNobodyExpire: also those of an institution that has left the
+// configuration.
+func TestHalfFilesOfNobodyExpire(t *testing.T) {
+	p := park(t, "cms", "centre", []file{rawForm("EB21")}, nil, nil)
+	r := p.row(transfer.Receive, transfer.Receiving, func(r *transfer.Transfer) { r.Institution = "FORMER" })
+	p.pass(5 * time.Hour)
+	_, err := p.expireStep(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, transfer.Abandoned, p.again(r).Status)
+}
