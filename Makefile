@@ -6,13 +6,14 @@ ARGS    ?=
 PKG     ?= ./...
 FUZZTIME ?= 10s
 POINTS  ?= 500
+BIG     ?= 1024
 
 # One static binary (CGO off), the same bytes from any directory (trimpath).
 # The version comes from git here, so Go need not ask git again (buildvcs).
 build_flags = -trimpath -buildvcs=false -ldflags '-s -w -X main.version=$(VERSION)'
 
 .DEFAULT_GOAL := help
-.PHONY: help run test build bench lint fuzz chaos deps check-go
+.PHONY: help run test build bench lint fuzz chaos big deps check-go
 
 help: ## print these lines
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,6 +39,9 @@ fuzz: check-go ## every fuzz target for FUZZTIME each (default 10s)
 
 chaos: check-go ## kill the server at POINTS random points (default 500); long
 	PABAL_CHAOS_POINTS=$(POINTS) go test -count=1 -timeout 3h -v -run '^TestChaos' $(PKG)
+
+big: check-go ## a file of BIG MiB (default 1024) each way with both protocols; time and peak memory; some minutes
+	PABAL_BIG=$(BIG) go test ./instance -count=1 -run TestBigFiles -v -timeout 30m
 
 deps: ## name and, where it may, install the Debian packages that tests use
 	@scripts/deps.sh
