@@ -3,24 +3,26 @@ package control
 import "pabal/internal/fault"
 
 const (
-	CodeReasonMissing fault.Code = "control.reason_missing" // release, resend and cancel are not done without a reason
-	CodeWhichOne      fault.Code = "control.which_one"      // several transfers have that name
-	CodeFinished      fault.Code = "control.finished"       // nothing is left to hold or to cancel
-	CodeEnding        fault.Code = "control.ending"         // the end is being confirmed at this moment
-	CodeComing        fault.Code = "control.coming"         // a file that is still coming cannot be held
-	CodePlacing       fault.Code = "control.placing"        // the file is being placed at this moment
-	CodeUnsettled     fault.Code = "control.unsettled"      // nobody knows whether the peer has it
-	CodeNotHeld       fault.Code = "control.not_held"       // nothing to release
-	CodeOnItsWay      fault.Code = "control.on_its_way"     // it goes out by itself, a second time would be twice
-	CodeArrived       fault.Code = "control.arrived"        // sent before: only with --again
-	CodeRefused       fault.Code = "control.refused"        // the file lies in error/; a corrected one is a new transfer
-	CodeOnlySending   fault.Code = "control.only_sending"   // a file that we received cannot be sent again
-	CodeNoRecords     fault.Code = "control.no_records"     // no records of equal length on the wire
-	CodeNoPayload     fault.Code = "control.no_payload"     // not stored, or deleted since
-	CodeRecordRange   fault.Code = "control.record_range"   // no such records in the file
-	CodeAskedAlready  fault.Code = "control.asked_already"  // the counterparty is being asked already
-	CodeAskReceived   fault.Code = "control.ask_received"   // the file came from the counterparty
-	CodeAskNotSent    fault.Code = "control.ask_not_sent"   // the counterparty cannot know it yet, or never got it
-	CodeAskCannot     fault.Code = "control.ask_cannot"     // the protocol has no such question
-	CodeAskSettling   fault.Code = "control.ask_settling"   // the next session settles it without being asked
+	CodeReasonMissing   fault.Code = "control.reason_missing"    // release, resend and cancel are not done without a reason
+	CodeWhichOne        fault.Code = "control.which_one"         // several transfers have that name
+	CodeFinished        fault.Code = "control.finished"          // nothing is left to hold or to cancel
+	CodeEnding          fault.Code = "control.ending"            // the end is being confirmed at this moment
+	CodeComing          fault.Code = "control.coming"            // a file that is still coming cannot be held
+	CodePlacing         fault.Code = "control.placing"           // the file is being placed at this moment
+	CodeUnsettled       fault.Code = "control.unsettled"         // nobody knows whether the peer has it
+	CodeNothingToSettle fault.Code = "control.nothing_to_settle" // everybody knows how it ended
+	CodeSettleAs        fault.Code = "control.settle_as"         // neither arrived nor not-arrived
+	CodeNotHeld         fault.Code = "control.not_held"          // nothing to release
+	CodeOnItsWay        fault.Code = "control.on_its_way"        // it goes out by itself, a second time would be twice
+	CodeArrived         fault.Code = "control.arrived"           // sent before: only with --again
+	CodeRefused         fault.Code = "control.refused"           // the file lies in error/; a corrected one is a new transfer
+	CodeOnlySending     fault.Code = "control.only_sending"      // a file that we received cannot be sent again
+	CodeNoRecords       fault.Code = "control.no_records"        // no records of equal length on the wire
+	CodeNoPayload       fault.Code = "control.no_payload"        // not stored, or deleted since
+	CodeRecordRange     fault.Code = "control.record_range"      // no such records in the file
+	CodeAskedAlready    fault.Code = "control.asked_already"     // the counterparty is being asked already
+	CodeAskReceived     fault.Code = "control.ask_received"      // the file came from the counterparty
+	CodeAskNotSent      fault.Code = "control.ask_not_sent"      // the counterparty cannot know it yet, or never got it
+	CodeAskCannot       fault.Code = "control.ask_cannot"        // the protocol has no such question
+	CodeAskSettling     fault.Code = "control.ask_settling"      // the next session settles it without being asked
 )

@@ -43,8 +43,9 @@ type Actor struct {
 
 // Order is an operator's command over one transfer.
 type Order struct {
-	Name  string // hold, release, resend, cancel, inquire, recall
+	Name  string // hold, release, resend, cancel, settle, inquire, recall
 	Again bool   // resend: also what was sent before
+	As    string // settle: AsArrived or AsNotArrived
 
 	// Peers says of each institution what it can be asked; inquire and recall
 	// need it. It comes from the configuration, which this package does not read.
@@ -65,8 +66,15 @@ const (
 	Release = "release"
 	Resend  = "resend"
 	Cancel  = "cancel"
+	Settle  = "settle"
 	Inquire = string(transfer.AskStatus)
 	Recall  = string(transfer.AskRecall)
+)
+
+// What a person can settle an unknown end as.
+const (
+	AsArrived    = "arrived"
+	AsNotArrived = "not-arrived"
 )
 
 // Do gives an order. id may be what Find takes. The result is the transfer

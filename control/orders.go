@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"pabal/internal/fault"
+	"pabal/protocol/machine"
 	"pabal/transfer"
 )
 
@@ -21,6 +22,8 @@ func Apply(t *transfer.Transfer, o Order, now time.Time) error {
 		return release(t, now)
 	case Resend:
 		return resend(t, o.Again, now)
+	case Settle:
+		return settle(t, o.As, now)
 	case Inquire, Recall:
 		return ask(t, transfer.Ask(o.Name), now)
 	}
@@ -124,6 +127,29 @@ func queue(t *transfer.Transfer) {
 	if t.WireDigest == "" || !t.ReleasedAt.IsZero() {
 		t.Status, t.ReleasedAt = transfer.Storing, time.Time{}
 	}
+}
+
+// settle is a person's word for how an unknown end went (design D5): the
+// counterparty was asked by other means. It is also for a transfer that is
+// held because the peer says that it has the file.
+func settle(t *transfer.Transfer, as string, now time.Time) error {
+	there := t.Status == transfer.Held && t.Direction == transfer.Send && t.ErrorCode == string(machine.CodeAlreadyThere)
+	switch {
+	case as != AsArrived && as != AsNotArrived:
+		return fault.New(CodeSettleAs, t.ID, "as", as)
+	case t.Direction == transfer.Receive || !unsettled(t) && !there:
+		return refuse(CodeNothingToSettle, t)
+	case as == AsArrived:
+		t.Status, t.EndedAt, t.Proofs = transfer.Sent, now, `{"settled":"by a person"}`
+		t.NextTry = time.Time{}
+	default:
+		t.EndedOnce = false // "already complete" would be about something else
+		queue(t)
+		t.NextTry = now
+	}
+	t.Tries, t.SessionID, t.Ask = 0, "", transfer.AskNothing
+	t.ErrorCode, t.ErrorDetail = "", ""
+	return nil
 }
 
 func resend(t *transfer.Transfer, again bool, now time.Time) error {

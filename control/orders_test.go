@@ -83,6 +83,17 @@ func TestOrders(t *testing.T) {
 		{"resend what was refused", Order{Name: Resend, Again: true}, cut(transfer.Refused), "", CodeRefused},
 		{"resend what came", Order{Name: Resend, Again: true}, came(transfer.Assembled), "", CodeOnlySending},
 
+		{"settle as arrived", Order{Name: Settle, As: AsArrived}, cut(transfer.Unknown), transfer.Sent, ""},
+		{"settle as not arrived", Order{Name: Settle, As: AsNotArrived}, cut(transfer.Unknown), transfer.Waiting, ""},
+		{"settle what is held unknown", Order{Name: Settle, As: AsArrived}, with(cut(transfer.Held), ended), transfer.Sent, ""},
+		{"settle what the peer says it has", Order{Name: Settle, As: AsArrived}, with(cut(transfer.Held), alreadyThere), transfer.Sent, ""},
+		{"settle that it has not", Order{Name: Settle, As: AsNotArrived}, with(cut(transfer.Held), alreadyThere), transfer.Waiting, ""},
+		{"settle without an answer", Order{Name: Settle}, cut(transfer.Unknown), "", CodeSettleAs},
+		{"settle what is held", Order{Name: Settle, As: AsArrived}, cut(transfer.Held), "", CodeNothingToSettle},
+		{"settle what was sent", Order{Name: Settle, As: AsNotArrived}, cut(transfer.Sent), "", CodeNothingToSettle},
+		{"settle during the end", Order{Name: Settle, As: AsArrived}, cut(transfer.Ending), "", CodeNothingToSettle},
+		{"settle what came", Order{Name: Settle, As: AsArrived}, came(transfer.Received), "", CodeNothingToSettle},
+
 		{"inquire what was sent", Order{Name: Inquire}, cut(transfer.Sent), transfer.Sent, ""},
 		{"inquire what failed", Order{Name: Inquire}, cut(transfer.Failed), transfer.Failed, ""},
 		{"inquire what is held", Order{Name: Inquire}, cut(transfer.Held), transfer.Held, ""},
@@ -133,6 +144,23 @@ func TestOrders(t *testing.T) {
 
 // Every status meets every order: none panics, and none makes a move that the
 // store would refuse with a code of its own instead of ours.
+// alreadyThere is held because the peer says that it has the file.
+func alreadyThere(t *transfer.Transfer) { t.ErrorCode = "transfer.already_there" }
+
+// TestSettledIsForgottenOrProven: what a person says takes the place of the
+// peer's answer.
+func TestSettledIsForgottenOrProven(t *testing.T) {
+	now := time.Now()
+	row := with(cut(transfer.Unknown), func(t *transfer.Transfer) { t.EndedOnce = true })
+	require.NoError(t, Apply(&row, Order{Name: Settle, As: AsArrived}, now))
+	require.Contains(t, row.Proofs, "person")
+	require.Equal(t, now, row.EndedAt)
+	row = with(cut(transfer.Unknown), func(t *transfer.Transfer) { t.EndedOnce = true })
+	require.NoError(t, Apply(&row, Order{Name: Settle, As: AsNotArrived}, now))
+	require.False(t, row.EndedOnce, "already complete would prove nothing now")
+	require.Equal(t, now, row.NextTry)
+}
+
 func TestOrdersKnowEveryStatus(t *testing.T) {
 	for _, d := range []transfer.Direction{transfer.Send, transfer.Receive} {
 		for _, st := range transfer.Statuses() {

@@ -23,6 +23,7 @@ func newTransfer(a *app) *cobra.Command {
 		newTransferOrder(a, control.Release),
 		newTransferOrder(a, control.Resend),
 		newTransferOrder(a, control.Cancel),
+		newTransferOrder(a, control.Settle),
 		newTransferOrder(a, control.Inquire),
 		newTransferOrder(a, control.Recall),
 	)

@@ -28,6 +28,9 @@ func newTransferOrder(a *app, name string) *cobra.Command {
 	if name == control.Resend {
 		cmd.Flags().BoolVar(&order.Again, "again", false, a.text("ui.flag.again"))
 	}
+	if name == control.Settle {
+		cmd.Flags().StringVar(&order.As, "as", "", a.text("ui.flag.settle_as"))
+	}
 	cmd.Short = a.text(fault.Code("ui.short.transfer_order." + name))
 	cmd.Long = a.text(fault.Code("ui.long.transfer_order." + name))
 	return cmd
