@@ -92,10 +92,18 @@ func (s *session) begin(ctx context.Context, conn net.Addr, calling bool, d tran
 func (s *session) close(ctx context.Context, report line.Report, err error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
-	for _, t := range []*transfer.Transfer{s.first, s.next} {
-		if t != nil {
-			s.giveBack(ctx, t, nil)
+	if t := s.first; t != nil {
+		// We were never let in. The counterparty is left alone for a while,
+		// unless it is we who stop.
+		why := err
+		if why != nil && s.stopping() {
+			why = nil
 		}
+		s.inst.dialed(s.now(), why)
+		s.giveBack(ctx, t, why)
+	}
+	if t := s.next; t != nil {
+		s.giveBack(ctx, t, nil)
 	}
 	if t := s.current; t != nil { // an inquiry that got no answer, or our own failure
 		why := err
