@@ -327,6 +327,12 @@ func (s *session) finish(r *transfer.Transfer, o machine.Outcome) {
 	case machine.AlreadyThere:
 		give(transfer.Held, o.Err)
 	case machine.RefusedByPeer:
+		if r.EndedOnce && r.Status != transfer.Ending {
+			// No answer to the end that was lost: a person settles it.
+			give(transfer.Held, o.Err)
+			return
+		}
+		r.EndedOnce = false
 		give(transfer.Failed, o.Err)
 	case machine.FailedHere:
 		if fault.CodeOf(o.Err) == machine.CodeResumeForeign {

@@ -30,12 +30,13 @@ func detail(e *fault.Error) string { return e.Detail() }
 func Noted(code, detail string) *fault.Error { return fault.Noted(code, detail) }
 
 // retry puts a transfer to wait, longer after each failure in a row; after
-// the configured number of them it fails.
+// the configured number of them it fails. One whose end may have been confirmed
+// does not: it might have arrived, and the peer settles it (design D5).
 func (i *Instance) retry(t *transfer.Transfer, inst *institution, err error, now time.Time) {
 	t.Tries++
 	note(t, err)
 	t.Owner, t.SessionID = "", ""
-	if inst != nil && inst.RetryTries > 0 && t.Tries >= inst.RetryTries {
+	if inst != nil && inst.RetryTries > 0 && t.Tries >= inst.RetryTries && !t.EndedOnce {
 		t.Status = transfer.Failed
 		t.EndedAt = now
 		note(t, fault.New(CodeTriesUsed, t.Name, "tries", t.Tries, "reason", t.ErrorCode))

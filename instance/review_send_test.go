@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"pabal/internal/fault"
 	"pabal/protocol/machine"
 	"pabal/transfer"
 )
@@ -23,4 +24,38 @@ func TestRefusedOpeningIsNotHammered(t *testing.T) {
 	require.Equal(t, 1, w.Tries)
 	require.Greater(t, time.Until(w.NextTry), 5*time.Minute)
 	require.True(t, p.institution.inst.insts["CENTRE"].dialLater(time.Now()), "nor for other files")
+}
+
+// TestUnsettledEndIsNeverFailed: a file whose end may have been confirmed does
+// not become "failed" because later attempts did not get through (design D5).
+func TestUnsettledEndIsNeverFailed(t *testing.T) {
+	ended := func(r *transfer.Transfer) { r.EndedOnce, r.WireSize, r.SentBytes = true, 10, 10 }
+	start := func(t *testing.T) (*parked, *transfer.Transfer, *session) {
+		p := park(t, "cms", "institution", []file{rawForm("EB21")}, nil, func(o *Options) { o.Institutions[0].RetryTries = 1 })
+		r := p.row(transfer.Send, transfer.Unknown, ended)
+		return p, r, p.session()
+	}
+	t.Run("cannot be reached", func(t *testing.T) {
+		p, r, s := start(t)
+		s.giveBack(t.Context(), p.claim(s), fault.New(CodeConnect, "CENTRE"))
+		require.Equal(t, transfer.Waiting, p.again(r).Status)
+	})
+	t.Run("announcement refused", func(t *testing.T) {
+		p, r, s := start(t)
+		s.current = p.claim(s)
+		require.NoError(t, s.Finish(t.Context(), machine.Outcome{Result: machine.RefusedByPeer, Response: "634",
+			Err: fault.New(machine.CodeRefused, "EB211120", "code", "634")}))
+		require.Equal(t, transfer.Held, p.again(r).Status, "a person settles it")
+		require.True(t, p.again(r).EndedOnce)
+	})
+	t.Run("end refused", func(t *testing.T) {
+		p, r, s := start(t)
+		s.current = p.claim(s)
+		_, err := s.Ending(t.Context(), 0)
+		require.NoError(t, err)
+		require.NoError(t, s.Finish(t.Context(), machine.Outcome{Result: machine.RefusedByPeer, Response: "632",
+			Err: fault.New(machine.CodeRefused, "EB211120", "code", "632")}))
+		require.Equal(t, transfer.Failed, p.again(r).Status, "an answer to the end itself settles it")
+		require.False(t, p.again(r).EndedOnce, "so that 630 proves nothing later")
+	})
 }
