@@ -274,6 +274,9 @@ func (s *session) Finish(ctx context.Context, o machine.Outcome) error {
 		s.wake.store.Give()
 		return nil
 	}
+	if lostPayload(o.Err) { // for good: no later session can send it
+		o.Result = machine.FailedHere
+	}
 	if o.Result == machine.InquiryDone {
 		return s.answeredByPeer(ctx, t, o)
 	}

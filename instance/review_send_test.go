@@ -8,6 +8,7 @@ import (
 
 	"pabal/internal/fault"
 	"pabal/protocol/machine"
+	"pabal/store"
 	"pabal/transfer"
 )
 
@@ -58,4 +59,16 @@ func TestUnsettledEndIsNeverFailed(t *testing.T) {
 		require.Equal(t, transfer.Failed, p.again(r).Status, "an answer to the end itself settles it")
 		require.False(t, p.again(r).EndedOnce, "so that 630 proves nothing later")
 	})
+}
+
+// TestLostForGood: payload that neither the store nor a file has any more
+// fails once and does not break session after session.
+func TestLostForGood(t *testing.T) {
+	p := park(t, "cms", "institution", []file{rawForm("EB21")}, nil, nil)
+	r := p.row(transfer.Send, transfer.Stored, nil)
+	s := p.session()
+	s.current = p.claim(s)
+	require.NoError(t, s.Finish(t.Context(), machine.Outcome{Result: machine.CutBefore, Err: fault.New(store.CodeBlockDamaged, r.ID, "block", 1)}))
+	require.Equal(t, transfer.Failed, p.again(r).Status)
+	require.Equal(t, string(store.CodeBlockDamaged), p.again(r).ErrorCode)
 }
