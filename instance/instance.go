@@ -218,6 +218,10 @@ func (i *Instance) settleStep(ctx context.Context) (bool, error) {
 	i.mu.Unlock()
 	for n, f := range todo {
 		err := f(ctx)
+		if filemgr.Waits(fault.CodeOf(err)) { // a directory is away: that keeps nothing else
+			i.later(f)
+			continue
+		}
 		if err != nil && store.Away(err) || ctx.Err() != nil {
 			i.mu.Lock()
 			i.unsettled = append(todo[n:], i.unsettled...)

@@ -1,6 +1,7 @@
 package instance
 
 import (
+	"os"
 	"testing"
 	"time"
 
@@ -71,4 +72,32 @@ func TestLostForGood(t *testing.T) {
 	require.NoError(t, s.Finish(t.Context(), machine.Outcome{Result: machine.CutBefore, Err: fault.New(store.CodeBlockDamaged, r.ID, "block", 1)}))
 	require.Equal(t, transfer.Failed, p.again(r).Status)
 	require.Equal(t, string(store.CodeBlockDamaged), p.again(r).ErrorCode)
+}
+
+// TestResultFiles: a business program that waits for the result file gets it,
+// also when the directory was away at first or no session ever began.
+func TestResultFiles(t *testing.T) {
+	asks := file{id: "EB21", form: rawForm("EB21").form, opt: func(f *File) { f.Result = true }}
+	t.Run("directory away", func(t *testing.T) {
+		p := park(t, "cms", "institution", []file{asks}, nil, nil)
+		r := p.row(transfer.Send, transfer.Sent, nil)
+		require.NoError(t, os.Remove(p.path("result")))
+		p.result(t.Context(), r)
+		for range 3 {
+			_, err := p.settleStep(t.Context())
+			require.NoError(t, err)
+		}
+		require.NoError(t, os.Mkdir(p.path("result"), 0o750))
+		_, err := p.settleStep(t.Context())
+		require.NoError(t, err)
+		require.FileExists(t, p.path("result", r.Name+".ok"))
+	})
+	t.Run("tries used up", func(t *testing.T) {
+		p := park(t, "cms", "institution", []file{asks}, nil, func(o *Options) { o.Institutions[0].RetryTries = 1 })
+		r := p.row(transfer.Send, transfer.Stored, nil)
+		s := p.session()
+		s.giveBack(t.Context(), p.claim(s), fault.New(CodeConnect, "CENTRE"))
+		require.Equal(t, transfer.Failed, p.again(r).Status)
+		require.FileExists(t, p.path("result", r.Name+".fail"))
+	})
 }

@@ -141,7 +141,7 @@ func (s *session) close(ctx context.Context, report line.Report, err error) {
 // giveBack returns a transfer that was claimed for this session but did not
 // go on the line: to wait a little after a failure, at once without one.
 func (s *session) giveBack(ctx context.Context, t *transfer.Transfer, why error) {
-	s.settle(ctx, t, func(r *transfer.Transfer) {
+	r := s.settle(ctx, t, func(r *transfer.Transfer) {
 		if r.Ask != transfer.AskNothing { // the question stays, the status was never ours to change
 			r.Owner, r.SessionID = "", ""
 			r.NextTry = s.now().Add(or(s.inst.RetryFirst, 30*time.Second))
@@ -162,6 +162,9 @@ func (s *session) giveBack(ctx context.Context, t *transfer.Transfer, why error)
 		}
 		r.Owner, r.SessionID, r.NextTry = "", "", s.now()
 	})
+	if r != nil && r.Status == transfer.Failed && t.Status != transfer.Failed { // its tries are used up
+		s.result(ctx, r)
+	}
 }
 
 // settle writes what became of a transfer that this session held. If the
