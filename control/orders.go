@@ -136,7 +136,7 @@ func settle(t *transfer.Transfer, as string, now time.Time) error {
 	there := t.Status == transfer.Held && t.Direction == transfer.Send && t.ErrorCode == string(machine.CodeAlreadyThere)
 	switch {
 	case as != AsArrived && as != AsNotArrived:
-		return fault.New(CodeSettleAs, t.ID, "as", as)
+		return fault.New(CodeSettleAs, t.ID, "status", t.Status, "name", title(t), "as", as)
 	case t.Direction == transfer.Receive || !unsettled(t) && !there:
 		return refuse(CodeNothingToSettle, t)
 	case as == AsArrived:
