@@ -187,8 +187,12 @@ func (i *Instance) startFetch(ctx, work context.Context, n *institution, last st
 }
 
 // due says whether one of the windows wants a look now: inside it, when its
-// interval has passed; after it, when nothing succeeded since it began.
+// interval has passed; after it, when nothing succeeded since it began. A try
+// after now was before the clock was set back, and does not count.
 func due(windows []Window, now time.Time, last store.Window) bool {
+	if last.LastTry.After(now) {
+		last.LastTry = time.Time{}
+	}
 	for _, w := range windows {
 		start, end, ok := w.latest(now)
 		if !ok {

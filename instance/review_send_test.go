@@ -101,3 +101,24 @@ func TestResultFiles(t *testing.T) {
 		require.FileExists(t, p.path("result", r.Name+".fail"))
 	})
 }
+
+// TestClockSetBack: no window stays shut and no file goes out twice because
+// the clock was set back.
+func TestClockSetBack(t *testing.T) {
+	all := []Window{{From: 0, To: 24 * time.Hour, Every: 10 * time.Minute}}
+	tried := noon.Add(3 * time.Hour)
+	require.True(t, due(all, noon, store.Window{LastTry: tried, LastSuccess: tried}), "it was tried after now")
+
+	p := park(t, "cms", "institution", []file{rawForm("EB21")}, nil, nil)
+	p.row(transfer.Send, transfer.Sent, nil)
+	p.pass(-time.Hour)
+	again := p.row(transfer.Send, transfer.Storing, nil)
+	why, err := p.sameBefore(t.Context(), again, p.insts["CENTRE"])
+	require.NoError(t, err)
+	require.NotNil(t, why, "its id is smaller, and yet it is the second")
+	p.pass(2 * time.Hour)
+	third := p.row(transfer.Send, transfer.Storing, func(r *transfer.Transfer) { r.WireName = "OTHER" })
+	why, err = p.sameBefore(t.Context(), third, p.insts["CENTRE"])
+	require.NoError(t, err)
+	require.Nil(t, why)
+}

@@ -178,7 +178,10 @@ func (i *Instance) sameBefore(ctx context.Context, t *transfer.Transfer, inst *i
 		case transfer.Failed, transfer.Refused, transfer.Cancelled:
 			continue
 		}
-		if o.ID < t.ID {
+		// Of two that have not gone further the smaller id is the first. It says
+		// nothing about one that has: the clock may have been set back.
+		waits := o.Status == transfer.Storing && o.FileDigest == "" || o.ErrorCode == string(CodeSameName)
+		if o.ID < t.ID || o.ID > t.ID && !waits {
 			return fault.New(CodeSameName, t.WireName, "other", o.ID, "status", string(o.Status)), nil
 		}
 	}
