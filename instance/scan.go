@@ -94,7 +94,7 @@ func (s *scan) tidy(ctx context.Context) error {
 			s.log.Info("work file without a row is entered", "transfer", c.ID, "name", c.Name)
 			err = s.enter(ctx, c)
 		case err == nil && t.Status == transfer.Refused:
-			err = s.refuseFile(ctx, t)
+			err = s.refuseFile(ctx, t, c.Path)
 		}
 		if err != nil {
 			return err
@@ -169,7 +169,7 @@ func serial(n int) string {
 
 // refuseFile moves the file of a refused transfer to error/, with the reason
 // beside it. It may run again after a crash.
-func (s *scan) refuseFile(ctx context.Context, t *transfer.Transfer) error {
+func (s *scan) refuseFile(ctx context.Context, t *transfer.Transfer, workPath string) error {
 	path := filemgr.ErrorPath(s.o.Dirs.Scan, t.Name, t.CreatedAt, s.o.Zone)
 	if _, err := os.Lstat(path); err == nil {
 		path += "-" + t.ID // two of one name in one millisecond
@@ -179,7 +179,7 @@ func (s *scan) refuseFile(ctx context.Context, t *transfer.Transfer) error {
 	if why != nil {
 		text = why
 	}
-	if err := filemgr.Refuse(ctx, t.WorkPath, path, s.o.Explain(text)); err != nil {
+	if err := filemgr.Refuse(ctx, workPath, path, s.o.Explain(text)); err != nil {
 		return err
 	}
 	s.log.Info("file refused", "transfer", t.ID, "name", t.Name, "code", t.ErrorCode, "moved_to", path)

@@ -193,7 +193,8 @@ func (i *Instance) sameBefore(ctx context.Context, t *transfer.Transfer, inst *i
 func (i *Instance) refuse(ctx context.Context, t *transfer.Transfer, why error) error {
 	now := i.now()
 	r, err := i.s.Change(ctx, now, t.Ref(), func(r *transfer.Transfer) error {
-		r.Status, r.Owner, r.EndedAt = transfer.Refused, "", now
+		// The file is for error/ now; the backup stage has no business with it.
+		r.Status, r.Owner, r.EndedAt, r.WorkPath = transfer.Refused, "", now, ""
 		note(r, why)
 		return nil
 	})

@@ -1,0 +1,38 @@
+package instance
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"pabal/store"
+	"pabal/transfer"
+)
+
+// TestBackupsGoOnAfterManyRefusedFiles: a hundred bad files do not keep the
+// good ones out of backup/.
+func TestBackupsGoOnAfterManyRefusedFiles(t *testing.T) {
+	p := park(t, "cms", "institution", []file{rawForm("EB21")}, nil, nil)
+	for n := range 100 {
+		r := p.row(transfer.Send, transfer.Storing, func(r *transfer.Transfer) {
+			r.Name = fmt.Sprintf("NOPE%d", n)
+			r.WorkPath = filepath.Join(p.work, r.ID+"~"+r.Name)
+		})
+		c, err := p.s.Claim(t.Context(), p.now(), store.ClaimQuery{Owner: p.o.ID, Term: p.term,
+			Statuses: []transfer.Status{transfer.Storing}, IDs: []string{r.ID}})
+		require.NoError(t, err)
+		require.NoError(t, p.refuse(t.Context(), c[0], os.ErrInvalid))
+	}
+	p.pass(time.Minute)
+	good := p.row(transfer.Send, transfer.Stored, func(r *transfer.Transfer) {
+		r.WorkPath, r.BackupPath = filepath.Join(p.work, r.ID+"~EB21"), p.path("backup", "EB21")
+		require.NoError(t, os.WriteFile(r.WorkPath, []byte("x"), 0o640))
+	})
+	_, err := p.backupStep(t.Context())
+	require.NoError(t, err)
+	require.FileExists(t, good.BackupPath)
+}
