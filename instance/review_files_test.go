@@ -36,3 +36,20 @@ func TestBackupsGoOnAfterManyRefusedFiles(t *testing.T) {
 	require.NoError(t, err)
 	require.FileExists(t, good.BackupPath)
 }
+
+// TestErrorDirectoryAway: a refused file that cannot be moved waits, and the
+// good ones are taken.
+func TestErrorDirectoryAway(t *testing.T) {
+	h := lone(t, "cms", []file{rawForm("EB21")}, nil)
+	require.NoError(t, os.WriteFile(h.path("error"), nil, 0o640))
+	h.drop("NOPE.CENTRE.JOB", []byte("x"))
+	bad := h.await(transfer.Send, transfer.Refused, 1)[0]
+	h.drop("EB21.CENTRE.JOB", content(100))
+	h.await(transfer.Send, transfer.Stored, 1)
+	require.NoError(t, os.Remove(h.path("error")))
+	events := awaitEvents(t, h.store, bad.ID, "error_file")
+	require.Len(t, events, 1)
+	moved, err := filepath.Glob(h.path("error", "*", "NOPE*.txt"))
+	require.NoError(t, err)
+	require.Len(t, moved, 1)
+}

@@ -94,7 +94,11 @@ func (s *scan) tidy(ctx context.Context) error {
 			s.log.Info("work file without a row is entered", "transfer", c.ID, "name", c.Name)
 			err = s.enter(ctx, c)
 		case err == nil && t.Status == transfer.Refused:
-			err = s.refuseFile(ctx, t, c.Path)
+			if err = s.refuseFile(ctx, t, c.Path); err != nil && !store.Away(err) {
+				// It waits where it is; the others are taken meanwhile.
+				s.log.Error("refused file is not moved", "transfer", t.ID, "name", t.Name, "code", fault.CodeOf(err), "err", err)
+				err = ctx.Err()
+			}
 		}
 		if err != nil {
 			return err
