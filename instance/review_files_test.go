@@ -53,3 +53,18 @@ func TestErrorDirectoryAway(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, moved, 1)
 }
+
+// TestClaimedBeforeMidnight: a file whose row a crash prevented belongs to the
+// day on which it was claimed (design D9).
+func TestClaimedBeforeMidnight(t *testing.T) {
+	p := park(t, "cms", "institution", []file{rawForm("EB21")}, nil, nil)
+	p.pass(12*time.Hour - time.Second)
+	id := store.NewID(p.now())
+	require.NoError(t, os.WriteFile(filepath.Join(p.work, id+"~EB21.CENTRE.JOB"), []byte("x"), 0o640))
+	p.pass(time.Hour)
+	require.NoError(t, (&scan{Instance: p.Instance}).tidy(t.Context()))
+	r, err := p.s.Transfer(t.Context(), id)
+	require.NoError(t, err)
+	require.Equal(t, "20261120", r.BaseDate)
+	require.Equal(t, "EB211120", r.WireName)
+}

@@ -107,10 +107,11 @@ func (s *scan) tidy(ctx context.Context) error {
 	return nil
 }
 
-// enter writes the row of a claimed file. A name that cannot be read gets a
+// enter writes the row of a claimed file. It belongs to the day on which it
+// was claimed, which its id tells also after a crash (design D9). A name that cannot be read gets a
 // row too: the store stage refuses it with what is noted there.
 func (s *scan) enter(ctx context.Context, c filemgr.Claimed) error {
-	now := s.now()
+	now := or(store.TimeOf(c.ID), s.now())
 	t := &transfer.Transfer{
 		ID: c.ID, Direction: transfer.Send, Status: transfer.Storing,
 		Name: c.Name, Place: s.o.Place, SourceID: c.Identity, WorkPath: c.Path, FileSize: c.Size,
@@ -126,7 +127,7 @@ func (s *scan) enter(ctx context.Context, c filemgr.Claimed) error {
 		}
 		note(t, err)
 	}
-	if err := s.s.Create(ctx, now, t); err != nil {
+	if err := s.s.Create(ctx, s.now(), t); err != nil {
 		return err
 	}
 	s.log.Info("file taken", "transfer", t.ID, "name", t.Name, "institution", t.Institution, "wire_name", t.WireName, "bytes", t.FileSize)

@@ -27,6 +27,22 @@ func NewID(now time.Time) string {
 	return string(id[:])
 }
 
+// TimeOf is when an id was made, to the millisecond; zero if it is none of ours.
+func TimeOf(id string) time.Time {
+	if len(id) != idLength {
+		return time.Time{}
+	}
+	var v uint64
+	for i := range id {
+		n := strings.IndexByte(crockford, id[i])
+		if n < 0 {
+			return time.Time{}
+		}
+		v = v<<5 | uint64(n)
+	}
+	return time.UnixMilli(int64(v >> 16)).UTC()
+}
+
 // readID undoes what people do to an id when they read it aloud or copy it.
 func readID(typed string) string {
 	return strings.NewReplacer("o", "0", "i", "1", "l", "1", "-", "", " ", "").Replace(strings.ToLower(typed))
