@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"pabal/filemgr"
 	"pabal/store"
 	"pabal/transfer"
 )
@@ -67,4 +68,37 @@ func TestClaimedBeforeMidnight(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "20261120", r.BaseDate)
 	require.Equal(t, "EB211120", r.WireName)
+}
+
+// TestAlteredBackupIsNotSent: what is stored again must be the file that was
+// stored at first, or a peer that goes on from where it stood gets two halves
+// of two files.
+func TestAlteredBackupIsNotSent(t *testing.T) {
+	p := park(t, "cms", "institution", []file{rawForm("EB21")}, nil, nil)
+	backup := p.path("backup")
+	body, other := content(5000), content(5000)
+	other[4500]++
+	require.NoError(t, os.WriteFile(backup, other, 0o640))
+	r := p.row(transfer.Send, transfer.Storing, func(r *transfer.Transfer) {
+		r.BackupPath, r.FileDigest, r.WireDigest = backup, sum(body), sum(body)
+		r.FileSize, r.WireSize, r.SentBytes = 5000, 5000, 4057
+	})
+	_, err := p.storeStep(t.Context())
+	require.NoError(t, err)
+	bad := p.again(r)
+	require.Equal(t, transfer.Failed, bad.Status)
+	require.Equal(t, string(filemgr.CodeReplaced), bad.ErrorCode)
+	require.Equal(t, sum(body), bad.FileDigest)
+	require.Empty(t, bad.WireDigest, "what is stored is not to be sent: a resend stores it again")
+
+	require.NoError(t, os.WriteFile(backup, body, 0o640))
+	_, err = p.s.Command(t.Context(), p.now(), transfer.Command{Name: "resend", TransferID: r.ID, Who: "test"},
+		func(r *transfer.Transfer) error { r.Status, r.NextTry = transfer.Storing, p.now(); return nil })
+	require.NoError(t, err)
+	_, err = p.storeStep(t.Context())
+	require.NoError(t, err)
+	good := p.again(r)
+	require.Equal(t, transfer.Stored, good.Status)
+	require.Equal(t, int64(4057), good.SentBytes)
+	require.Equal(t, sum(body), good.WireDigest)
 }

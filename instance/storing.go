@@ -132,12 +132,18 @@ func (i *Instance) notStored(ctx context.Context, t *transfer.Transfer, err erro
 func (i *Instance) stored(ctx context.Context, t *transfer.Transfer, inst *institution, f *File,
 	geo transfer.Geometry, res filemgr.Result, blocks []transfer.Block,
 ) error {
+	if t.FileDigest != "" && t.FileDigest != res.FileDigest {
+		return i.altered(ctx, t, res)
+	}
 	again, err := i.sameBefore(ctx, t, inst)
 	if err != nil {
 		return err
 	}
 	now := i.now()
 	t, err = i.s.Change(ctx, now, t.Ref(), func(r *transfer.Transfer) error {
+		if r.WireDigest != "" && r.WireDigest != res.WireDigest {
+			r.SentBytes = 0 // the same file in other bytes: nobody goes on from the old ones
+		}
 		r.Form, r.Encoding = f.Form.String(), inst.encoding().String()
 		r.FileSize, r.WireSize = res.FileSize, res.WireSize
 		r.FileDigest, r.WireDigest = res.FileDigest, res.WireDigest
@@ -162,11 +168,26 @@ func (i *Instance) stored(ctx context.Context, t *transfer.Transfer, inst *insti
 	return nil
 }
 
+// altered ends a transfer whose file is no longer the one that was stored at
+// first. What has been written of it is not to be sent: without a wire digest
+// a person's resend stores it again, and comes here again unless the file is back.
+func (i *Instance) altered(ctx context.Context, t *transfer.Transfer, res filemgr.Result) error {
+	path := t.BackupPath
+	if t.WorkPath != "" {
+		path = t.WorkPath
+	}
+	t, err := i.s.Change(ctx, i.now(), t.Ref(), func(r *transfer.Transfer) error { r.WireDigest = ""; return nil })
+	if err != nil {
+		return err
+	}
+	return i.fail(ctx, t, fault.New(filemgr.CodeReplaced, path, "was", t.FileSize, "size", res.FileSize))
+}
+
 // sameBefore: a file of the same identity that went out, or is on its way,
 // is not sent again unless a person says so (design D6). A transfer that was
 // stored before, and is now stored again from its backup, is itself.
 func (i *Instance) sameBefore(ctx context.Context, t *transfer.Transfer, inst *institution) (*fault.Error, error) {
-	if inst.Profile.Files.RepeatNew || t.WireDigest != "" {
+	if inst.Profile.Files.RepeatNew || t.FileDigest != "" {
 		return nil, nil
 	}
 	same, err := i.s.FindSame(ctx, store.Identity{Institution: t.Institution, Direction: transfer.Send, WireName: t.WireName, BaseDate: t.BaseDate})
