@@ -308,7 +308,9 @@ func (s *session) answeredByPeer(ctx context.Context, t *transfer.Transfer, o ma
 // finish is what each outcome means for the row (design D5).
 func (s *session) finish(r *transfer.Transfer, o machine.Outcome) {
 	now := s.now()
-	r.SentBytes = max(r.SentBytes, o.Sent)
+	if o.Sent > r.SentBytes { // further than ever
+		r.SentBytes, r.Tries = o.Sent, 0
+	}
 	if r.Status != transfer.Ending { // Ending has added them already
 		r.Resent += o.Resent
 	}

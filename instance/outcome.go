@@ -33,9 +33,13 @@ func Noted(code, detail string) *fault.Error { return fault.Noted(code, detail) 
 // the configured number of them it fails. One whose end may have been confirmed
 // does not: it might have arrived, and the peer settles it (design D5).
 func (i *Instance) retry(t *transfer.Transfer, inst *institution, err error, now time.Time) {
-	t.Tries++
 	note(t, err)
 	t.Owner, t.SessionID = "", ""
+	if fault.CodeOf(err) == CodeDraining { // our own doing, no failure
+		t.Status, t.NextTry = transfer.Waiting, now
+		return
+	}
+	t.Tries++
 	if inst != nil && inst.RetryTries > 0 && t.Tries >= inst.RetryTries && !t.EndedOnce {
 		t.Status = transfer.Failed
 		t.EndedAt = now

@@ -122,3 +122,33 @@ func TestClockSetBack(t *testing.T) {
 	require.NoError(t, err)
 	require.Nil(t, why)
 }
+
+// TestTriesAreFailuresInARow: neither a restart of ours nor a line that brings
+// the file further each time uses the configured tries up.
+func TestTriesAreFailuresInARow(t *testing.T) {
+	start := func(t *testing.T) (*parked, *transfer.Transfer, *session) {
+		p := park(t, "cms", "institution", []file{rawForm("EB21")}, nil, func(o *Options) { o.Institutions[0].RetryTries = 2 })
+		r := p.row(transfer.Send, transfer.Stored, func(r *transfer.Transfer) { r.Tries, r.WireSize = 1, 1000 })
+		s := p.session()
+		s.current = p.claim(s)
+		return p, r, s
+	}
+	lost := fault.New(machine.CodeLost, "")
+	t.Run("no progress", func(t *testing.T) {
+		p, r, s := start(t)
+		require.NoError(t, s.Finish(t.Context(), machine.Outcome{Result: machine.CutBefore, Err: lost}))
+		require.Equal(t, transfer.Failed, p.again(r).Status)
+	})
+	t.Run("further each time", func(t *testing.T) {
+		p, r, s := start(t)
+		require.NoError(t, s.Finish(t.Context(), machine.Outcome{Result: machine.CutBefore, Err: lost, Sent: 500}))
+		require.Equal(t, transfer.Waiting, p.again(r).Status)
+	})
+	t.Run("we stop", func(t *testing.T) {
+		p, r, s := start(t)
+		require.NoError(t, s.Finish(t.Context(), machine.Outcome{Result: machine.CutBefore, Err: fault.New(CodeDraining, "us")}))
+		require.Equal(t, transfer.Waiting, p.again(r).Status)
+		require.Equal(t, 1, p.again(r).Tries)
+		require.Equal(t, p.now(), p.again(r).NextTry, "at once after the restart")
+	})
+}
