@@ -1,6 +1,8 @@
 package instance
 
 import (
+	"context"
+	"fmt"
 	"os"
 	"testing"
 	"time"
@@ -151,4 +153,25 @@ func TestTriesAreFailuresInARow(t *testing.T) {
 		require.Equal(t, 1, p.again(r).Tries)
 		require.Equal(t, p.now(), p.again(r).NextTry, "at once after the restart")
 	})
+}
+
+// TestResultOfALateOutcome: the result file of an outcome that could only be
+// written later is not forgotten.
+func TestResultOfALateOutcome(t *testing.T) {
+	asks := file{id: "EB21", form: rawForm("EB21").form, opt: func(f *File) { f.Result = true }}
+	p := park(t, "cms", "institution", []file{asks}, nil, nil)
+	away, cancel := context.WithCancel(t.Context())
+	cancel()
+	for n := range 20 { // whether a write under an ended context is done is open
+		name := fmt.Sprintf("EB21.CENTRE.JOB.%d", n)
+		p.row(transfer.Send, transfer.Stored, func(r *transfer.Transfer) { r.Name = name })
+		s := p.session()
+		s.current = p.claim(s)
+		_, err := s.Ending(t.Context(), 0)
+		require.NoError(t, err)
+		require.NoError(t, s.Finish(away, machine.Outcome{Result: machine.ArrivedWhole, Response: "000"}))
+		_, err = p.settleStep(t.Context())
+		require.NoError(t, err)
+		require.FileExists(t, p.path("result", name+".ok"))
+	}
 }

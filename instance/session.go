@@ -186,7 +186,13 @@ func (s *session) settle(ctx context.Context, t *transfer.Transfer, f func(*tran
 		s.Instance.log.Info("transfer was taken from the session", "transfer", t.ID, "session", s.row.ID)
 	case store.Away(err) || ctx.Err() != nil:
 		s.Instance.log.Error("outcome cannot be written now, will be", "transfer", t.ID, "err", err)
-		s.later(write)
+		s.later(func(ctx context.Context) error {
+			err := write(ctx)
+			if err == nil && written.Status.Final() {
+				s.result(ctx, written)
+			}
+			return err
+		})
 	default:
 		s.Instance.log.Error("outcome not written", "transfer", t.ID, "err", err)
 	}
