@@ -3,8 +3,11 @@ package instance
 import (
 	"context"
 	"errors"
+	"os"
+	"path/filepath"
 	"time"
 
+	"pabal/filemgr"
 	"pabal/internal/fault"
 	"pabal/store"
 	"pabal/transfer"
@@ -74,7 +77,29 @@ func (i *Instance) expireStep(ctx context.Context) (bool, error) {
 			return false, err
 		}
 	}
-	return false, nil
+	return false, i.discardStaged(ctx)
+}
+
+// discardStaged removes what was built for received files that then came to
+// another end: a person or the counterparty took them back meanwhile.
+func (i *Instance) discardStaged(ctx context.Context) error {
+	entries, err := os.ReadDir(filepath.Dir(filemgr.StagedPath(i.o.Dirs.Receive, "-")))
+	if err != nil {
+		return nil // nothing was built yet, or the assemble stage says what is wrong
+	}
+	for _, e := range entries {
+		t, err := i.s.Transfer(ctx, e.Name())
+		if fault.CodeOf(err) == store.CodeNotFound {
+			continue
+		}
+		if err == nil && t.Status.Final() {
+			err = filemgr.Discard(i.o.Dirs.Receive, t.ID)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // abandon ends a half file; what came of it stays until retention takes it.

@@ -133,3 +133,21 @@ func TestHalfFilesOfNobodyExpire(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, transfer.Abandoned, p.again(r).Status)
 }
+
+// TestNothingStagedIsLeftBehind: what was built for a file that a person then
+// cancelled does not stay on the disk.
+func TestNothingStagedIsLeftBehind(t *testing.T) {
+	p := park(t, "cms", "centre", []file{rawForm("EB21")}, nil, nil)
+	gone := p.row(transfer.Receive, transfer.Cancelled, nil)
+	placing := p.row(transfer.Receive, transfer.Placing, nil)
+	waiting := p.row(transfer.Receive, transfer.Waiting, nil)
+	require.NoError(t, os.Mkdir(p.path("receive", ".pabal"), 0o750))
+	for _, r := range []*transfer.Transfer{gone, placing, waiting} {
+		require.NoError(t, os.WriteFile(p.path("receive", ".pabal", r.ID), nil, 0o640))
+	}
+	_, err := p.expireStep(t.Context())
+	require.NoError(t, err)
+	require.NoFileExists(t, p.path("receive", ".pabal", gone.ID))
+	require.FileExists(t, p.path("receive", ".pabal", placing.ID))
+	require.FileExists(t, p.path("receive", ".pabal", waiting.ID))
+}
