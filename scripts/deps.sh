@@ -42,6 +42,13 @@ if ! command -v apt-get >/dev/null; then
 	exit 1
 fi
 
+# Tests start servers of their own; Debian's package would make a database
+# cluster and start it with the machine. Where it is there already nothing changes.
+no_cluster=/etc/postgresql-common/createcluster.d/pabal-tests.conf
+if [[ " ${packages[*]} " == *" postgresql "* && ! -e $no_cluster ]]; then
+	"${become[@]}" sh -c "mkdir -p ${no_cluster%/*} && echo create_main_cluster = false >$no_cluster" || true
+fi
+
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 echo "Installing: ${install[*]}"

@@ -125,7 +125,7 @@ var isolated = []struct {
 	{"github.com/stretchr/testify", testSuites, testOnly},
 	{"pgregory.net/rapid", testSuites, testOnly},
 	{"go.uber.org/goleak", testSuites, testOnly},
-	{"testing", append([]string{"internal/needs"}, testSuites...), testOnly},
+	{"testing", append([]string{"internal/needs", "internal/pgtest"}, testSuites...), testOnly},
 }
 
 // testSuites are the directories whose product files are tests for others.

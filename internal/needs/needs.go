@@ -17,7 +17,13 @@ func Tool(t testing.TB, command string) string {
 	if path, err := exec.LookPath(command); err == nil {
 		return path
 	}
-	for _, dir := range []string{"/usr/sbin", "/usr/local/sbin", "/sbin"} {
+	dirs := []string{"/usr/sbin", "/usr/local/sbin", "/sbin"}
+	// Debian keeps the programs of each version of PostgreSQL by themselves.
+	versions, err := filepath.Glob("/usr/lib/postgresql/*/bin")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, dir := range append(dirs, versions...) {
 		path := filepath.Join(dir, command)
 		if st, err := os.Stat(path); err == nil && st.Mode().IsRegular() && st.Mode()&0o111 != 0 {
 			return path

@@ -1,0 +1,11 @@
+//go:build unix && !linux
+
+package pgtest
+
+import "syscall"
+
+// lonely starts a process in a group of its own, so that Ctrl-C reaches only
+// the tests. It outlives tests that are killed.
+func lonely(account *syscall.Credential) *syscall.SysProcAttr {
+	return &syscall.SysProcAttr{Setpgid: true, Credential: account}
+}
