@@ -2,7 +2,6 @@ package store_test
 
 import (
 	"database/sql"
-	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -20,8 +19,14 @@ import (
 
 const benchData, benchPerBlock = 4057, 100
 
-func benchStore(b *testing.B) (*store.Store, func() *transfer.Transfer) {
-	s, err := store.Open(b.Context(), store.Options{URL: "sqlite:" + b.TempDir() + "/pabal.db", Server: true})
+// engines are the databases to measure, in one run. Both sync every commit.
+func engines(b *testing.B, f func(b *testing.B, url string)) {
+	b.Run("sqlite", func(b *testing.B) { f(b, "sqlite:"+b.TempDir()+"/pabal.db") })
+	b.Run("postgres", func(b *testing.B) { f(b, running.postgres.URL(b)) })
+}
+
+func benchStore(b *testing.B, url string) (*store.Store, func() *transfer.Transfer) {
+	s, err := store.Open(b.Context(), store.Options{URL: url, Server: true})
 	require.NoError(b, err)
 	b.Cleanup(func() { require.NoError(b, s.Close()) })
 	require.NoError(b, s.Migrate(b.Context()))
@@ -53,36 +58,40 @@ func benchBlock() transfer.Block {
 func BenchmarkPutBlocks(b *testing.B) {
 	for _, sessions := range []int{1, 4} {
 		b.Run(fmt.Sprint("sessions=", sessions), func(b *testing.B) {
-			s, create := benchStore(b)
-			b.SetBytes(benchData * benchPerBlock)
-			b.ReportAllocs()
-			b.ResetTimer()
-			var wg sync.WaitGroup
-			for i := range sessions {
-				t := create()
-				n := b.N / sessions
-				if i == 0 {
-					n += b.N % sessions
-				}
-				wg.Go(func() {
-					block := benchBlock()
-					for number := int64(1); number <= int64(n); number++ {
-						block.Number, block.Offset = number, (number-1)*t.Geometry().BlockBytes()
-						if _, err := s.PutBlocks(b.Context(), t.CreatedAt, t.Ref(), []transfer.Block{block}, nil); err != nil {
-							b.Error(err)
-							return
-						}
+			engines(b, func(b *testing.B, url string) {
+				s, create := benchStore(b, url)
+				b.SetBytes(benchData * benchPerBlock)
+				b.ReportAllocs()
+				b.ResetTimer()
+				var wg sync.WaitGroup
+				for i := range sessions {
+					t := create()
+					n := b.N / sessions
+					if i == 0 {
+						n += b.N % sessions
 					}
-				})
-			}
-			wg.Wait()
+					wg.Go(func() {
+						block := benchBlock()
+						for number := int64(1); number <= int64(n); number++ {
+							block.Number, block.Offset = number, (number-1)*t.Geometry().BlockBytes()
+							if _, err := s.PutBlocks(b.Context(), t.CreatedAt, t.Ref(), []transfer.Block{block}, nil); err != nil {
+								b.Error(err)
+								return
+							}
+						}
+					})
+				}
+				wg.Wait()
+			})
 		})
 	}
 }
 
 // BenchmarkReadRange reads blocks of 400 KB, and single telegrams.
-func BenchmarkReadRange(b *testing.B) {
-	s, create := benchStore(b)
+func BenchmarkReadRange(b *testing.B) { engines(b, benchReadRange) }
+
+func benchReadRange(b *testing.B, url string) {
+	s, create := benchStore(b, url)
 	t := create()
 	const blocks = 100
 	for number := int64(1); number <= blocks; number++ {
@@ -118,40 +127,49 @@ func BenchmarkReadRange(b *testing.B) {
 func BenchmarkChange(b *testing.B) {
 	for _, sessions := range []int{1, 16} {
 		b.Run(fmt.Sprint("sessions=", sessions), func(b *testing.B) {
-			s, create := benchStore(b)
-			b.ReportAllocs()
-			b.SetParallelism(sessions)
-			b.ResetTimer()
-			var wg sync.WaitGroup
-			for i := range sessions {
-				t := create()
-				n := b.N / sessions
-				if i == 0 {
-					n += b.N % sessions
-				}
-				wg.Go(func() {
-					for k := range n {
-						_, err := s.Change(b.Context(), t.CreatedAt, t.Ref(), func(t *transfer.Transfer) error {
-							t.Missed = int64(k)
-							return nil
-						})
-						if err != nil {
-							b.Error(err)
-							return
-						}
+			engines(b, func(b *testing.B, url string) {
+				s, create := benchStore(b, url)
+				b.ReportAllocs()
+				b.SetParallelism(sessions)
+				b.ResetTimer()
+				var wg sync.WaitGroup
+				for i := range sessions {
+					t := create()
+					n := b.N / sessions
+					if i == 0 {
+						n += b.N % sessions
 					}
-				})
-			}
-			wg.Wait()
+					wg.Go(func() {
+						for k := range n {
+							_, err := s.Change(b.Context(), t.CreatedAt, t.Ref(), func(t *transfer.Transfer) error {
+								t.Missed = int64(k)
+								return nil
+							})
+							if err != nil {
+								b.Error(err)
+								return
+							}
+						}
+					})
+				}
+				wg.Wait()
+			})
 		})
 	}
 }
 
 // BenchmarkBesideFinished claims and lists beside no finished transfers and
 // beside a million.
-func BenchmarkBesideFinished(b *testing.B) {
+func BenchmarkBesideFinished(b *testing.B) { engines(b, benchBesideFinished) }
+
+func benchBesideFinished(b *testing.B, url string) {
 	for _, finished := range []int{0, 1_000_000} {
-		s, create := benchStore(b)
+		if finished > 0 && strings.HasPrefix(url, "postgres") {
+			url = running.postgres.URL(b)
+		} else if finished > 0 {
+			url = "sqlite:" + b.TempDir() + "/pabal.db"
+		}
+		s, create := benchStore(b, url)
 		model := create()
 		_, err := s.Change(b.Context(), model.CreatedAt, model.Ref(), func(t *transfer.Transfer) error {
 			t.Status = transfer.Failed
@@ -159,14 +177,14 @@ func BenchmarkBesideFinished(b *testing.B) {
 			return nil
 		})
 		require.NoError(b, err)
-		db, err := sql.Open("sqlite", "file:"+path(s))
-		require.NoError(b, err)
-		copies, err := db.Prepare(`WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < $1)
-			INSERT INTO transfers SELECT 'x' || i, ` + strings.TrimPrefix(columnsOfTransfers(b, db), "id, ") + ` FROM n, transfers WHERE $1 > 0 AND status = 'failed'`)
+		db := raw(b, s)
+		copies, err := db.Prepare(`INSERT INTO transfers
+			WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < $1)
+			SELECT 'x' || i, ` + strings.TrimPrefix(columnsOfTransfers(b, db), "id, ") + ` FROM n, transfers WHERE $1 > 0 AND status = 'failed'`)
 		require.NoError(b, err)
 		_, err = copies.Exec(finished)
 		require.NoError(b, err)
-		require.NoError(b, errors.Join(copies.Close(), db.Close()))
+		require.NoError(b, copies.Close())
 		for range 100 {
 			t := &transfer.Transfer{Direction: transfer.Send, Status: transfer.Stored}
 			require.NoError(b, s.Create(b.Context(), time.Now(), t))

@@ -79,6 +79,9 @@ func (s *Store) ChangeAlso(ctx context.Context, now time.Time, ref transfer.Ref,
 // because a former process of the same instance has the same owner, and its
 // rows keep the old term until they are settled.
 func (t *tx) touch(now time.Time, ref transfer.Ref) (*transfer.Transfer, error) {
+	if err := t.holdTerm(ref.Owner, false); err != nil {
+		return nil, err
+	}
 	row := new(transfer.Transfer)
 	ok, err := t.scan(refs(transferColumns(row)), `UPDATE transfers SET updated_at = $1
 		WHERE id = $2 AND owner = $3 AND term = $4 AND attempt = $5
@@ -93,9 +96,10 @@ func (t *tx) touch(now time.Time, ref transfer.Ref) (*transfer.Transfer, error) 
 	return nil, fault.New(CodeFenced, ref.ID)
 }
 
+// transfer reads a row that nobody else changes before this transaction ends.
 func (t *tx) transfer(id string) (*transfer.Transfer, error) {
 	row := new(transfer.Transfer)
-	ok, err := t.scan(refs(transferColumns(row)), "SELECT "+transferList+" FROM transfers WHERE id = $1", id)
+	ok, err := t.scan(refs(transferColumns(row)), "SELECT "+transferList+" FROM transfers WHERE id = $1"+t.dialect.lockRow, id)
 	if err == nil && !ok {
 		err = fault.New(CodeNotFound, id)
 	}
@@ -130,6 +134,7 @@ func (t *tx) change(now time.Time, row *transfer.Transfer, f func(*transfer.Tran
 	if err := t.update(row); err != nil {
 		return err
 	}
+	t.note(&before, row)
 	if row.Status == before.Status {
 		return nil
 	}
@@ -137,6 +142,7 @@ func (t *tx) change(now time.Time, row *transfer.Transfer, f func(*transfer.Tran
 }
 
 func (t *tx) update(row *transfer.Transfer) error {
+	t.work = t.work || row.Owner == "" && claimable(row) == 1
 	_, err := t.exec(transferUpdate, append(refs(transferColumns(row)), claimable(row))...)
 	return err
 }
@@ -190,15 +196,15 @@ func (s *Store) Command(ctx context.Context, now time.Time, c transfer.Command, 
 func (s *Store) TakeOver(ctx context.Context, now time.Time, id, owner string, term int64, sessionID string) (*transfer.Transfer, error) {
 	var out *transfer.Transfer
 	err := s.write(ctx, 0, func(tx *tx) error {
+		if err := tx.inTerm(id, owner, term); err != nil {
+			return err
+		}
 		t, err := tx.transfer(id)
 		if err != nil {
 			return err
 		}
 		if t.Status != transfer.Receiving {
 			return fault.New(CodeNotReceiving, id, "status", t.Status)
-		}
-		if err := tx.inTerm(id, owner, term); err != nil {
-			return err
 		}
 		former := t.SessionID
 		err = tx.change(now, t, func(t *transfer.Transfer) error {

@@ -32,7 +32,8 @@ type ClaimQuery struct {
 // Claim takes transfers for an instance: those in one of the statuses whose
 // next try has come and that nobody else owns, oldest first. Each gets owner
 // and term, a raised attempt, and the status To with its event. No two calls
-// get the same row, in whatever process they run.
+// get the same row, in whatever process they run. On PostgreSQL a row that
+// somebody is writing to at this moment is passed over.
 // Errors: CodeFenced when the term is over, CodeIllegalMove.
 func (s *Store) Claim(ctx context.Context, now time.Time, q ClaimQuery) ([]*transfer.Transfer, error) {
 	// Most calls find nothing, and then there is no need to wait for the
@@ -47,7 +48,7 @@ func (s *Store) Claim(ctx context.Context, now time.Time, q ClaimQuery) ([]*tran
 			return err
 		}
 		w := q.where(now)
-		rows, err := tx.queryOnce(w.query("SELECT "+transferList+" FROM transfers", "created_at, id", max(1, q.Limit)), w.args...)
+		rows, err := tx.queryOnce(w.query("SELECT "+transferList+" FROM transfers", "created_at, id", max(1, q.Limit))+tx.dialect.skipLocked, w.args...)
 		if err != nil {
 			return err
 		}

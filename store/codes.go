@@ -15,6 +15,12 @@ const (
 	CodeReadOnly fault.Code = "store.read_only" // the file or its file system cannot be written
 	CodeIO       fault.Code = "store.io"        // the disk failed a read, a write or a sync
 	CodeClosed   fault.Code = "store.closed"    // the store is being closed
+	// PostgreSQL only.
+	CodeUnreachable fault.Code = "store.unreachable" // no connection: server down, starting, full, network
+	CodeDenied      fault.Code = "store.denied"      // the server refuses the user
+	// CodeCommitUnknown is a write of which nobody knows whether it is there:
+	// the answer to its commit was lost, and reading again did not tell.
+	CodeCommitUnknown fault.Code = "store.commit_unknown"
 
 	// The store cannot be opened.
 	CodeURL          fault.Code = "store.url"           // not an address of a database
@@ -26,6 +32,8 @@ const (
 	CodeSchemaNewer  fault.Code = "store.schema_newer"  // written by a newer program
 	CodeSchemaOlder  fault.Code = "store.schema_older"  // migrations are still to be run
 	CodeSchemaBroken fault.Code = "store.schema_broken" // a migration failed
+	CodeServerOld    fault.Code = "store.server_old"    // a PostgreSQL before 12
+	CodeNotDurable   fault.Code = "store.not_durable"   // the server may lose what it has confirmed
 
 	// The request cannot be done.
 	CodeFenced       fault.Code = "store.fenced"        // owner, term or attempt no longer match
@@ -54,8 +62,8 @@ var (
 )
 
 // Away reports that the store could not do its work for a reason that lies
-// outside the request and may pass: locked, full, read-only, failing disk. No
-// positive answer may leave while it lasts (design D5), and what was asked is
+// outside the request and may pass: locked, full, read-only, failing disk, no
+// connection, a commit that was not answered. No positive answer may leave while it lasts (design D5), and what was asked is
 // asked again later.
 func Away(err error) bool {
 	for err != nil {
@@ -64,7 +72,7 @@ func Away(err error) bool {
 			return false
 		}
 		switch e.Code {
-		case CodeBusy, CodeDiskFull, CodeReadOnly, CodeIO, CodeClosed:
+		case CodeBusy, CodeDiskFull, CodeReadOnly, CodeIO, CodeClosed, CodeUnreachable, CodeDenied, CodeCommitUnknown:
 			return true
 		}
 		err = errors.Unwrap(e)

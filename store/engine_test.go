@@ -22,8 +22,12 @@ var now = time.Date(2026, 3, 20, 1, 2, 3, 0, time.UTC)
 func path(s *store.Store) string { return strings.TrimPrefix(s.URL(), "sqlite:") }
 
 // raw is a connection past the store, as a SQL client or another process has.
-func raw(t *testing.T, s *store.Store) *sql.DB {
-	db, err := sql.Open("sqlite", "file:"+path(s))
+func raw(t testing.TB, s *store.Store) *sql.DB {
+	driver, address := "sqlite", "file:"+path(s)
+	if strings.HasPrefix(s.URL(), "postgres") {
+		driver, address = "pgx", s.URL()
+	}
+	db, err := sql.Open(driver, address)
 	require.NoError(t, err)
 	db.SetMaxOpenConns(1)
 	t.Cleanup(func() { require.NoError(t, db.Close()) })

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"hash/crc32"
 	"time"
 
 	"pabal/internal/fault"
@@ -23,6 +24,9 @@ type Instance struct {
 // left open are closed with CodeSessionCut.
 func (s *Store) Begin(ctx context.Context, now time.Time, instanceID, host string, pid int) (term int64, err error) {
 	err = s.write(ctx, 0, func(tx *tx) error {
+		if err := tx.holdTerm(instanceID, true); err != nil {
+			return err
+		}
 		_, err := tx.scan([]any{&term}, `INSERT INTO instances (id, term, beat, host, pid, started) VALUES ($1, 1, $2, $3, $4, $2)
 			ON CONFLICT (id) DO UPDATE SET term = instances.term + 1, beat = excluded.beat, host = excluded.host,
 				pid = excluded.pid, started = excluded.started
@@ -61,9 +65,34 @@ func (s *Store) Instances(ctx context.Context) ([]*Instance, error) {
 	return all, s.engine.translate(err)
 }
 
+// holdTerm keeps an instance's term as it is until the transaction ends, or
+// waits until nobody else does and keeps it for a change. A statement sees the
+// database as it was when the statement began, so without this a write could
+// look at the term, be overtaken by Begin, and be committed after it.
+//
+// It is the first lock that a transaction takes, so that no two can wait for
+// each other. It is not the instance's row: its beat must never wait for writes.
+func (t *tx) holdTerm(owner string, take bool) error {
+	text := t.dialect.shareTerm
+	if take {
+		text = t.dialect.takeTerm
+	}
+	if text == "" || owner == "" {
+		return nil
+	}
+	_, err := t.exec(text, int64(crc32.ChecksumIEEE([]byte(owner)))|termLocks)
+	return err
+}
+
+// termLocks is the part of the lock's key that says what kind of lock it is.
+const termLocks = int64(0x7061_6261) << 32 // "paba"
+
 // inTerm is for writes that make somebody the owner: it fails with CodeFenced
 // when a later term of that owner has begun.
 func (t *tx) inTerm(subject, owner string, term int64) error {
+	if err := t.holdTerm(owner, false); err != nil {
+		return err
+	}
 	var one int
 	over, err := t.scan([]any{&one}, `SELECT 1 FROM instances WHERE id = $1 AND term > $2`, owner, term)
 	if err == nil && over {

@@ -28,12 +28,21 @@ var migrationFiles embed.FS
 var sqliteWords = map[string]string{
 	"{{id}}":    "INTEGER PRIMARY KEY AUTOINCREMENT",
 	"{{bytes}}": "BLOB",
+	"{{key}}":   "TEXT",
+}
+
+// postgresWords are PostgreSQL's. Ids are compared byte by byte, whatever
+// language the database was made for: they sort by time (NewID).
+var postgresWords = map[string]string{
+	"{{id}}":    "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY",
+	"{{bytes}}": "BYTEA",
+	"{{key}}":   `TEXT COLLATE "C"`,
 }
 
 const schemaTable = "schema_versions"
 
 // migrations is goose over our files with the engine's words put in.
-func migrations(db *sql.DB, dialect goose.Dialect, words map[string]string, other string) (*goose.Provider, error) {
+func migrations(db *sql.DB, dialect goose.Dialect, words map[string]string, other string, options ...goose.ProviderOption) (*goose.Provider, error) {
 	sub, err := fs.Sub(migrationFiles, "migrations")
 	if err != nil {
 		return nil, err
@@ -46,8 +55,8 @@ func migrations(db *sql.DB, dialect goose.Dialect, words map[string]string, othe
 	for word, meaning := range words {
 		pairs = append(pairs, word, meaning)
 	}
-	return goose.NewProvider(dialect, db, wordFS{sub, strings.NewReplacer(pairs...)},
-		goose.WithTableName(schemaTable), goose.WithExcludeNames(names), goose.WithDisableGlobalRegistry(true))
+	options = append(options, goose.WithTableName(schemaTable), goose.WithExcludeNames(names), goose.WithDisableGlobalRegistry(true))
+	return goose.NewProvider(dialect, db, wordFS{sub, strings.NewReplacer(pairs...)}, options...)
 }
 
 func (e *sqlite) migrate(ctx context.Context) error {

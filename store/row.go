@@ -107,7 +107,7 @@ var (
 	commandList   = strings.Join(names(commandColumns(new(transfer.Command))), ", ")
 	commandInsert = insertText("commands", names(commandColumns(new(transfer.Command)))[1:])
 	sessionList   = strings.Join(names(sessionColumns(new(transfer.Session))), ", ")
-	sessionInsert = insertText("sessions", names(sessionColumns(new(transfer.Session))))
+	sessionInsert = insertText("sessions", names(sessionColumns(new(transfer.Session)))) + " ON CONFLICT (id) DO NOTHING"
 	sessionUpdate = updateText("sessions", names(sessionColumns(new(transfer.Session))))
 )
 

@@ -43,7 +43,7 @@ type sqlite struct {
 	closeErr  error
 }
 
-func openSQLite(ctx context.Context, path string, o Options) (_ *sqlite, err error) {
+func openSQLite(ctx context.Context, path string, o Options) (_ engine, err error) {
 	path, err = filepath.Abs(path)
 	if err != nil {
 		return nil, fault.New(CodeUnopenable, path).Because(err)
@@ -166,6 +166,11 @@ func (e *sqlite) readers() *statements { return e.cached }
 func (e *sqlite) write(ctx context.Context, payload int64, f func(*tx) error) error {
 	return e.writer.write(ctx, payload, f)
 }
+
+// wake has nothing to tell: there is one server process.
+func (e *sqlite) wake(context.Context) <-chan struct{} { return nil }
+
+func (e *sqlite) name() string { return e.path }
 
 func (e *sqlite) translate(err error) error { return sqliteFault(e.path, err) }
 

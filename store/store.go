@@ -7,15 +7,16 @@
 // a status never changes without an event in the same transaction. The clock
 // is the caller's: every method that needs the time takes it as a parameter.
 //
-// SQLite is the engine so far. What differs between engines is behind the
-// interface engine; the SQL of everything else is written in what SQLite and
-// PostgreSQL both accept (design D7).
+// There are two engines, SQLite and PostgreSQL. What differs between them is
+// behind the interface engine and in the texts of dialect; the SQL of
+// everything else is written in what both accept (design D7).
 package store
 
 import (
 	"context"
 	"database/sql"
 	"errors"
+	"net/url"
 	"strings"
 	"sync"
 	"time"
@@ -25,19 +26,26 @@ import (
 
 // Options say which database to open and how.
 type Options struct {
-	// URL of the database: "sqlite:/path/to/file".
+	// URL of the database: "sqlite:/path/to/file", or
+	// "postgres://user@host/database" with libpq's parameters.
 	URL string
-	// Server takes the lock of the one server process and makes the database
-	// if there is none. Without it the database must exist and be migrated;
-	// that is how operators' commands work beside the server.
+	// Server is for the server process. With SQLite it takes the lock of the
+	// one server and makes the database if there is none. Without it the
+	// database must be migrated; that is how operators' commands work beside
+	// the server.
 	Server bool
 	// ReadOnly refuses every write.
 	ReadOnly bool
 	// BusyTimeout is how long a write waits for another process before it
-	// fails with CodeBusy. 0 means 10 seconds.
+	// fails with CodeBusy, and on PostgreSQL how long the server lets a
+	// transaction of ours stand still. 0 means 10 seconds. It must be less
+	// than half of a lease (design D4).
 	BusyTimeout time.Duration
 	// Readers is how many queries may run at once. 0 means 4.
 	Readers int
+	// Writers is how many writes may run at once on PostgreSQL; SQLite has
+	// one. 0 means 8.
+	Writers int
 }
 
 // Store is an open database. It is safe for concurrent use.
@@ -60,13 +68,18 @@ type engine interface {
 	schema(ctx context.Context) (have, want int64, err error)
 	// translate makes a fault of what the driver returned.
 	translate(err error) error
+	// wake tells of work that other processes have made, or is nil.
+	wake(ctx context.Context) <-chan struct{}
+	// name is the database in messages, without a password.
+	name() string
 	close() error
 }
 
 // Open opens a database. It does not change its schema, see Migrate.
-// Errors: CodeURL, CodeMissing, CodeUnopenable, CodeLocked (args pid, host),
-// CodeNetworkFS, CodeNotDatabase, CodeSchemaNewer, and CodeSchemaOlder when
-// Server is not set.
+// Errors: CodeURL, CodeMissing, CodeSchemaNewer, and CodeSchemaOlder when
+// Server is not set. Of SQLite CodeUnopenable, CodeLocked (args pid, host),
+// CodeNetworkFS, CodeNotDatabase; of PostgreSQL CodeUnreachable, CodeDenied,
+// CodeServerOld (arg version), CodeNotDurable (args setting, value).
 func Open(ctx context.Context, o Options) (*Store, error) {
 	if o.BusyTimeout <= 0 {
 		o.BusyTimeout = 10 * time.Second
@@ -74,11 +87,10 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if o.Readers <= 0 {
 		o.Readers = 4
 	}
-	path, ok := strings.CutPrefix(o.URL, "sqlite:")
-	if !ok || path == "" {
-		return nil, fault.New(CodeURL, o.URL)
+	if o.Writers <= 0 {
+		o.Writers = 8
 	}
-	e, err := openSQLite(ctx, path, o)
+	e, err := openEngine(ctx, o)
 	if err != nil {
 		return nil, err
 	}
@@ -87,9 +99,9 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	switch {
 	case err != nil:
 	case have > want:
-		err = fault.New(CodeSchemaNewer, o.URL, "have", have, "want", want)
+		err = fault.New(CodeSchemaNewer, e.name(), "have", have, "want", want)
 	case have < want && !o.Server:
-		err = fault.New(CodeSchemaOlder, o.URL, "have", have, "want", want)
+		err = fault.New(CodeSchemaOlder, e.name(), "have", have, "want", want)
 	}
 	if err != nil {
 		return nil, errors.Join(err, s.Close())
@@ -97,7 +109,41 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	return s, nil
 }
 
-// URL is the address that the store was opened with.
+func openEngine(ctx context.Context, o Options) (engine, error) {
+	scheme, path, _ := strings.Cut(o.URL, ":")
+	switch {
+	case scheme == "sqlite" && path != "":
+		return openSQLite(ctx, path, o)
+	case (scheme == "postgres" || scheme == "postgresql") && strings.HasPrefix(path, "//"):
+		return openPostgres(ctx, o)
+	}
+	return nil, fault.New(CodeURL, shown(o.URL))
+}
+
+// shown is an address for messages: without a password, wherever it stands.
+func shown(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		scheme, _, _ := strings.Cut(address, ":")
+		return scheme + ":…"
+	}
+	if u.User != nil {
+		u.User = url.User(u.User.Username())
+	}
+	if u.Scheme != "sqlite" {
+		u.RawQuery = ""
+	}
+	return u.String()
+}
+
+// Wake gives a signal when another process, or this one, may have made work
+// that a stage can claim. It is a hint: signals are merged and can be lost, so
+// whoever listens looks by himself from time to time as well (design D7). It
+// ends with ctx. SQLite has none and the channel is nil.
+func (s *Store) Wake(ctx context.Context) <-chan struct{} { return s.engine.wake(ctx) }
+
+// URL is the address that the store was opened with. It may hold a password:
+// it is for opening the database again and never for people to read.
 func (s *Store) URL() string { return s.options.URL }
 
 // Close waits for the writes that have begun and closes the database. Writes
@@ -126,7 +172,7 @@ func (s *Store) SchemaVersions(ctx context.Context) (have, want int64, err error
 // write is engine.write with errors in our words.
 func (s *Store) write(ctx context.Context, payload int64, f func(*tx) error) error {
 	if s.options.ReadOnly {
-		return fault.New(CodeReadOnly, s.URL())
+		return fault.New(CodeReadOnly, s.engine.name())
 	}
 	return s.engine.translate(s.engine.write(ctx, payload, f))
 }
@@ -143,10 +189,12 @@ func (s *Store) scan(ctx context.Context, dest []any, text string, args ...any) 
 	return ok, s.engine.translate(err)
 }
 
-// statements runs SQL through statements that are prepared once.
+// statements runs SQL through statements that are prepared once. Without
+// prepare the driver does that itself, per connection.
 type statements struct {
 	prepare func(context.Context, string) (*sql.Stmt, error)
 	direct  func(context.Context, string, ...any) (*sql.Rows, error)
+	change  func(context.Context, string, ...any) (sql.Result, error)
 
 	mu     sync.Mutex
 	byText map[string]*sql.Stmt
@@ -170,11 +218,25 @@ func (s *statements) get(ctx context.Context, text string) (*sql.Stmt, error) {
 }
 
 func (s *statements) query(ctx context.Context, text string, args ...any) (*sql.Rows, error) {
+	if s.prepare == nil {
+		return s.direct(ctx, text, args...)
+	}
 	st, err := s.get(ctx, text)
 	if err != nil {
 		return nil, err
 	}
 	return st.QueryContext(ctx, args...)
+}
+
+func (s *statements) exec(ctx context.Context, text string, args ...any) (sql.Result, error) {
+	if s.prepare == nil {
+		return s.change(ctx, text, args...)
+	}
+	st, err := s.get(ctx, text)
+	if err != nil {
+		return nil, err
+	}
+	return st.ExecContext(ctx, args...)
 }
 
 func scanOne(s *statements, ctx context.Context, dest []any, text string, args ...any) (bool, error) {
@@ -192,19 +254,38 @@ func scanOne(s *statements, ctx context.Context, dest []any, text string, args .
 	return true, rows.Close()
 }
 
-// tx is one transaction of a write. Its statements run without a deadline:
-// interrupting one would take the whole group of writes down with it.
+// dialect is what a transaction must say in one engine and not in the other.
+// It is empty for SQLite, where whoever writes is alone.
+type dialect struct {
+	// lockRow and skipLocked end a SELECT of rows that are written next, so
+	// that they stay as they were read.
+	lockRow, skipLocked string
+	// shareTerm and takeTerm wait, given the key of an instance, until nobody
+	// has the other of the two in a transaction, see holdTerm.
+	shareTerm, takeTerm string
+}
+
+// tx is one transaction of a write. Its statements do not end with the
+// caller's context: once a write has begun only its outcome counts.
 type tx struct {
 	statements *statements
+	limit      context.Context // nil is no limit
+	dialect    dialect
+	again      bool // an earlier run may have been committed after all
+	proof      *proof
+	work       bool // rows that a stage can claim were made
+}
+
+func (t *tx) context() context.Context {
+	if t.limit == nil {
+		return context.Background()
+	}
+	return t.limit
 }
 
 // exec returns how many rows were changed.
 func (t *tx) exec(text string, args ...any) (int64, error) {
-	st, err := t.statements.get(context.Background(), text)
-	if err != nil {
-		return 0, err
-	}
-	r, err := st.ExecContext(context.Background(), args...)
+	r, err := t.statements.exec(t.context(), text, args...)
 	if err != nil {
 		return 0, err
 	}
@@ -213,10 +294,10 @@ func (t *tx) exec(text string, args ...any) (int64, error) {
 
 // queryOnce is for texts that are put together and seldom repeat.
 func (t *tx) queryOnce(text string, args ...any) (*sql.Rows, error) {
-	return t.statements.direct(context.Background(), text, args...)
+	return t.statements.direct(t.context(), text, args...)
 }
 
 // scan reports whether there was a row.
 func (t *tx) scan(dest []any, text string, args ...any) (bool, error) {
-	return scanOne(t.statements, context.Background(), dest, text, args...)
+	return scanOne(t.statements, t.context(), dest, text, args...)
 }

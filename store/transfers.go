@@ -31,8 +31,9 @@ func (s *Store) Create(ctx context.Context, now time.Time, t *transfer.Transfer)
 				return err
 			}
 			if n == 0 {
-				return fault.New(CodeExists, row.ID)
+				return tx.exists(&row)
 			}
+			tx.work = claimable(&row) == 1 && row.Owner == ""
 			return tx.statusEvent(now, "", &row)
 		})
 		if made && fault.CodeOf(err) == CodeExists {
@@ -43,6 +44,18 @@ func (s *Store) Create(ctx context.Context, now time.Time, t *transfer.Transfer)
 		}
 		return err
 	}
+}
+
+// exists is what Create answers when there is a row of that id, unless it is
+// its own, of a run whose commit was not answered.
+func (t *tx) exists(row *transfer.Transfer) error {
+	if t.again {
+		there, err := t.transfer(row.ID)
+		if err != nil || *there == *row {
+			return err
+		}
+	}
+	return fault.New(CodeExists, row.ID)
 }
 
 // Transfer reads one by its full id. Errors: CodeNotFound.

@@ -215,7 +215,7 @@ func (w *writer) begin() error {
 	}
 	// IMMEDIATE: a transaction that reads first and then finds that another
 	// process wrote could only be given up.
-	if _, err := (&tx{w.statements}).exec("BEGIN IMMEDIATE"); err != nil {
+	if _, err := (&tx{statements: w.statements}).exec("BEGIN IMMEDIATE"); err != nil {
 		w.knock.leave()
 		w.drop()
 		return err
@@ -224,7 +224,7 @@ func (w *writer) begin() error {
 }
 
 func (w *writer) commit() error {
-	_, err := (&tx{w.statements}).exec("COMMIT")
+	_, err := (&tx{statements: w.statements}).exec("COMMIT")
 	w.knock.leave()
 	return err
 }
@@ -232,7 +232,7 @@ func (w *writer) commit() error {
 // rollback has no error to tell: the engine may have rolled back already, and
 // if it could not, the next BEGIN fails and the connection is dropped.
 func (w *writer) rollback() {
-	_, _ = (&tx{w.statements}).exec("ROLLBACK")
+	_, _ = (&tx{statements: w.statements}).exec("ROLLBACK")
 	w.knock.leave()
 }
 

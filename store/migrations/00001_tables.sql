@@ -1,6 +1,6 @@
--- Tables of the first version. Both engines run this text; {{id}} and
--- {{bytes}} are replaced by the engine's words for a numbered key and for
--- binary data. Times are microseconds since 1970 in UTC, 0 is "not yet";
+-- Tables of the first version. Both engines run this text; {{id}}, {{bytes}}
+-- and {{key}} are replaced by the engine's words for a numbered key, for
+-- binary data and for ids that sort by their bytes. Times are microseconds since 1970 in UTC, 0 is "not yet";
 -- truth values are 0 or 1. docs/database.md explains every column.
 
 -- +goose Up
@@ -19,7 +19,7 @@ CREATE TABLE instances (
 );
 
 CREATE TABLE transfers (
-    id           TEXT    NOT NULL PRIMARY KEY,
+    id           {{key}} NOT NULL PRIMARY KEY,
     direction    TEXT    NOT NULL,
     status       TEXT    NOT NULL,
     institution  TEXT    NOT NULL,
@@ -85,7 +85,7 @@ CREATE INDEX transfers_status ON transfers (status, created_at, id);
 
 CREATE TABLE blocks (
     id          {{id}},
-    transfer_id TEXT    NOT NULL REFERENCES transfers (id),
+    transfer_id {{key}} NOT NULL REFERENCES transfers (id),
     number      BIGINT  NOT NULL,
     byte_offset BIGINT  NOT NULL,
     length      BIGINT  NOT NULL,
@@ -102,7 +102,7 @@ CREATE INDEX blocks_by_offset ON blocks (transfer_id, byte_offset);
 CREATE TABLE events (
     id           {{id}},
     at           BIGINT NOT NULL,
-    transfer_id  TEXT   NOT NULL,
+    transfer_id  {{key}} NOT NULL,
     session_id   TEXT   NOT NULL,
     kind         TEXT   NOT NULL,
     from_status  TEXT   NOT NULL,
@@ -119,7 +119,7 @@ CREATE TABLE commands (
     id            {{id}},
     at            BIGINT NOT NULL,
     name          TEXT   NOT NULL,
-    transfer_id   TEXT   NOT NULL,
+    transfer_id   {{key}} NOT NULL,
     who           TEXT   NOT NULL,
     host          TEXT   NOT NULL,
     reason        TEXT   NOT NULL,
@@ -129,7 +129,7 @@ CREATE TABLE commands (
 CREATE INDEX commands_transfer ON commands (transfer_id, id);
 
 CREATE TABLE sessions (
-    id           TEXT    NOT NULL PRIMARY KEY,
+    id           {{key}} NOT NULL PRIMARY KEY,
     institution  TEXT    NOT NULL,
     profile      TEXT    NOT NULL,
     instance     TEXT    NOT NULL,

@@ -1,0 +1,196 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"net"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/jackc/pgx/v5/stdlib"
+
+	"pabal/internal/fault"
+)
+
+// postgresOldest is the oldest server that is supported, as
+// server_version_num counts.
+const postgresOldest = 120000
+
+// postgresQuery is the server's limit for one statement. Migrations have none.
+const postgresQuery = time.Minute
+
+// postgres is the engine for several hosts. Writes run in parallel; what they
+// change they lock. Commits that meet are synced at once by the server.
+type postgres struct {
+	label   string
+	config  *pgx.ConnConfig
+	busy    time.Duration
+	canTell bool // it is for writing, so work can be told of
+	pool    *pgxpool.Pool
+	reads   *sql.DB
+	writes  *sql.DB
+	cached  *statements
+	made    chan struct{} // work was made that others should be told of
+
+	ctx    context.Context // of the goroutines
+	cancel context.CancelFunc
+	mu     sync.Mutex
+	closed bool
+	busyWG sync.WaitGroup // writes and goroutines
+
+	closeOnce sync.Once
+	closeErr  error
+}
+
+func openPostgres(ctx context.Context, o Options) (_ engine, err error) {
+	label := shown(o.URL)
+	config, err := pgxpool.ParseConfig(o.URL)
+	if err != nil {
+		// The cause would quote the address, with its password.
+		return nil, fault.New(CodeURL, label)
+	}
+	sessionSettings(config.ConnConfig, o)
+	config.MaxConns = int32(o.Readers + o.Writers + 1) // and one to tell others of work
+	config.MinConns = 0
+	config.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error { return checkServer(ctx, label, conn) }
+	e := &postgres{label: label, config: config.ConnConfig, busy: o.BusyTimeout, canTell: !o.ReadOnly, made: make(chan struct{}, 1)}
+	e.ctx, e.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	if e.pool, err = pgxpool.NewWithConfig(ctx, config); err != nil {
+		e.cancel()
+		return nil, postgresFault(label, err)
+	}
+	// Two doors to one pool, so that queries and writes cannot use up each
+	// other's connections.
+	e.reads, e.writes = stdlib.OpenDBFromPool(e.pool), stdlib.OpenDBFromPool(e.pool)
+	e.reads.SetMaxOpenConns(o.Readers)
+	e.writes.SetMaxOpenConns(o.Writers)
+	e.cached = &statements{direct: e.query}
+	if err := e.reads.PingContext(ctx); err != nil {
+		return nil, errors.Join(postgresFault(label, err), e.close())
+	}
+	if e.canTell {
+		e.busyWG.Go(e.tell)
+	}
+	return e, nil
+}
+
+// sessionSettings are what every connection of ours tells the server, unless
+// the address says otherwise.
+func sessionSettings(c *pgx.ConnConfig, o Options) {
+	c.DialFunc = dialPostgres
+	if c.ConnectTimeout == 0 {
+		c.ConnectTimeout = o.BusyTimeout
+	}
+	settings := map[string]string{
+		"application_name": "pabal",
+		// A confirmed write is on disk (design D2). checkServer asks whether
+		// it is so.
+		"synchronous_commit": "on",
+		// Nobody waits longer for us, nor we for others, than a part of the
+		// lease (design D4).
+		"lock_timeout":                        milliseconds(o.BusyTimeout),
+		"idle_in_transaction_session_timeout": milliseconds(o.BusyTimeout),
+		"statement_timeout":                   milliseconds(postgresQuery),
+	}
+	if o.ReadOnly {
+		settings["default_transaction_read_only"] = "on"
+	}
+	for name, value := range settings {
+		if _, said := c.RuntimeParams[name]; !said {
+			c.RuntimeParams[name] = value
+		}
+	}
+}
+
+func milliseconds(d time.Duration) string { return strconv.FormatInt(max(1, d.Milliseconds()), 10) }
+
+// dialPostgres notices within seconds that the other host is gone: without a
+// limit a write would wait a quarter of an hour for an answer to what was
+// never received.
+func dialPostgres(ctx context.Context, network, address string) (net.Conn, error) {
+	d := net.Dialer{
+		KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 5 * time.Second, Interval: 2 * time.Second, Count: 3},
+		Control:         limitUnanswered,
+	}
+	return d.DialContext(ctx, network, address)
+}
+
+// checkServer refuses a server that is too old or may lose what it confirmed.
+func checkServer(ctx context.Context, label string, conn *pgx.Conn) error {
+	var version int
+	var commit, sync, pages string
+	err := conn.QueryRow(ctx, `SELECT current_setting('server_version_num')::int, current_setting('synchronous_commit'),
+		current_setting('fsync'), current_setting('full_page_writes')`).Scan(&version, &commit, &sync, &pages)
+	switch {
+	case err != nil:
+		return err
+	case version < postgresOldest:
+		return fault.New(CodeServerOld, label, "version", version/10000)
+	case commit != "on" && commit != "remote_apply":
+		return fault.New(CodeNotDurable, label, "setting", "synchronous_commit", "value", commit)
+	case sync != "on":
+		return fault.New(CodeNotDurable, label, "setting", "fsync", "value", sync)
+	case pages != "on":
+		return fault.New(CodeNotDurable, label, "setting", "full_page_writes", "value", pages)
+	}
+	return nil
+}
+
+func (e *postgres) name() string              { return e.label }
+func (e *postgres) readers() *statements      { return e.cached }
+func (e *postgres) translate(err error) error { return postgresFault(e.label, err) }
+
+// query asks once more when the connection turns out to be of a server that
+// was restarted since.
+func (e *postgres) query(ctx context.Context, text string, args ...any) (*sql.Rows, error) {
+	rows, err := e.reads.QueryContext(ctx, text, args...)
+	if err != nil && ctx.Err() == nil && lostConnection(err) {
+		e.pool.Reset()
+		rows, err = e.reads.QueryContext(ctx, text, args...)
+	}
+	return rows, err
+}
+
+// schema asks the table that goose keeps without making it.
+func (e *postgres) schema(ctx context.Context) (have, want int64, err error) {
+	p, err := migrations(e.reads, postgresDialect, postgresWords, "sqlite")
+	if err != nil {
+		return 0, 0, fault.New(CodeSchemaBroken, e.label).Because(err)
+	}
+	sources := p.ListSources()
+	want = sources[len(sources)-1].Version
+	var there bool
+	err = e.reads.QueryRowContext(ctx, `SELECT to_regclass('`+schemaTable+`') IS NOT NULL`).Scan(&there)
+	if err == nil && there {
+		err = e.reads.QueryRowContext(ctx, `SELECT coalesce(max(version_id), 0) FROM `+schemaTable).Scan(&have)
+	}
+	return have, want, e.translate(err)
+}
+
+// enter counts a write in unless the store is being closed.
+func (e *postgres) enter() error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.closed {
+		return fault.New(CodeClosed, e.label)
+	}
+	e.busyWG.Add(1)
+	return nil
+}
+
+func (e *postgres) close() error {
+	e.closeOnce.Do(func() {
+		e.mu.Lock()
+		e.closed = true
+		e.mu.Unlock()
+		e.cancel()
+		e.busyWG.Wait()
+		e.closeErr = errors.Join(e.reads.Close(), e.writes.Close())
+		e.pool.Close()
+	})
+	return e.closeErr
+}

@@ -1,0 +1,90 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+const (
+	wakeChannel = "pabal_work"
+	// A listener that lost its connection comes back after so long.
+	wakeRetry = time.Second
+	// wakeText tells others without a sync of the disk, and not in the write's
+	// own transaction: commits with a NOTIFY wait for one another.
+	wakeText = "BEGIN; SET LOCAL synchronous_commit = off; NOTIFY " + wakeChannel + "; COMMIT"
+)
+
+// tellOf remembers that there is something to tell. Many writes are told of at
+// once.
+func (e *postgres) tellOf(t *tx) {
+	if !t.work {
+		return
+	}
+	select {
+	case e.made <- struct{}{}:
+	default:
+	}
+}
+
+// tell runs until the store is closed. What cannot be told is found by polling.
+func (e *postgres) tell() {
+	for {
+		select {
+		case <-e.ctx.Done():
+			return
+		case <-e.made:
+		}
+		conn, err := e.pool.Acquire(e.ctx)
+		if err != nil {
+			continue
+		}
+		_, _ = conn.Conn().PgConn().Exec(e.ctx, wakeText).ReadAll()
+		conn.Release()
+	}
+}
+
+func (e *postgres) wake(ctx context.Context) <-chan struct{} {
+	signals := make(chan struct{}, 1)
+	if e.enter() != nil {
+		return signals
+	}
+	go func() {
+		defer e.busyWG.Done()
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		defer context.AfterFunc(e.ctx, cancel)()
+		for ctx.Err() == nil {
+			e.listen(ctx, signals)
+			select {
+			case <-ctx.Done():
+			case <-time.After(wakeRetry):
+			}
+		}
+	}()
+	return signals
+}
+
+// listen passes signals on until its connection breaks. The connection is none
+// of the pool's: it would be gone from it for good.
+func (e *postgres) listen(ctx context.Context, signals chan<- struct{}) {
+	conn, err := pgx.ConnectConfig(ctx, e.config.Copy())
+	if err != nil {
+		return
+	}
+	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
+	if _, err := conn.Exec(ctx, "LISTEN "+wakeChannel); err != nil {
+		return
+	}
+	for {
+		// Also at the start: something may have been made while nobody listened.
+		select {
+		case signals <- struct{}{}:
+		default:
+		}
+		if _, err := conn.WaitForNotification(ctx); err != nil {
+			return
+		}
+	}
+}
