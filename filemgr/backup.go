@@ -146,9 +146,22 @@ func equalFiles(ctx context.Context, a, b string) (bool, error) {
 
 // Refuse moves a file that failed its checks to its error path and writes text,
 // the code, sentence and next step, to <errorPath>.txt beside it. Like BackUp it
-// may be called again after a crash.
+// may be called again after a crash. The text comes first: it is the work file
+// that tells the caller after a crash that there is something left to do.
 func Refuse(ctx context.Context, workPath, errorPath, text string) error {
-	if err := BackUp(ctx, workPath, errorPath); err != nil {
+	if err := MakeDir(filepath.Dir(errorPath)); err != nil {
+		return err
+	}
+	there, err := exists(errorPath)
+	if err != nil {
+		return err
+	}
+	if !there { // or it would be another file's text
+		if err := writeText(errorPath+".txt", text); err != nil {
+			return err
+		}
+	}
+	if err := BackUp(ctx, workPath, errorPath); err != nil || !there {
 		return err
 	}
 	return writeText(errorPath+".txt", text)

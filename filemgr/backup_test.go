@@ -101,6 +101,21 @@ func TestRefuse(t *testing.T) {
 	}
 }
 
+// TestRefuseWritesTheReasonFirst: a crash between the two leaves the work file,
+// by which the caller knows that it has to go on.
+func TestRefuseWritesTheReasonFirst(t *testing.T) {
+	root := t.TempDir()
+	path := filepath.Join(root, "error", "20260320", "a20260320090000000")
+	err := Refuse(context.Background(), filepath.Join(root, "1~a"), path, "reason")
+	require.Equal(t, CodeVanished, fault.CodeOf(err))
+	require.Equal(t, "reason", content(t, path+".txt"))
+
+	work := put(t, filepath.Join(root, "2~a"), []byte("second"))
+	put(t, path, []byte("first"))
+	require.Equal(t, CodeBackupConflict, fault.CodeOf(Refuse(context.Background(), work, path, "other")))
+	require.Equal(t, "reason", content(t, path+".txt"), "the first file keeps its reason")
+}
+
 func TestWriteResult(t *testing.T) {
 	dir := t.TempDir()
 	require.NoError(t, WriteResult(dir, "a", false, "no"))
