@@ -51,6 +51,7 @@ func newRoot(a *app, args []string) *cobra.Command {
 		newSample(a),
 		newMigrate(a),
 		newDemo(a),
+		newBench(a),
 		newVersion(a),
 	)
 	root.SetHelpCommand(&cobra.Command{Use: "no-help", Hidden: true})

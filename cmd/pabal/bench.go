@@ -1,0 +1,301 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"pabal/internal/fault"
+	"pabal/internal/place"
+	"pabal/simulator/sample"
+)
+
+type benchFlags struct {
+	dir       string
+	size      string
+	small     int
+	smallSize string
+	sessions  int
+	runs      int
+	stores    []string
+	only      []string
+	profile   string
+}
+
+// The parts of the measurement, in the order in which they are shown.
+const (
+	partBig   = "big"
+	partSmall = "small"
+	partSyncs = "syncs"
+	partCodec = "codec"
+)
+
+func newBench(a *app) *cobra.Command {
+	var f benchFlags
+	cmd := &cobra.Command{
+		Use:  "bench",
+		Args: usage(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.bench(cmd.Context(), f) },
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&f.size, "big", "256MiB", a.text("ui.flag.bench_big"))
+	flags.IntVar(&f.small, "small", 1000, a.text("ui.flag.bench_small"))
+	flags.StringVar(&f.smallSize, "small-size", "100000", a.text("ui.flag.bench_small_size"))
+	flags.IntVar(&f.sessions, "sessions", 4, a.text("ui.flag.bench_sessions"))
+	flags.IntVar(&f.runs, "runs", 3, a.text("ui.flag.bench_runs"))
+	flags.StringArrayVar(&f.stores, "store", []string{"sqlite"}, a.text("ui.flag.bench_store"))
+	flags.StringSliceVar(&f.only, "only", nil, a.text("ui.flag.bench_only"))
+	flags.StringVar(&f.dir, "dir", "", a.text("ui.flag.bench_dir"))
+	flags.StringVar(&f.profile, "profile", "", a.text("ui.flag.bench_profile"))
+	cmd.AddCommand(newBenchJob(a))
+	return a.describe(cmd, "bench")
+}
+
+// benchLeast holds a header, a record and a trailer of the sample files.
+const benchLeast = 1 << 10
+
+// bench measures. Every measurement is a process of its own, so that peaks of
+// memory do not mix, and they take turns, so that a slow minute of the machine
+// is everybody's.
+func (a *app) bench(ctx context.Context, f benchFlags) (err error) {
+	b := &bench{a: a, flags: f}
+	if err := b.check(); err != nil {
+		return err
+	}
+	if b.dir, err = os.MkdirTemp(f.dir, "pabal-bench-"); err != nil {
+		return fault.New(codeCannotWrite, f.dir).Because(err)
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(b.dir)) }()
+	if b.dir, err = filepath.EvalSymlinks(b.dir); err != nil {
+		return err
+	}
+	report := benchReport{Version: version, At: a.now().UTC().Truncate(time.Second), Machine: describeMachine(b.dir), Settings: b.settings}
+	if err := b.run(ctx, &report); err != nil {
+		return err
+	}
+	if a.json {
+		return a.writeJSON(a.out, report)
+	}
+	return a.showBench(report)
+}
+
+// bench is one run of the command.
+type bench struct {
+	a        *app
+	flags    benchFlags
+	settings benchSettings
+	dir      string // gone at the end
+	steps    []*benchStep
+	bar      *stepBar
+}
+
+func (b *bench) check() error {
+	f, s := b.flags, &b.settings
+	for _, n := range []struct {
+		flag  string
+		value int
+	}{{"--small", f.small}, {"--sessions", f.sessions}, {"--runs", f.runs}} {
+		if n.value < 1 || n.value > 1_000_000 {
+			return usageError{fault.New(codeBenchNumber, n.flag, "value", n.value)}
+		}
+	}
+	for _, n := range []struct {
+		flag, text string
+		into       *int64
+	}{{"--big", f.size, &s.BigBytes}, {"--small-size", f.smallSize, &s.SmallBytes}} {
+		var err error
+		if *n.into, err = parseSize(n.flag, n.text); err != nil {
+			return err
+		}
+		if *n.into < benchLeast {
+			return usageError{fault.New(codeBenchSize, n.text, "flag", n.flag, "least", benchLeast)}
+		}
+	}
+	parts := []string{partBig, partSmall, partSyncs, partCodec}
+	for _, p := range f.only {
+		if !slices.Contains(parts, p) {
+			return usageError{fault.New(codeUnknownWord, p, "flag", "--only", "known", strings.Join(parts, ", "))}
+		}
+	}
+	s.SmallFiles, s.Sessions, s.Runs = f.small, f.sessions, f.runs
+	return nil
+}
+
+func (b *bench) wants(part string) bool {
+	return len(b.flags.only) == 0 || slices.Contains(b.flags.only, part)
+}
+
+// benchStep is one case: a part done in one way, several times.
+type benchStep struct {
+	part    string
+	way     benchWay
+	job     benchJob
+	taken   []benchTaken
+	profile bool // one run more, with a profile, that does not count
+}
+
+// benchWay is how files are carried.
+type benchWay struct {
+	name  string // floor, unsynced, or the kind of store
+	label string // for people
+	url   string // of the store; "" is a new SQLite database for each end
+}
+
+func (b *bench) ways() []benchWay {
+	ways := []benchWay{
+		{name: wayFloor, label: b.a.text("ui.bench.way.floor")},
+		{name: wayUnsynced, label: b.a.text("ui.bench.way.unsynced")},
+	}
+	for _, url := range b.flags.stores {
+		w := benchWay{name: url}
+		if kind, _, isURL := strings.Cut(url, ":"); isURL {
+			w.name, w.url = kind, url // the rest may hold a password
+		}
+		w.label = b.a.text("ui.bench.way.pabal", "store", w.name)
+		ways = append(ways, w)
+	}
+	return ways
+}
+
+// run does all steps and fills the report.
+func (b *bench) run(ctx context.Context, report *benchReport) error {
+	b.bar = newStepBar(b.a)
+	defer b.bar.close()
+	if err := b.plan(ctx); err != nil {
+		return err
+	}
+	rivals := b.rivals()
+	b.bar.total = len(rivals)
+	for _, s := range b.steps {
+		b.bar.total += b.settings.Runs
+		if s.profile {
+			b.bar.total++
+		}
+	}
+	syncs := 0
+	if b.wants(partSyncs) {
+		syncs = len(b.flags.stores)
+		b.bar.total += 2 * syncs
+	}
+	for n := range b.settings.Runs {
+		for _, s := range b.steps {
+			if err := b.step(ctx, s, n+1, ""); err != nil {
+				return err
+			}
+		}
+	}
+	for _, s := range b.steps {
+		if !s.profile {
+			continue
+		}
+		if err := b.step(ctx, s, 0, profilePath(b.flags.profile, s)); err != nil {
+			return err
+		}
+	}
+	report.fill(b.steps)
+	if syncs > 0 {
+		if err := b.syncs(ctx, report); err != nil {
+			return err
+		}
+	}
+	return b.compare(ctx, rivals, report)
+}
+
+// plan makes the files to carry, once for all runs, and the steps.
+func (b *bench) plan(ctx context.Context) error {
+	s := b.settings
+	big, small, warm := filepath.Join(b.dir, "big"), filepath.Join(b.dir, "small"), filepath.Join(b.dir, "warm")
+	b.bar.say(b.a.text("ui.bench.preparing", "directory", b.dir))
+	makes := []struct {
+		dir   string
+		files int
+		size  int64
+		first int
+	}{{warm, 4 * s.Sessions, min(s.SmallBytes, benchOneBlock), 9_000_000}}
+	if b.wants(partBig) {
+		makes = append(makes, struct {
+			dir   string
+			files int
+			size  int64
+			first int
+		}{big, 1, s.BigBytes, 1})
+	}
+	if b.wants(partSmall) {
+		makes = append(makes, struct {
+			dir   string
+			files int
+			size  int64
+			first int
+		}{small, s.SmallFiles, s.SmallBytes, 1})
+	}
+	for _, m := range makes {
+		if err := benchSources(ctx, m.dir, m.files, m.size, m.first); err != nil {
+			return err
+		}
+	}
+	for _, way := range b.ways() {
+		job := benchJob{Way: way.name, URL: way.url, Warm: warm, Store: way.name != wayFloor && way.name != wayUnsynced}
+		profile := b.flags.profile != "" && job.Store
+		if b.wants(partBig) {
+			j := job
+			j.Source, j.Sessions, j.Limit = big, 1, limitFor(s.BigBytes, 1)
+			b.steps = append(b.steps, &benchStep{part: partBig, way: way, job: j, profile: profile})
+		}
+		if b.wants(partSmall) {
+			j := job
+			j.Source, j.Sessions, j.Limit = small, s.Sessions, limitFor(s.SmallBytes*int64(s.SmallFiles), s.SmallFiles)
+			b.steps = append(b.steps, &benchStep{part: partSmall, way: way, job: j, profile: profile})
+		}
+	}
+	if b.wants(partCodec) {
+		b.steps = append(b.steps, &benchStep{part: partCodec, way: benchWay{name: partCodec}, job: benchJob{Codec: true}})
+	}
+	return nil
+}
+
+// limitFor is the time after which a measurement is given up: a hundred times
+// what a slow disk needs.
+func limitFor(bytes int64, files int) time.Duration {
+	return 2*time.Minute + time.Duration(bytes/(1<<20))*time.Second + time.Duration(files)*time.Second
+}
+
+// benchOneBlock is a size that fits into one block of the profile.
+const benchOneBlock = 100_000
+
+// benchSources makes files to carry: business files, each with other content,
+// so that no part of the way can know one by another.
+func benchSources(ctx context.Context, dir string, files int, size int64, first int) error {
+	if err := os.Mkdir(dir, 0o750); err != nil {
+		return fault.New(codeCannotWrite, dir).Because(err)
+	}
+	date := time.Date(2026, 3, 20, 0, 0, 0, 0, time.UTC)
+	for n := range files {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		path := filepath.Join(dir, fmt.Sprintf("B%07d", first+n))
+		f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o640)
+		if err != nil {
+			return fault.New(codeCannotWrite, path).Because(err)
+		}
+		err = sample.Write(f, sample.EB21, sample.Options{Size: size, Date: date, Institution: "1234567890", Seed: int64(first + n)})
+		if err = errors.Join(err, f.Close()); err != nil {
+			return fault.New(codeCannotWrite, path).Because(err)
+		}
+	}
+	return place.SyncDir(dir)
+}
+
+// profilePath puts part and way before the ending: cpu.pprof becomes
+// cpu-big-sqlite.pprof.
+func profilePath(path string, s *benchStep) string {
+	ext := filepath.Ext(path)
+	return strings.TrimSuffix(path, ext) + "-" + s.part + "-" + s.way.name + ext
+}

@@ -1,0 +1,349 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"pabal/config"
+	"pabal/filemgr"
+	"pabal/instance"
+	"pabal/internal/fault"
+	"pabal/naming"
+	"pabal/protocol"
+	"pabal/protocol/line"
+	"pabal/simulator/floor"
+	"pabal/simulator/sample"
+	"pabal/store"
+	"pabal/transfer"
+)
+
+// benchProfile is the profile that files are carried by, and benchForm what
+// they consist of: records as the sample files have them.
+const benchProfile = "cms"
+
+func benchForm() filemgr.Form {
+	return filemgr.Form{Kind: filemgr.Fixed, Length: sample.RecordLength(sample.EB21)}
+}
+
+// benchDataSize is how many data bytes a full telegram has: whole records.
+func benchDataSize(p *protocol.Profile) (int, error) {
+	return filemgr.DataSize(p.MaxData(p.Files.MessageSize), benchForm().Length, filemgr.PackAuto)
+}
+
+// floorCarrier carries files without a store (package floor).
+type floorCarrier struct {
+	o        floor.Options
+	sessions int
+}
+
+func newBenchFloor(p *protocol.Profile, j benchJob) (*floorCarrier, error) {
+	size, err := benchDataSize(p)
+	if err != nil {
+		return nil, err
+	}
+	return &floorCarrier{sessions: j.Sessions, o: floor.Options{
+		Profile: p, DataSize: size, Dir: j.Dir, Sync: j.Way == wayFloor, Buffers: line.NewBuffers(4 * j.Sessions),
+	}}, nil
+}
+
+func (c *floorCarrier) carry(ctx context.Context, files []string) error {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	defer l.Close()
+	var taken atomic.Int64
+	next := func() (floor.File, bool) {
+		n := int(taken.Add(1)) - 1
+		if n >= len(files) {
+			return floor.File{}, false
+		}
+		return floor.File{Name: filepath.Base(files[n]), Path: files[n]}, true
+	}
+	all, ctx := errgroup.WithContext(ctx)
+	for range c.sessions {
+		ours, err := net.Dial("tcp", l.Addr().String())
+		if err != nil {
+			return err
+		}
+		theirs, err := l.Accept()
+		if err != nil {
+			return errors.Join(err, ours.Close())
+		}
+		all.Go(func() error { return floor.Send(ctx, ours, c.o, next) })
+		all.Go(func() error { return floor.Receive(ctx, theirs, c.o) })
+	}
+	return all.Wait()
+}
+
+func (*floorCarrier) rest(context.Context) error   { return nil }
+func (*floorCarrier) verify(context.Context) error { return nil } // the end of a file proves its size
+func (*floorCarrier) close() error                 { return nil }
+
+// benchPair is an institution and a centre, each an instance with its own
+// directories and, unless a URL names one for both, its own database.
+type benchPair struct {
+	near, far *benchEnd // near sends
+	centre    string    // code of the far end at the near one
+	way       string
+	carried   int
+	log       *os.File
+	stop      context.CancelFunc
+	running   *errgroup.Group
+}
+
+type benchEnd struct {
+	dir  string
+	o    instance.Options
+	st   *store.Store
+	ours bool // st is to be closed by this end
+	in   *instance.Instance
+}
+
+func (e *benchEnd) path(name string) string { return filepath.Join(e.dir, name) }
+
+// newBenchPair starts both ends with what a site gets that sets nothing.
+func (a *app) newBenchPair(ctx context.Context, p *protocol.Profile, j benchJob) (_ *benchPair, err error) {
+	c := &benchPair{way: j.Way}
+	if c.log, err = os.Create(filepath.Join(j.Dir, "log")); err != nil {
+		return nil, fault.New(codeCannotWrite, j.Dir).Because(err)
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, c.close())
+		}
+	}()
+	// Codes of this run alone, for a database that other runs have filled.
+	own := strings.ToUpper(strconv.FormatInt(time.Now().UnixNano(), 36))
+	c.centre = "C" + own
+	c.near = c.end(p, j, "near", own)
+	c.far = c.end(p, j, "far", own)
+	c.far.o.Listen = []instance.Listen{{Address: "127.0.0.1:0", Profile: p}}
+	for _, e := range []*benchEnd{c.far, c.near} {
+		for _, d := range []string{"ready", "scan", "work", "receive"} {
+			if err := os.MkdirAll(e.path(d), 0o750); err != nil {
+				return nil, fault.New(codeCannotWrite, e.path(d)).Because(err)
+			}
+		}
+		if j.URL != "" && e == c.near {
+			e.st = c.far.st
+			continue
+		}
+		url := j.URL
+		if url == "" {
+			url = "sqlite:" + e.path("pabal.db")
+		}
+		if e.st, err = openServer(ctx, url); err != nil {
+			return nil, err
+		}
+		e.ours = true
+	}
+	run, stop := context.WithCancel(context.WithoutCancel(ctx))
+	c.running, run = errgroup.WithContext(run)
+	c.stop = stop
+	logger := newLogger(config.Log{Level: "warn", Format: "json"}, c.log)
+	for _, e := range []*benchEnd{c.far, c.near} {
+		e.o.Log = logger
+		if e.in, err = instance.New(e.st, e.o); err != nil {
+			return nil, err
+		}
+		c.running.Go(func() error { return e.in.Run(run, context.WithoutCancel(run)) })
+		select {
+		case <-e.in.Ready():
+		case <-run.Done():
+			return nil, c.running.Wait()
+		}
+		if e == c.far {
+			c.near.o.Institutions[0].Connect = e.in.Addresses()[0]
+		}
+	}
+	return c, nil
+}
+
+// end is one side of the pair, prepared.
+func (c *benchPair) end(p *protocol.Profile, j benchJob, place, own string) *benchEnd {
+	e := &benchEnd{dir: filepath.Join(j.Dir, place)}
+	e.o = instance.Options{
+		ID: "instance_" + place + own, Place: place + own, Zone: time.FixedZone("KST", 9*60*60),
+		Dirs:  filemgr.Dirs{Scan: e.path("scan"), Work: e.path("work"), Receive: e.path("receive")},
+		Scans: place == "near", ScanEvery: 2 * time.Second, Settle: 2 * time.Second,
+	}
+	n := instance.Institution{
+		Code: c.centre, Profile: p, Side: protocol.InstitutionSide, WireCode: "12345678",
+		Sender:       instance.Credentials{Name: "Honggildong", Password: "123ABC"},
+		SendSessions: j.Sessions, ReceiveSessions: j.Sessions,
+	}
+	f := instance.File{
+		Registration: naming.Registration{FileID: "B", Institution: n.Code, Job: "BENCH", Direction: transfer.Send, WireName: "B+${SEQ:7}"},
+		Form:         benchForm(),
+	}
+	if place == "far" {
+		n.Code, n.Side = "M"+own, protocol.CentreSide
+		n.Sender, n.Expect = instance.Credentials{}, n.Sender
+		f.Institution, f.Direction = n.Code, transfer.Receive
+	}
+	e.o.Institutions, e.o.Files = []instance.Institution{n}, []instance.File{f}
+	return e
+}
+
+// carry drops files into the scan directory and waits until all have their
+// final names at the other end.
+func (c *benchPair) carry(ctx context.Context, files []string) error {
+	names := make([]string, len(files))
+	for n, f := range files {
+		names[n] = "B." + filepath.Base(f) + "." + c.centre + ".BENCH"
+		// A link: the bytes are there already, as if a program had written them.
+		if err := os.Link(f, filepath.Join(c.near.path("ready"), names[n])); err != nil {
+			return fault.New(codeCannotWrite, names[n]).Because(err)
+		}
+	}
+	for _, name := range names {
+		if err := os.Rename(filepath.Join(c.near.path("ready"), name), filepath.Join(c.near.path("scan"), name)); err != nil {
+			return fault.New(codeCannotWrite, name).Because(err)
+		}
+	}
+	c.carried += len(files)
+	every := 2 * time.Millisecond
+	if len(files) > 16 { // reading a directory with many names costs something itself
+		every = 10 * time.Millisecond
+	}
+	return c.until(ctx, every, func() (bool, error) {
+		n, err := c.placed()
+		return n >= c.carried, err
+	})
+}
+
+// placed counts the files that have their final names.
+func (c *benchPair) placed() (int, error) {
+	d, err := os.Open(c.far.path("receive"))
+	if err != nil {
+		return 0, err
+	}
+	defer d.Close()
+	names, err := d.Readdirnames(-1)
+	n := 0
+	for _, name := range names {
+		if !strings.HasPrefix(name, ".") {
+			n++
+		}
+	}
+	return n, err
+}
+
+func (c *benchPair) until(ctx context.Context, every time.Duration, done func() (bool, error)) error {
+	tick, look := time.NewTicker(every), time.NewTicker(time.Second)
+	defer tick.Stop()
+	defer look.Stop()
+	for {
+		if ok, err := done(); ok || err != nil {
+			return err
+		}
+		select {
+		case <-tick.C:
+		case <-look.C:
+			if err := c.stuck(ctx); err != nil {
+				return err
+			}
+		case <-ctx.Done():
+			n, _ := c.placed()
+			return errors.Join(fault.New(codeBenchLate, c.way, "arrived", n, "files", c.carried), ctx.Err())
+		}
+	}
+}
+
+// stuck finds a file that will not arrive, so that nobody waits for it.
+func (c *benchPair) stuck(ctx context.Context) error {
+	for _, f := range []store.Filter{
+		{Direction: transfer.Send, Institution: c.centre, Place: c.near.o.Place},
+		{Direction: transfer.Receive, Institution: c.far.o.Institutions[0].Code},
+	} {
+		f.Limit, f.Statuses = 1, []transfer.Status{transfer.Refused, transfer.Failed, transfer.Held, transfer.Unknown, transfer.Abandoned}
+		st := c.near.st
+		if f.Direction == transfer.Receive {
+			st = c.far.st
+		}
+		found, err := st.List(ctx, f)
+		if err != nil {
+			return err
+		}
+		for _, t := range found {
+			return fault.New(codeBenchUnlike, t.Name, "status", string(t.Status), "why", t.ErrorCode)
+		}
+	}
+	return nil
+}
+
+// rest waits until the sender has every confirmation and has made its backups.
+func (c *benchPair) rest(ctx context.Context) error {
+	busy := store.Filter{
+		Direction: transfer.Send, Institution: c.centre, Limit: 1,
+		Statuses: []transfer.Status{transfer.Storing, transfer.Stored, transfer.Sending, transfer.Ending, transfer.Waiting, transfer.Unknown},
+	}
+	placing := store.Filter{
+		Direction: transfer.Receive, Institution: c.far.o.Institutions[0].Code, Limit: 1,
+		Statuses: []transfer.Status{transfer.Receiving, transfer.Received, transfer.Placing, transfer.Waiting},
+	}
+	return c.until(ctx, 20*time.Millisecond, func() (bool, error) {
+		a, err := c.near.st.List(ctx, busy)
+		if err != nil || len(a) > 0 {
+			return false, err
+		}
+		b, err := c.far.st.List(ctx, placing)
+		if err != nil || len(b) > 0 {
+			return false, err
+		}
+		left, err := c.near.st.NotBackedUp(ctx, c.near.o.Place, 1)
+		return err == nil && len(left) == 0, err
+	})
+}
+
+// verify holds what both ends say they have against each other.
+func (c *benchPair) verify(ctx context.Context) error {
+	sent, err := c.near.st.List(ctx, store.Filter{Direction: transfer.Send, Institution: c.centre})
+	if err != nil {
+		return err
+	}
+	got, err := c.far.st.List(ctx, store.Filter{Direction: transfer.Receive, Institution: c.far.o.Institutions[0].Code})
+	if err != nil {
+		return err
+	}
+	arrived := map[string]string{}
+	for _, t := range got {
+		if t.Status == transfer.Assembled {
+			arrived[t.WireName] = t.FileDigest
+		}
+	}
+	for _, t := range sent {
+		if t.FileDigest == "" || arrived[t.WireName] != t.FileDigest {
+			return fault.New(codeBenchUnlike, t.Name, "status", string(t.Status), "why", t.ErrorCode)
+		}
+	}
+	if len(sent) != c.carried || len(arrived) != c.carried {
+		return fault.New(codeBenchUnlike, c.way, "status", fmt.Sprintf("%d/%d/%d", len(sent), len(arrived), c.carried), "why", "")
+	}
+	return nil
+}
+
+func (c *benchPair) close() error {
+	var errs []error
+	if c.stop != nil {
+		c.stop()
+		errs = append(errs, c.running.Wait())
+	}
+	for _, e := range []*benchEnd{c.near, c.far} {
+		if e != nil && e.ours {
+			errs = append(errs, e.st.Close())
+		}
+	}
+	return errors.Join(append(errs, c.log.Close())...)
+}

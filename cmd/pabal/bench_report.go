@@ -1,0 +1,246 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+
+	"pabal/internal/fault"
+)
+
+// benchReport is the object of --json.
+type benchReport struct {
+	Version  string        `json:"version"`
+	At       time.Time     `json:"at"`
+	Machine  benchMachine  `json:"machine"`
+	Settings benchSettings `json:"settings"`
+	Cases    []benchCase   `json:"cases"`
+	Syncs    []benchSyncs  `json:"syncs,omitempty"`
+	Codec    *benchCodec   `json:"codec,omitempty"`
+	Others   []benchOther  `json:"others"`
+}
+
+// benchSettings are what was asked for.
+type benchSettings struct {
+	BigBytes   int64 `json:"big_bytes"`
+	SmallFiles int   `json:"small_files"`
+	SmallBytes int64 `json:"small_bytes"`
+	Sessions   int   `json:"sessions"` // of the small files; the big one takes one
+	Runs       int   `json:"runs"`
+}
+
+// benchCase is one part in one way.
+type benchCase struct {
+	Part    string       `json:"part"` // big or small
+	Way     string       `json:"way"`  // floor, unsynced, or the kind of store
+	Files   int          `json:"files"`
+	Bytes   int64        `json:"bytes"` // of all files
+	MB      *benchSpread `json:"mb_per_second"`
+	PerSec  *benchSpread `json:"files_per_second"`
+	CPU     *benchSpread `json:"cpu_seconds_per_gb"`
+	Peak    *benchSpread `json:"peak_mib"`
+	OfFloor float64      `json:"of_floor"` // median speed by the floor's
+	label   string
+}
+
+// benchCodec is what one full data telegram takes.
+type benchCodec struct {
+	Encode *benchSpread `json:"encode_ns"`
+	Decode *benchSpread `json:"decode_ns"`
+}
+
+// benchSyncs counts the syncs of one file that fits into one block, over both
+// ends, by where they went.
+type benchSyncs struct {
+	Way     string      `json:"way"`
+	LeftOut string      `json:"left_out,omitempty"` // why nothing was counted
+	Alone   *syncsTaken `json:"alone,omitempty"`    // one file after the other
+	Busy    *syncsTaken `json:"busy,omitempty"`     // many files over the sessions
+}
+
+type syncsTaken struct {
+	Files   int                `json:"files"`
+	PerFile float64            `json:"per_file"`
+	By      map[string]float64 `json:"by"`
+}
+
+// benchOther is a program that carries the same bytes.
+type benchOther struct {
+	Name    string       `json:"name"`
+	LeftOut string       `json:"left_out,omitempty"` // not installed, or why it failed
+	Big     *benchSpread `json:"big_mb_per_second,omitempty"`
+	Small   *benchSpread `json:"small_files_per_second,omitempty"`
+}
+
+// benchSpread is the figure of several runs.
+type benchSpread struct {
+	Min    float64 `json:"min"`
+	Median float64 `json:"median"`
+	Max    float64 `json:"max"`
+}
+
+func spread[T any](runs []T, value func(T) float64) *benchSpread {
+	if len(runs) == 0 {
+		return nil
+	}
+	v := make([]float64, len(runs))
+	for n, r := range runs {
+		v[n] = value(r)
+	}
+	slices.Sort(v)
+	n := len(v)
+	return &benchSpread{Min: v[0], Median: (v[(n-1)/2] + v[n/2]) / 2, Max: v[n-1]}
+}
+
+// fill puts the steps into the report, the parts together.
+func (r *benchReport) fill(steps []*benchStep) {
+	floor := map[string]float64{}
+	for _, s := range steps {
+		if s.part == partCodec {
+			r.Codec = &benchCodec{
+				Encode: spread(s.taken, func(t benchTaken) float64 { return t.EncodeNS }),
+				Decode: spread(s.taken, func(t benchTaken) float64 { return t.DecodeNS }),
+			}
+			continue
+		}
+		c := benchCase{
+			Part: s.part, Way: s.way.name, label: s.way.label, Files: s.taken[0].Files, Bytes: s.taken[0].Bytes,
+			MB: spread(s.taken, benchTaken.mbPerSecond), PerSec: spread(s.taken, benchTaken.filesPerSecond),
+			CPU:  spread(s.taken, benchTaken.cpuPerGB),
+			Peak: spread(s.taken, func(t benchTaken) float64 { return float64(t.Peak) / (1 << 20) }),
+		}
+		if c.Way == wayFloor {
+			floor[c.Part] = c.MB.Median
+		}
+		c.OfFloor = c.MB.Median / floor[c.Part] // the floor is the first way
+		r.Cases = append(r.Cases, c)
+	}
+	slices.SortStableFunc(r.Cases, func(a, b benchCase) int { return cmp.Compare(a.Part, b.Part) }) // big before small
+}
+
+// showBench prints the report for people.
+func (a *app) showBench(r benchReport) error {
+	m, s := r.Machine, r.Settings
+	rows := [][]string{
+		{a.text("ui.bench.version"), r.Version + ", " + m.Go},
+		{a.text("ui.bench.machine"), a.text("ui.bench.machine_is", "cpu", m.CPU, "cores", m.Cores, "memory", bytesText(m.Memory), "system", m.System, "load", m.Load)},
+		{a.text("ui.bench.disk"), m.FileSystem + ", " + m.Device},
+		{a.text("ui.bench.runs"), a.text("ui.bench.runs_are", "runs", s.Runs)},
+	}
+	if err := a.benchTable("", nil, rows); err != nil {
+		return err
+	}
+	for _, part := range []string{partBig, partSmall} {
+		if err := a.showPart(r, part); err != nil {
+			return err
+		}
+	}
+	if err := a.showSyncs(r.Syncs); err != nil {
+		return err
+	}
+	if c := r.Codec; c != nil {
+		rows := [][]string{
+			append([]string{a.text("ui.bench.encode")}, c.Encode.cells("%.0f")...),
+			append([]string{a.text("ui.bench.decode")}, c.Decode.cells("%.0f")...),
+		}
+		head := []string{"", "ns", a.text("ui.bench.least"), a.text("ui.bench.most")}
+		if err := a.benchTable(a.text("ui.bench.title.codec"), head, rows); err != nil {
+			return err
+		}
+	}
+	return a.showOthers(r.Others)
+}
+
+func (a *app) showPart(r benchReport, part string) error {
+	var rows [][]string
+	title := ""
+	for _, c := range r.Cases {
+		if c.Part != part {
+			continue
+		}
+		speed, format := c.MB, "%.1f"
+		if part == partSmall {
+			speed = c.PerSec
+		}
+		row := append([]string{c.label}, speed.cells(format)...)
+		rows = append(rows, append(row, fmt.Sprintf("%.3f", c.OfFloor), fmt.Sprintf("%.2f", c.CPU.Median), fmt.Sprintf("%.0f", c.Peak.Max)))
+		title = a.text(fault.Code("ui.bench.title."+part), "files", count(int64(c.Files)), "size", bytesText(c.Bytes/int64(c.Files)), "sessions", r.Settings.Sessions)
+	}
+	if len(rows) == 0 {
+		return nil
+	}
+	unit := "MB/s"
+	if part == partSmall {
+		unit = a.text("ui.bench.files_unit")
+	}
+	head := []string{"", unit, a.text("ui.bench.least"), a.text("ui.bench.most"), a.text("ui.bench.of_floor"), a.text("ui.bench.cpu"), a.text("ui.bench.peak")}
+	return a.benchTable(title, head, rows)
+}
+
+func (a *app) showSyncs(all []benchSyncs) error {
+	for _, s := range all {
+		title := a.text("ui.bench.title.syncs", "way", s.Way)
+		if s.LeftOut != "" {
+			if _, err := fmt.Fprintf(a.out, "\n%s\n  %s\n", title, s.LeftOut); err != nil {
+				return err
+			}
+			continue
+		}
+		names := map[string]bool{}
+		for _, t := range []*syncsTaken{s.Alone, s.Busy} {
+			for name := range t.By {
+				names[name] = true
+			}
+		}
+		var order []string
+		for name := range names {
+			order = append(order, name)
+		}
+		slices.Sort(order)
+		rows := [][]string{{a.text("ui.bench.all"), fmt.Sprintf("%.2f", s.Alone.PerFile), fmt.Sprintf("%.2f", s.Busy.PerFile)}}
+		for _, name := range order {
+			rows = append(rows, []string{"  " + name, fmt.Sprintf("%.2f", s.Alone.By[name]), fmt.Sprintf("%.2f", s.Busy.By[name])})
+		}
+		head := []string{"", a.text("ui.bench.alone"), a.text("ui.bench.busy", "files", s.Busy.Files)}
+		if err := a.benchTable(title, head, rows); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (a *app) showOthers(others []benchOther) error {
+	var rows [][]string
+	for _, o := range others {
+		row := []string{o.Name, o.LeftOut}
+		if o.LeftOut == "" {
+			row = []string{o.Name, "", ""}
+			if o.Big != nil {
+				row[1] = fmt.Sprintf("%.1f", o.Big.Median)
+			}
+			if o.Small != nil {
+				row[2] = fmt.Sprintf("%.1f", o.Small.Median)
+			}
+		}
+		rows = append(rows, row)
+	}
+	if len(rows) == 0 {
+		return nil
+	}
+	return a.benchTable(a.text("ui.bench.title.others"), []string{"", "MB/s", a.text("ui.bench.files_unit")}, rows)
+}
+
+func (a *app) benchTable(title string, head []string, rows [][]string) error {
+	if title != "" {
+		if _, err := fmt.Fprintf(a.out, "\n%s\n", title); err != nil {
+			return err
+		}
+	}
+	return writeTable(a.out, "  ", head, rows)
+}
+
+// cells are median, least and most.
+func (s *benchSpread) cells(format string) []string {
+	return []string{fmt.Sprintf(format, s.Median), fmt.Sprintf(format, s.Min), fmt.Sprintf(format, s.Max)}
+}

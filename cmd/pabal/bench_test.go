@@ -1,0 +1,156 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// TestBench runs every measurement with tiny files. How long anything takes is
+// no matter; that every figure is there, is.
+func TestBench(t *testing.T) {
+	dir := t.TempDir()
+	cmd := pabal(t, "bench", "--json", "--dir", dir, "--big", "900000", "--small", "6", "--small-size", "2KiB",
+		"--sessions", "2", "--runs", "2", "--profile", filepath.Join(dir, "cpu.pprof"))
+	var out, progress bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &progress
+	require.NoError(t, cmd.Run(), "%s", progress.String())
+
+	in := json.NewDecoder(&out)
+	in.DisallowUnknownFields()
+	var r benchReport
+	require.NoError(t, in.Decode(&r))
+	require.False(t, in.More(), "one object")
+	require.Equal(t, benchSettings{BigBytes: 900000, SmallFiles: 6, SmallBytes: 2048, Sessions: 2, Runs: 2}, r.Settings)
+	require.NotEmpty(t, r.Machine.CPU)
+	require.Positive(t, r.Machine.Cores)
+	require.NotEmpty(t, r.Machine.Go)
+
+	var seen []string
+	for _, c := range r.Cases {
+		seen = append(seen, c.Part+" "+c.Way)
+		files, least := 1, int64(899_000)
+		if c.Part == partSmall {
+			files, least = 6, 6*1900
+		}
+		require.Equal(t, files, c.Files)
+		require.Greater(t, c.Bytes, least)
+		require.Positive(t, c.OfFloor, seen)
+		for _, s := range []*benchSpread{c.MB, c.PerSec, c.CPU, c.Peak} {
+			requireSpread(t, s)
+		}
+	}
+	require.Equal(t, []string{"big floor", "big unsynced", "big sqlite", "small floor", "small unsynced", "small sqlite"}, seen)
+	require.InDelta(t, 1, r.Cases[0].OfFloor, 0.0001)
+	requireSpread(t, r.Codec.Encode)
+	requireSpread(t, r.Codec.Decode)
+
+	require.Len(t, r.Syncs, 1)
+	require.Equal(t, "sqlite", r.Syncs[0].Way)
+	if _, err := exec.LookPath("strace"); err != nil {
+		require.Contains(t, r.Syncs[0].LeftOut, "strace")
+	} else {
+		require.Empty(t, r.Syncs[0].LeftOut)
+		for _, s := range []*syncsTaken{r.Syncs[0].Alone, r.Syncs[0].Busy} {
+			require.Equal(t, syncsFiles, s.Files)
+			require.GreaterOrEqual(t, s.PerFile, 1.0, "the file itself")
+			sum := 0.0
+			for place, n := range s.By {
+				require.NotContains(t, place, "?", "a sync of something that is not ours")
+				sum += n
+			}
+			require.InDelta(t, s.PerFile, sum, 0.001)
+			require.Positive(t, s.By["far/receive/"], "%v", s.By)
+		}
+	}
+	require.Len(t, r.Others, 2)
+
+	require.Contains(t, progress.String(), "1/")
+	require.NotContains(t, progress.String(), "\x1b")
+	left, err := filepath.Glob(filepath.Join(dir, "*"))
+	require.NoError(t, err)
+	require.Equal(t, []string{filepath.Join(dir, "cpu-big-sqlite.pprof"), filepath.Join(dir, "cpu-small-sqlite.pprof")}, left,
+		"nothing but the profiles is left")
+}
+
+func requireSpread(t *testing.T, s *benchSpread) {
+	t.Helper()
+	require.NotNil(t, s)
+	require.Positive(t, s.Min)
+	require.LessOrEqual(t, s.Min, s.Median)
+	require.LessOrEqual(t, s.Median, s.Max)
+}
+
+func TestBenchRefusals(t *testing.T) {
+	for _, tt := range []struct {
+		args []string
+		says string
+	}{
+		{[]string{"--big", "12"}, "bench.size"},
+		{[]string{"--small-size", "nonsense"}, "--small-size"},
+		{[]string{"--runs", "0"}, "bench.number"},
+		{[]string{"--only", "large"}, "big, small, syncs, codec"},
+	} {
+		code, out, errs := start(t, append([]string{"bench"}, tt.args...)...)
+		require.Equal(t, exitUsage, code, tt.args)
+		require.Contains(t, errs, tt.says)
+		require.Empty(t, out)
+	}
+	// A store that cannot be opened is said by the measuring process.
+	cmd := pabal(t, "bench", "--only", "big", "--big", "2KiB", "--runs", "1", "--store", "nonsense:x", "--dir", t.TempDir())
+	said, err := cmd.CombinedOutput()
+	require.Error(t, err)
+	require.Contains(t, string(said), "bench.step")
+	require.Contains(t, string(said), "store.")
+}
+
+func TestBenchSpread(t *testing.T) {
+	same := func(v float64) float64 { return v }
+	require.Equal(t, &benchSpread{1, 2, 9}, spread([]float64{9, 1, 2}, same))
+	require.Equal(t, &benchSpread{1, 3, 9}, spread([]float64{9, 2, 1, 4}, same))
+	require.Nil(t, spread(nil, same))
+}
+
+// TestReadSyncs: lines as strace writes them.
+func TestReadSyncs(t *testing.T) {
+	dir := t.TempDir()
+	require.NoError(t, os.MkdirAll(filepath.Join(dir, "far", "receive", ".pabal"), 0o750))
+	require.NoError(t, os.MkdirAll(filepath.Join(dir, "near", "backup", "20260320"), 0o750))
+	trace := strings.ReplaceAll(`10 fsync(7<D/near/pabal.db-wal>) = 0
+10 fsync(9<D/mark-begin>) = 0
+11 fdatasync(7<D/near/pabal.db-wal>) = 0
+11 fsync(8<D/far/receive/.pabal/01ABC> <unfinished ...>
+12 fsync(7<D/near/pabal.db-wal>) = 0
+11 <... fsync resumed>) = 0
+11 fsync(8<D/far/receive/.pabal>) = 0
+11 fsync(8<D/far/receive>) = 0
+12 fsync(8<D/near/backup/20260320>) = 0
+12 +++ exited with 0 +++
+10 fsync(9<D/mark-end>) = 0
+10 fsync(7<D/near/pabal.db>) = 0
+`, "D", dir)
+	by, err := readSyncs(bufio.NewScanner(strings.NewReader(trace)), dir)
+	require.NoError(t, err)
+	require.Equal(t, map[string]int{
+		"near/pabal.db-wal": 2, "far/receive/.pabal/*": 1, "far/receive/.pabal/": 1, "far/receive/": 1, "near/backup/": 1,
+	}, by)
+
+	_, err = readSyncs(bufio.NewScanner(strings.NewReader("")), dir)
+	require.ErrorIs(t, err, errNoMarks)
+}
+
+func TestMountOf(t *testing.T) {
+	mounts := "rootfs / rootfs rw 0 0\n/dev/sda1 / ext4 rw 0 0\ntmpfs /tmp tmpfs rw 0 0\n/dev/sdb /data xfs rw 0 0\n"
+	for dir, want := range map[string]string{"/tmp/x": "tmpfs tmpfs", "/tmpfs": "/dev/sda1 ext4", "/data": "/dev/sdb xfs"} {
+		device, kind := mountOf(dir, mounts)
+		require.Equal(t, want, fmt.Sprint(device, " ", kind), dir)
+	}
+}
