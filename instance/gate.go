@@ -30,11 +30,7 @@ func (s *session) Open(ctx context.Context, t *protocol.Telegram) (line.Judgemen
 		if n.Profile.Name != s.profile.Name || n.Side != protocol.CentreSide {
 			continue
 		}
-		want := n.WireCode
-		if s.profile.Session.CallerField == protocol.From {
-			want = n.Peer
-		}
-		if want == code {
+		if n.caller() == code {
 			s.inst = n
 		}
 	}

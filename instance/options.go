@@ -121,6 +121,7 @@ func (o *Options) Validate() []fault.Problem {
 	var out []fault.Problem
 	bad := func(path string, e *fault.Error) { out = append(out, fault.Problem{Path: path, Err: e}) }
 	by := map[string]*Institution{}
+	callers := map[[2]string]string{} // by profile and code: whose it is
 	for n := range o.Institutions {
 		inst := &o.Institutions[n]
 		by[inst.Code] = inst
@@ -128,6 +129,13 @@ func (o *Options) Validate() []fault.Problem {
 		p := inst.Profile
 		if p == nil {
 			continue // said by who loads profiles
+		}
+		if inst.Side == protocol.CentreSide {
+			key := [2]string{p.Name, inst.caller()}
+			if other, taken := callers[key]; taken {
+				bad(path+".wire_code", fault.New(CodeSameCaller, inst.Code, "other", other, "code", key[1], "profile", p.Name))
+			}
+			callers[key] = inst.Code
 		}
 		open := protocol.Telegram{Kind: protocol.Open}
 		open.SetText(protocol.Institution, inst.WireCode)
@@ -167,6 +175,14 @@ func (o *Options) Validate() []fault.Problem {
 	}
 	_, problems := naming.NewBook(regs)
 	return append(out, problems...)
+}
+
+// caller is the code by which the institution says who it is when it calls us.
+func (n *Institution) caller() string {
+	if n.Profile.Session.CallerField == protocol.From {
+		return n.Peer
+	}
+	return n.WireCode
 }
 
 // encoding is how files to or from the institution travel unless a telegram

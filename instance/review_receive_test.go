@@ -151,3 +151,22 @@ func TestNothingStagedIsLeftBehind(t *testing.T) {
 	require.FileExists(t, p.path("receive", ".pabal", placing.ID))
 	require.FileExists(t, p.path("receive", ".pabal", waiting.ID))
 }
+
+// TestCallersAreToldApart: two institutions that call with one code would be
+// taken for each other.
+func TestCallersAreToldApart(t *testing.T) {
+	for _, profile := range []string{"cms", "edi"} {
+		o, err := sideOptions(t.TempDir(), profile, "centre", []file{rawForm("EB21")}, nil)
+		require.NoError(t, err)
+		require.Empty(t, o.Validate())
+		second := o.Institutions[0]
+		second.Code = "OTHER"
+		o.Institutions = append(o.Institutions, second)
+		problems := o.Validate()
+		require.Len(t, problems, 1)
+		require.Equal(t, CodeSameCaller, problems[0].Err.Code)
+		require.Equal(t, "institutions[1].wire_code", problems[0].Path)
+		o.Institutions[1].WireCode, o.Institutions[1].Peer = "87654321", "CLIENT02"
+		require.Empty(t, o.Validate())
+	}
+}
