@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"pabal/internal/fault"
 )
 
 func TestDatedPaths(t *testing.T) {
