@@ -13,10 +13,10 @@ BIG     ?= 1024
 build_flags = -trimpath -buildvcs=false -ldflags '-s -w -X main.version=$(VERSION)'
 
 .DEFAULT_GOAL := help
-.PHONY: help run test build bench lint fuzz chaos big deps check-go
+.PHONY: help run test build bench microbench lint fuzz chaos big deps check-go
 
 help: ## print these lines
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: build ## build and show files going out and coming back (ARGS="--crash" kills the server half way)
 	@bin/pabal demo $(ARGS)
@@ -28,7 +28,10 @@ build: check-go ## the static binary, bin/pabal
 	@echo "building bin/pabal $(VERSION)" >&2
 	@CGO_ENABLED=0 go build $(build_flags) -o bin/pabal ./cmd/pabal
 
-bench: check-go ## benchmarks of the data path (PKG=./protocol/... for a part)
+bench: build ## how fast files travel on this machine, against a floor (ARGS="--json --dir DIR")
+	@bin/pabal bench $(ARGS)
+
+microbench: check-go ## benchmarks of the packages, with allocations (PKG=./protocol/... for a part)
 	@CGO_ENABLED=0 go test -run '^$$' -bench . -benchmem $(PKG)
 
 lint: check-go ## what the tests cannot see: format, vet, staticcheck, our own rules

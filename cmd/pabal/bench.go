@@ -213,30 +213,15 @@ func (b *bench) plan(ctx context.Context) error {
 	s := b.settings
 	big, small, warm := filepath.Join(b.dir, "big"), filepath.Join(b.dir, "small"), filepath.Join(b.dir, "warm")
 	b.bar.say(b.a.text("ui.bench.preparing", "directory", b.dir))
-	makes := []struct {
-		dir   string
-		files int
-		size  int64
-		first int
-	}{{warm, 4 * s.Sessions, min(s.SmallBytes, benchOneBlock), 9_000_000}}
+	makes := []benchFiles{{warm, 4 * s.Sessions, min(s.SmallBytes, benchOneBlock), 9_000_000}}
 	if b.wants(partBig) {
-		makes = append(makes, struct {
-			dir   string
-			files int
-			size  int64
-			first int
-		}{big, 1, s.BigBytes, 1})
+		makes = append(makes, benchFiles{big, 1, s.BigBytes, 1})
 	}
 	if b.wants(partSmall) {
-		makes = append(makes, struct {
-			dir   string
-			files int
-			size  int64
-			first int
-		}{small, s.SmallFiles, s.SmallBytes, 1})
+		makes = append(makes, benchFiles{small, s.SmallFiles, s.SmallBytes, 1})
 	}
 	for _, m := range makes {
-		if err := benchSources(ctx, m.dir, m.files, m.size, m.first); err != nil {
+		if err := m.make(ctx); err != nil {
 			return err
 		}
 	}
@@ -269,28 +254,36 @@ func limitFor(bytes int64, files int) time.Duration {
 // benchOneBlock is a size that fits into one block of the profile.
 const benchOneBlock = 100_000
 
-// benchSources makes files to carry: business files, each with other content,
-// so that no part of the way can know one by another.
-func benchSources(ctx context.Context, dir string, files int, size int64, first int) error {
-	if err := os.Mkdir(dir, 0o750); err != nil {
-		return fault.New(codeCannotWrite, dir).Because(err)
+// benchFiles are files to carry.
+type benchFiles struct {
+	dir   string
+	files int
+	size  int64 // of each
+	first int   // number of the first; no two files of a run have the same
+}
+
+// make writes them: business files, each with other content, so that no part
+// of the way can know one by another.
+func (m benchFiles) make(ctx context.Context) error {
+	if err := os.Mkdir(m.dir, 0o750); err != nil {
+		return fault.New(codeCannotWrite, m.dir).Because(err)
 	}
 	date := time.Date(2026, 3, 20, 0, 0, 0, 0, time.UTC)
-	for n := range files {
+	for n := range m.files {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		path := filepath.Join(dir, fmt.Sprintf("B%07d", first+n))
+		path := filepath.Join(m.dir, fmt.Sprintf("B%07d", m.first+n))
 		f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o640)
 		if err != nil {
 			return fault.New(codeCannotWrite, path).Because(err)
 		}
-		err = sample.Write(f, sample.EB21, sample.Options{Size: size, Date: date, Institution: "1234567890", Seed: int64(first + n)})
+		err = sample.Write(f, sample.EB21, sample.Options{Size: m.size, Date: date, Institution: "1234567890", Seed: int64(m.first + n)})
 		if err = errors.Join(err, f.Close()); err != nil {
 			return fault.New(codeCannotWrite, path).Because(err)
 		}
 	}
-	return place.SyncDir(dir)
+	return place.SyncDir(m.dir)
 }
 
 // profilePath puts part and way before the ending: cpu.pprof becomes

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"os/user"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -232,9 +233,18 @@ func serveFTP(ctx context.Context, dir string, tools map[string]string) (func(co
 	if err := os.Mkdir(taken, 0o750); err != nil {
 		return nil, nil, err
 	}
+	me, err := user.Current()
+	if err != nil {
+		return nil, nil, err
+	}
+	empty := filepath.Join(dir, "empty")
+	if err := os.Mkdir(empty, 0o550); err != nil {
+		return nil, nil, err
+	}
 	text := fmt.Sprintf("listen=YES\nlisten_address=127.0.0.1\nlisten_port=%s\nbackground=NO\nanonymous_enable=YES\nno_anon_password=YES\n"+
 		"anon_root=%s\nwrite_enable=YES\nanon_upload_enable=YES\nrun_as_launching_user=YES\nallow_writeable_chroot=YES\nseccomp_sandbox=NO\n"+
-		"connect_from_port_20=NO\npasv_address=127.0.0.1\n", port, dir)
+		"connect_from_port_20=NO\npasv_address=127.0.0.1\nftp_username=%[3]s\nnopriv_user=%[3]s\nsecure_chroot_dir=%[4]s\n",
+		port, dir, me.Username, empty)
 	conf := filepath.Join(dir, "vsftpd.conf")
 	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
 		return nil, nil, err

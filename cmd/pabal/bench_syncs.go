@@ -20,7 +20,8 @@ const syncsFiles = 20
 // tracer makes everything slower.
 func (b *bench) syncs(ctx context.Context, report *benchReport) error {
 	dir := filepath.Join(b.dir, "syncs")
-	if err := benchSources(ctx, dir, syncsFiles, min(b.settings.SmallBytes, benchOneBlock), 5_000_000); err != nil {
+	files := benchFiles{dir, syncsFiles, min(b.settings.SmallBytes, benchOneBlock), 5_000_000}
+	if err := files.make(ctx); err != nil {
 		return err
 	}
 	for _, way := range b.ways() {
