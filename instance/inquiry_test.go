@@ -71,3 +71,36 @@ func awaitEvents(t *testing.T, s *store.Store, id, kind string) []*transfer.Even
 		}
 	}
 }
+
+// TestAskingAboutAnUnknownEnd: the question does not turn into a sending, also
+// where the profile settles an unknown end by announcing the file again.
+func TestAskingAboutAnUnknownEnd(t *testing.T) {
+	p := newPair(t, "cms", []file{rawForm("EB21")}, nil, nil)
+	p.institution.drop("EB21.CENTRE.JOB", content(1000))
+	sent := p.institution.await(transfer.Send, transfer.Sent, 1)[0]
+	s := p.institution.store
+	// As after a crash between the end request and its reply, with a person
+	// who asks before the next session.
+	for _, st := range []transfer.Status{transfer.Waiting, transfer.Sending, transfer.Ending, transfer.Unknown} {
+		_, err := s.Command(t.Context(), time.Now(), transfer.Command{Name: "test", TransferID: sent.ID, Who: "test"},
+			func(r *transfer.Transfer) error {
+				r.Status, r.EndedOnce, r.NextTry = st, true, time.Now().Add(time.Hour)
+				if st == transfer.Unknown {
+					r.Ask, r.NextTry = transfer.AskStatus, time.Now()
+				}
+				return nil
+			})
+		require.NoError(t, err)
+	}
+	awaitEvents(t, s, sent.ID, "answer")
+	p.institution.await(transfer.Send, transfer.Sent, 1)
+	events, err := s.Events(t.Context(), store.EventFilter{TransferID: sent.ID})
+	require.NoError(t, err)
+	asked := false
+	for _, e := range events {
+		asked = asked || e.Kind == "answer"
+		if e.Kind == store.EventStatus && e.From == transfer.Unknown {
+			require.True(t, asked, "asked first, announced again after")
+		}
+	}
+}

@@ -88,6 +88,7 @@ func (i *Instance) claimFile(ctx context.Context, inst *institution, sessionID, 
 	q := store.ClaimQuery{
 		Owner: i.o.ID, Term: i.term, Direction: transfer.Send, Institution: inst.Code, SessionID: sessionID, Limit: 1,
 		Statuses: []transfer.Status{transfer.Stored, transfer.Waiting}, To: transfer.Sending,
+		NotAsked: inst.Profile.Has(protocol.Inquiry), // a question goes first, and leaves the status alone
 	}
 	if inst.Profile.Files.SettleAgain {
 		q.Statuses = append(q.Statuses, transfer.Unknown)

@@ -142,7 +142,7 @@ func (s *session) close(ctx context.Context, report line.Report, err error) {
 // go on the line: to wait a little after a failure, at once without one.
 func (s *session) giveBack(ctx context.Context, t *transfer.Transfer, why error) {
 	r := s.settle(ctx, t, func(r *transfer.Transfer) {
-		if r.Ask != transfer.AskNothing { // the question stays, the status was never ours to change
+		if r.Ask != transfer.AskNothing && r.Status != transfer.Sending { // the question stays, the status was never ours to change
 			r.Owner, r.SessionID = "", ""
 			r.NextTry = s.now().Add(or(s.inst.RetryFirst, 30*time.Second))
 			return

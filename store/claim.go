@@ -19,6 +19,7 @@ type ClaimQuery struct {
 	Place       string
 	IDs         []string
 	Asked       bool // only those that a person wants the peer to be asked about
+	NotAsked    bool // only the others
 
 	// To is the status that the claimed rows get, "" to leave it. Without it a
 	// row that the owner holds in this term is not claimed again: somebody is
@@ -111,6 +112,9 @@ func (q ClaimQuery) where(now time.Time) where {
 	w.in("id", q.IDs)
 	if q.Asked {
 		w.add("ask <> ''")
+	}
+	if q.NotAsked {
+		w.add("ask = ''")
 	}
 	return w
 }
