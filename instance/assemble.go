@@ -45,6 +45,15 @@ func (i *Instance) build(ctx context.Context, t *transfer.Transfer) error {
 	if err != nil {
 		return i.assembleLater(ctx, t, err)
 	}
+	name, err := i.receivedName(ctx, t, f)
+	if err != nil {
+		return err
+	}
+	// Before the file is built: one that waits for its name is not built each time.
+	final, err := filemgr.ChooseFinal(i.o.Dirs.Receive, name, suffixOf(f), f.Existing)
+	if err != nil {
+		return i.assembleLater(ctx, t, err)
+	}
 	staged, err := filemgr.Assemble(ctx, filemgr.AssembleOptions{
 		ReceiveDir: i.o.Dirs.Receive, ID: t.ID, Form: f.Form, Encoding: enc, MaxSize: t.FileSize,
 	}, i.payload(ctx, t))
@@ -53,14 +62,6 @@ func (i *Instance) build(ctx context.Context, t *transfer.Transfer) error {
 	}
 	if staged.WireSize != t.WireSize || t.WireDigest != "" && t.WireDigest != staged.WireDigest {
 		return i.assembleLater(ctx, t, fault.New(store.CodeBlockDamaged, t.ID, "block", 1))
-	}
-	name, err := i.receivedName(ctx, t, f)
-	if err != nil {
-		return err
-	}
-	final, err := filemgr.ChooseFinal(i.o.Dirs.Receive, name, suffixOf(f), f.Existing)
-	if err != nil {
-		return i.assembleLater(ctx, t, err)
 	}
 	t, err = i.s.Change(ctx, i.now(), t.Ref(), func(r *transfer.Transfer) error {
 		r.Status, r.FinalPath, r.Form = transfer.Placing, final, f.Form.String()

@@ -170,3 +170,22 @@ func TestCallersAreToldApart(t *testing.T) {
 		require.Empty(t, o.Validate())
 	}
 }
+
+// TestAFileThatWaitsForItsNameIsNotBuilt: a large one would be written to the
+// disk again at every look.
+func TestAFileThatWaitsForItsNameIsNotBuilt(t *testing.T) {
+	p := park(t, "cms", "centre", []file{rawForm("EB21")}, nil, nil)
+	r := p.row(transfer.Receive, transfer.Received, nil)
+	require.NoError(t, os.WriteFile(p.path("receive", r.Name), []byte("first"), 0o640))
+	_, err := p.assembleStep(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, transfer.Waiting, p.again(r).Status)
+	require.Equal(t, string(filemgr.CodeExists), p.again(r).ErrorCode)
+	require.NoFileExists(t, filemgr.StagedPath(p.path("receive"), r.ID))
+
+	require.NoError(t, os.Remove(p.path("receive", r.Name)))
+	p.pass(time.Hour)
+	_, err = p.assembleStep(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, transfer.Assembled, p.again(r).Status)
+}
