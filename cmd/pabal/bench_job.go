@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"runtime"
 	"runtime/pprof"
 	"strings"
 	"syscall"
@@ -39,6 +40,7 @@ type benchTaken struct {
 	Seconds  float64 `json:"seconds"`     // until the last file has its final name
 	CPU      float64 `json:"cpu_seconds"` // until everything has come to rest
 	Peak     int64   `json:"peak_bytes"`  // most resident memory of the process
+	Others   float64 `json:"others"`      // share of the processors that other processes used meanwhile
 	EncodeNS float64 `json:"encode_ns,omitempty"`
 	DecodeNS float64 `json:"decode_ns,omitempty"`
 }
@@ -163,7 +165,9 @@ func measureCarrier(ctx context.Context, c carrier, j benchJob) (taken benchTake
 		if err := c.rest(ctx); err != nil {
 			return taken, err
 		}
-		taken.CPU = (usedNow().cpu - began.cpu).Seconds()
+		ended := usedNow()
+		taken.CPU = (ended.cpu - began.cpu).Seconds()
+		taken.Others = othersShare(began, ended)
 	}
 	taken.Peak = peakMemory()
 	if err := j.mark("mark-end"); err != nil {
@@ -199,12 +203,25 @@ func filesIn(dir string) ([]string, error) {
 type usedTime struct {
 	at  time.Time
 	cpu time.Duration // of this process, user and system
+	all cpuTicks      // of the machine
 }
 
 func usedNow() usedTime {
 	var r syscall.Rusage
 	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &r) // fails for a bad address only
-	return usedTime{time.Now(), time.Duration(r.Utime.Nano() + r.Stime.Nano())}
+	return usedTime{time.Now(), time.Duration(r.Utime.Nano() + r.Stime.Nano()), machineTicks()}
+}
+
+// othersShare is the part of all processors' time between two moments that was
+// spent, and not by this process.
+func othersShare(from, to usedTime) float64 {
+	total := to.all.total - from.all.total
+	if total <= 0 {
+		return 0
+	}
+	busy := float64(to.all.busy-from.all.busy) / float64(total)
+	ours := (to.cpu - from.cpu).Seconds() / to.at.Sub(from.at).Seconds() / float64(runtime.NumCPU())
+	return max(0, busy-ours)
 }
 
 // peakMemory is the most resident memory in bytes that this process has had.

@@ -84,3 +84,32 @@ func mountOf(dir, mounts string) (device, fileSystem string) {
 	}
 	return device, fileSystem
 }
+
+// cpuTicks are what all processors of the machine did since it started.
+type cpuTicks struct{ busy, total int64 }
+
+// machineTicks reads them; both are 0 where the system does not tell.
+func machineTicks() cpuTicks {
+	text, err := os.ReadFile("/proc/stat")
+	if err != nil {
+		return cpuTicks{}
+	}
+	return parseTicks(string(text))
+}
+
+// parseTicks reads the first line of /proc/stat: user, nice, system, idle,
+// iowait, irq, softirq, steal. What follows is counted in user already.
+func parseTicks(text string) (t cpuTicks) {
+	line, _, _ := strings.Cut(text, "\n")
+	for n, word := range strings.Fields(line) {
+		v, err := strconv.ParseInt(word, 10, 64)
+		if n == 0 || n > 8 || err != nil {
+			continue
+		}
+		t.total += v
+		if n != 4 && n != 5 {
+			t.busy += v
+		}
+	}
+	return t
+}

@@ -32,15 +32,17 @@ type benchSettings struct {
 
 // benchCase is one part in one way.
 type benchCase struct {
-	Part    string       `json:"part"` // big or small
-	Way     string       `json:"way"`  // floor, unsynced, or the kind of store
+	Part    string       `json:"part"`             // big or small
+	Way     string       `json:"way"`              // floor, unsynced, or the kind of store
+	Server  bool         `json:"server,omitempty"` // a database server works too: its time, memory and syncs are not counted
 	Files   int          `json:"files"`
 	Bytes   int64        `json:"bytes"` // of all files
 	MB      *benchSpread `json:"mb_per_second"`
 	PerSec  *benchSpread `json:"files_per_second"`
 	CPU     *benchSpread `json:"cpu_seconds_per_gb"`
 	Peak    *benchSpread `json:"peak_mib"`
-	OfFloor float64      `json:"of_floor"` // median speed by the floor's
+	OfFloor float64      `json:"of_floor"`         // median speed by the floor's
+	Others  *benchSpread `json:"others_cpu_share"` // what other processes took of the processors meanwhile, 0 to 1
 	label   string
 }
 
@@ -105,9 +107,9 @@ func (r *benchReport) fill(steps []*benchStep) {
 			continue
 		}
 		c := benchCase{
-			Part: s.part, Way: s.way.name, label: s.way.label, Files: s.taken[0].Files, Bytes: s.taken[0].Bytes,
+			Part: s.part, Way: s.way.name, Server: s.way.url != "", label: s.way.label, Files: s.taken[0].Files, Bytes: s.taken[0].Bytes,
 			MB: spread(s.taken, benchTaken.mbPerSecond), PerSec: spread(s.taken, benchTaken.filesPerSecond),
-			CPU:  spread(s.taken, benchTaken.cpuPerGB),
+			CPU: spread(s.taken, benchTaken.cpuPerGB), Others: spread(s.taken, func(t benchTaken) float64 { return t.Others }),
 			Peak: spread(s.taken, func(t benchTaken) float64 { return float64(t.Peak) / (1 << 20) }),
 		}
 		if c.Way == wayFloor {
@@ -133,6 +135,11 @@ func (a *app) showBench(r benchReport) error {
 	}
 	for _, part := range []string{partBig, partSmall} {
 		if err := a.showPart(r, part); err != nil {
+			return err
+		}
+	}
+	if slices.ContainsFunc(r.Cases, func(c benchCase) bool { return c.Server }) {
+		if _, err := fmt.Fprintf(a.out, "  %s\n", a.text("ui.bench.server")); err != nil {
 			return err
 		}
 	}
@@ -164,7 +171,7 @@ func (a *app) showPart(r benchReport, part string) error {
 			speed = c.PerSec
 		}
 		row := append([]string{c.label}, speed.cells(format)...)
-		rows = append(rows, append(row, fmt.Sprintf("%.3f", c.OfFloor), fmt.Sprintf("%.2f", c.CPU.Median), fmt.Sprintf("%.0f", c.Peak.Max)))
+		rows = append(rows, append(row, fmt.Sprintf("%.3f", c.OfFloor), fmt.Sprintf("%.2f", c.CPU.Median), fmt.Sprintf("%.0f", c.Peak.Max), fmt.Sprintf("%.0f %%", 100*c.Others.Median)))
 		title = a.text(fault.Code("ui.bench.title."+part), "files", count(int64(c.Files)), "size", bytesText(c.Bytes/int64(c.Files)), "sessions", r.Settings.Sessions)
 	}
 	if len(rows) == 0 {
@@ -174,7 +181,7 @@ func (a *app) showPart(r benchReport, part string) error {
 	if part == partSmall {
 		unit = a.text("ui.bench.files_unit")
 	}
-	head := []string{"", unit, a.text("ui.bench.least"), a.text("ui.bench.most"), a.text("ui.bench.of_floor"), a.text("ui.bench.cpu"), a.text("ui.bench.peak")}
+	head := []string{"", unit, a.text("ui.bench.least"), a.text("ui.bench.most"), a.text("ui.bench.of_floor"), a.text("ui.bench.cpu"), a.text("ui.bench.peak"), a.text("ui.bench.others")}
 	return a.benchTable(title, head, rows)
 }
 

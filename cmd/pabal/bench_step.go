@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 
 	"pabal/internal/fault"
 )
@@ -84,6 +85,7 @@ func (b *bench) measure(ctx context.Context, label string, j benchJob, before ..
 	var out, errs bytes.Buffer
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(text), &out, &errs
 	cmd.SysProcAttr = childAttributes()
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) } // with what a tracer started
 	if err := startAndWait(cmd); err != nil {
 		if ctx.Err() != nil {
 			return taken, ctx.Err()

@@ -147,6 +147,12 @@ func TestReadSyncs(t *testing.T) {
 	require.ErrorIs(t, err, errNoMarks)
 }
 
+func TestParseTicks(t *testing.T) {
+	require.Equal(t, cpuTicks{busy: 1 + 2 + 4 + 32 + 64 + 128, total: 255},
+		parseTicks("cpu  1 2 4 8 16 32 64 128 256 512\ncpu0 1 1 1 1 1 1 1 1 1 1\n"))
+	require.Zero(t, parseTicks(""))
+}
+
 func TestMountOf(t *testing.T) {
 	mounts := "rootfs / rootfs rw 0 0\n/dev/sda1 / ext4 rw 0 0\ntmpfs /tmp tmpfs rw 0 0\n/dev/sdb /data xfs rw 0 0\n"
 	for dir, want := range map[string]string{"/tmp/x": "tmpfs tmpfs", "/tmpfs": "/dev/sda1 ext4", "/data": "/dev/sdb xfs"} {
