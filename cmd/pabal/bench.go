@@ -124,6 +124,11 @@ func (b *bench) check() error {
 			return usageError{fault.New(codeUnknownWord, p, "flag", "--only", "known", strings.Join(parts, ", "))}
 		}
 	}
+	for _, store := range f.stores {
+		if store != "sqlite" && !strings.Contains(store, ":") {
+			return usageError{fault.New(codeUnknownWord, store, "flag", "--store", "known", "sqlite, URL")}
+		}
+	}
 	s.SmallFiles, s.Sessions, s.Runs = f.small, f.sessions, f.runs
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
@@ -97,6 +98,7 @@ type benchPair struct {
 	centre    string    // code of the far end at the near one
 	way       string
 	carried   int
+	missing   []string // names that are not there yet at the far end
 	log       *os.File
 	stop      context.CancelFunc
 	running   *errgroup.Group
@@ -191,6 +193,7 @@ func (c *benchPair) end(p *protocol.Profile, j benchJob, place, own string) *ben
 		n.Code, n.Side = "M"+own, protocol.CentreSide
 		n.Sender, n.Expect = instance.Credentials{}, n.Sender
 		f.Institution, f.Direction = n.Code, transfer.Receive
+		f.ReceiveName = "${WIRE_NAME}" // found without reading the directory
 	}
 	e.o.Institutions, e.o.Files = []instance.Institution{n}, []instance.File{f}
 	return e
@@ -213,31 +216,24 @@ func (c *benchPair) carry(ctx context.Context, files []string) error {
 		}
 	}
 	c.carried += len(files)
-	every := 2 * time.Millisecond
-	if len(files) > 16 { // reading a directory with many names costs something itself
-		every = 10 * time.Millisecond
+	for _, f := range files {
+		c.missing = append(c.missing, filepath.Base(f))
 	}
-	return c.until(ctx, every, func() (bool, error) {
-		n, err := c.placed()
-		return n >= c.carried, err
-	})
-}
-
-// placed counts the files that have their final names.
-func (c *benchPair) placed() (int, error) {
-	d, err := os.Open(c.far.path("receive"))
-	if err != nil {
-		return 0, err
-	}
-	defer d.Close()
-	names, err := d.Readdirnames(-1)
-	n := 0
-	for _, name := range names {
-		if !strings.HasPrefix(name, ".") {
-			n++
+	return c.until(ctx, 2*time.Millisecond, func() (bool, error) {
+		// Looking for one name at a time costs nothing; reading the directory
+		// would.
+		for len(c.missing) > 0 {
+			_, err := os.Lstat(filepath.Join(c.far.path("receive"), c.missing[0]))
+			if errors.Is(err, fs.ErrNotExist) {
+				return false, nil
+			}
+			if err != nil {
+				return false, err
+			}
+			c.missing = c.missing[1:]
 		}
-	}
-	return n, err
+		return true, nil
+	})
 }
 
 func (c *benchPair) until(ctx context.Context, every time.Duration, done func() (bool, error)) error {
@@ -255,8 +251,7 @@ func (c *benchPair) until(ctx context.Context, every time.Duration, done func() 
 				return err
 			}
 		case <-ctx.Done():
-			n, _ := c.placed()
-			return errors.Join(fault.New(codeBenchLate, c.way, "arrived", n, "files", c.carried), ctx.Err())
+			return errors.Join(fault.New(codeBenchLate, c.way, "arrived", c.carried-len(c.missing), "files", c.carried), ctx.Err())
 		}
 	}
 }

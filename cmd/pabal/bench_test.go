@@ -97,6 +97,7 @@ func TestBenchRefusals(t *testing.T) {
 		{[]string{"--big", "12"}, "bench.size"},
 		{[]string{"--small-size", "nonsense"}, "--small-size"},
 		{[]string{"--runs", "0"}, "bench.number"},
+		{[]string{"--store", "oracle"}, "sqlite, URL"},
 		{[]string{"--only", "large"}, "big, small, syncs, codec"},
 	} {
 		code, out, errs := start(t, append([]string{"bench"}, tt.args...)...)
