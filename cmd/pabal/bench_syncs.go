@@ -66,7 +66,7 @@ func (b *bench) countSyncs(ctx context.Context, label string, j benchJob) (*sync
 	}
 	defer os.RemoveAll(j.Dir) //nolint:errcheck // the directory above goes at the end
 	trace := filepath.Join(b.dir, "trace")
-	taken, err := b.measure(ctx, label, j, tracer, "-f", "-y", "-o", trace,
+	taken, err := b.measure(ctx, label, j, tracer, "-f", "--seccomp-bpf", "-y", "-o", trace,
 		"-e", "trace=fsync,fdatasync,sync_file_range,syncfs,msync", "--")
 	if err != nil {
 		return nil, fault.New(codeBenchNoSyncs, "strace", "why", err).Because(err)

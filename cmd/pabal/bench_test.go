@@ -17,9 +17,10 @@ import (
 // TestBench runs every measurement with tiny files. How long anything takes is
 // no matter; that every figure is there, is.
 func TestBench(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	cmd := pabal(t, "bench", "--json", "--dir", dir, "--big", "900000", "--small", "6", "--small-size", "2KiB",
-		"--sessions", "2", "--runs", "2", "--profile", filepath.Join(dir, "cpu.pprof"))
+		"--sessions", "2", "--runs", "1", "--profile", filepath.Join(dir, "cpu.pprof"))
 	var out, progress bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &progress
 	require.NoError(t, cmd.Run(), "%s", progress.String())
@@ -29,7 +30,7 @@ func TestBench(t *testing.T) {
 	var r benchReport
 	require.NoError(t, in.Decode(&r))
 	require.False(t, in.More(), "one object")
-	require.Equal(t, benchSettings{BigBytes: 900000, SmallFiles: 6, SmallBytes: 2048, Sessions: 2, Runs: 2}, r.Settings)
+	require.Equal(t, benchSettings{BigBytes: 900000, SmallFiles: 6, SmallBytes: 2048, Sessions: 2, Runs: 1}, r.Settings)
 	require.NotEmpty(t, r.Machine.CPU)
 	require.Positive(t, r.Machine.Cores)
 	require.NotEmpty(t, r.Machine.Go)
