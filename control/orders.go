@@ -72,7 +72,8 @@ func refuse(code fault.Code, t *transfer.Transfer) error {
 // unsettled: the end of this file may have been confirmed without our
 // hearing it. It stays so while it is held (design D5).
 func unsettled(t *transfer.Transfer) bool {
-	return t.Status == transfer.Unknown || t.Status == transfer.Held && t.EndedOnce
+	waits := t.Status == transfer.Held || t.Status == transfer.Waiting && t.Direction == transfer.Send
+	return t.Status == transfer.Unknown || waits && t.EndedOnce
 }
 
 func hold(t *transfer.Transfer) error {

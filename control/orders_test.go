@@ -110,6 +110,8 @@ func TestOrders(t *testing.T) {
 		{"recall what is held and came", Order{Name: Recall}, came(transfer.Held), "", CodeAskReceived},
 
 		{"cancel what waits", Order{Name: Cancel}, cut(transfer.Waiting), transfer.Cancelled, ""},
+		{"cancel what waits to be asked again", Order{Name: Cancel}, with(cut(transfer.Waiting), ended), "", CodeUnsettled},
+		{"settle what waits to be asked again", Order{Name: Settle, As: AsArrived}, with(cut(transfer.Waiting), ended), transfer.Sent, ""},
 		{"cancel uncut", Order{Name: Cancel}, with(cut(transfer.Storing), neverCut), transfer.Cancelled, ""},
 		{"cancel on the line", Order{Name: Cancel}, cut(transfer.Sending), transfer.Cancelled, ""},
 		{"cancel what is held", Order{Name: Cancel}, cut(transfer.Held), transfer.Cancelled, ""},

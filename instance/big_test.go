@@ -29,6 +29,9 @@ func TestBigFiles(t *testing.T) {
 		t.Skip("short: big files")
 	}
 	small, big := 16, 96
+	if raceDetector {
+		small, big = 1, 16
+	}
 	if n, err := strconv.Atoi(os.Getenv("PABAL_BIG")); err == nil {
 		small, big = 64, n
 	}

@@ -174,7 +174,7 @@ func (i *Instance) startFetch(ctx, work context.Context, n *institution, last st
 			return
 		}
 		last.LastSuccess = i.now()
-		if report.MoreToFetch {
+		if report.MoreToFetch && report.Files > 0 { // one that only promises is not asked without pause
 			last.LastTry = time.Time{} // the rest is due at once
 			i.wake.fetch.Give()
 		}

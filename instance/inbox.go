@@ -236,7 +236,7 @@ func (s *session) Save(ctx context.Context, b *transfer.Block, complete bool) er
 		return errors.Join(line.ErrDropped, store.ErrNotFound)
 	}
 	b.Offset = s.offset
-	limit := time.NewTimer(or(s.inst.StoreWait, or(s.inst.Reply, s.profile.Session.Reply)/2))
+	limit := time.NewTimer(s.storeWait())
 	defer limit.Stop()
 	blocks := []transfer.Block{*b}
 	for {

@@ -58,13 +58,22 @@ func (s *session) run(ctx context.Context, conn net.Conn) (line.Report, error) {
 	} else {
 		cfg.Self = s.selfCode()
 	}
-	opt := line.Options{Now: s.business, Buffers: s.buffers}
+	opt := line.Options{Now: s.business, Buffers: s.buffers, Settle: s.storeWait() + 10*time.Second}
 	if s.o.Trace != nil {
 		opt.Trace = func(out bool, t *protocol.Telegram, frame []byte) { s.o.Trace(s.row.ID, out, t, frame) }
 	}
 	report, err := line.Run(ctx, conn, cfg, s, opt)
 	s.close(ctx, report, err)
 	return report, err
+}
+
+// storeWait is how long an answer is held back while the store is away.
+func (s *session) storeWait() time.Duration {
+	wait := s.profile.Session.Reply / 2
+	if s.inst != nil {
+		wait = or(s.inst.StoreWait, or(s.inst.Reply/2, wait))
+	}
+	return wait
 }
 
 // selfCode is what we call ourselves to callers of a profile whose header

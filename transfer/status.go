@@ -55,7 +55,7 @@ var moves = map[Direction]map[Status][]Status{
 		Sending:   {Ending, Waiting, Failed, Held, Storing, Cancelled},
 		Ending:    {Sent, Unknown, Failed, Waiting, Held},
 		Unknown:   {Sent, Sending, Waiting, Failed, Held},
-		Waiting:   {Sending, Storing, Held, Cancelled, Failed},
+		Waiting:   {Sending, Storing, Sent, Held, Cancelled, Failed},
 		Held:      {Waiting, Storing, Unknown, Sent, Failed, Cancelled}, // Unknown: what was unknown before it was held
 		Failed:    {Waiting, Storing, Cancelled},
 		Cancelled: {Waiting, Storing}, // Storing: sent again after the payload was deleted, or was never stored
