@@ -50,7 +50,7 @@ func newBench(a *app) *cobra.Command {
 	flags.StringVar(&f.smallSize, "small-size", "100000", a.text("ui.flag.bench_small_size"))
 	flags.IntVar(&f.sessions, "sessions", 4, a.text("ui.flag.bench_sessions"))
 	flags.IntVar(&f.runs, "runs", 3, a.text("ui.flag.bench_runs"))
-	flags.StringArrayVar(&f.stores, "store", []string{"sqlite"}, a.text("ui.flag.bench_store"))
+	flags.StringArrayVar(&f.stores, "store", nil, a.text("ui.flag.bench_store"))
 	flags.StringSliceVar(&f.only, "only", nil, a.text("ui.flag.bench_only"))
 	flags.StringVar(&f.dir, "dir", "", a.text("ui.flag.bench_dir"))
 	flags.StringVar(&f.profile, "profile", "", a.text("ui.flag.bench_profile"))
@@ -65,6 +65,9 @@ const benchLeast = 1 << 10
 // memory do not mix, and they take turns, so that a slow minute of the machine
 // is everybody's.
 func (a *app) bench(ctx context.Context, f benchFlags) (err error) {
+	if len(f.stores) == 0 {
+		f.stores = []string{"sqlite"}
+	}
 	b := &bench{a: a, flags: f}
 	if err := b.check(); err != nil {
 		return err
