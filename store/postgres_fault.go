@@ -101,8 +101,10 @@ func metAnother(err error) bool {
 
 // commitUnknown: the answer to a COMMIT was not one that says what became of
 // it. An error of the server does, unless it ended the connection with it.
+// The driver's own word that nothing was sent does not: it says so when the
+// answer breaks off as well.
 func commitUnknown(err error) bool {
-	if errors.Is(err, pgx.ErrTxCommitRollback) || pgconn.SafeToRetry(err) {
+	if errors.Is(err, pgx.ErrTxCommitRollback) {
 		return false
 	}
 	var server *pgconn.PgError

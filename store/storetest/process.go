@@ -36,6 +36,8 @@ func Child() (ran bool, err error) {
 		return true, childWrites(context.Background(), url)
 	case "command":
 		return true, childCommands(context.Background(), url, id)
+	case "start":
+		return true, childStarts(context.Background(), url)
 	}
 	return true, errors.New("storetest: unknown job " + what)
 }

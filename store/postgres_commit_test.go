@@ -1,0 +1,189 @@
+package store_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"pabal/store"
+	"pabal/transfer"
+)
+
+// behindCutter opens a migrated database through a cutter, and beside it.
+func behindCutter(t *testing.T, busy time.Duration) (through, beside *store.Store, c *cutter, term int64) {
+	beside = openPostgres(t)
+	c, address := newCutter(t, beside.URL())
+	through, err := store.Open(t.Context(), store.Options{URL: address, Server: true, BusyTimeout: busy})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, through.Close()) })
+	term, err = through.Begin(t.Context(), now, "one", "host", 1)
+	require.NoError(t, err)
+	return through, beside, c, term
+}
+
+func someBlock(number int64) transfer.Block {
+	b := transfer.Block{Number: number, Offset: (number - 1) * 100, Lengths: []uint16{100}, Payload: make([]byte, 100)}
+	b.Held.Add(1)
+	return b
+}
+
+// TestCommitCut: a write whose commit got lost on the way there or back is
+// done once, and its caller is told so.
+func TestCommitCut(t *testing.T) {
+	through, beside, c, term := behindCutter(t, 5*time.Second)
+	made := func(status transfer.Status) *transfer.Transfer {
+		row := &transfer.Transfer{Direction: transfer.Receive, Status: status, Owner: "one", Term: term, Attempt: 1, DataSize: 100, PerBlock: 1}
+		require.NoError(t, beside.Create(t.Context(), now, row))
+		return row
+	}
+	read := func(id string) *transfer.Transfer {
+		row, err := beside.Transfer(t.Context(), id)
+		require.NoError(t, err)
+		return row
+	}
+	count := func(id, kind string) int {
+		all, err := beside.Events(t.Context(), store.EventFilter{TransferID: id, Kind: kind})
+		require.NoError(t, err)
+		return len(all)
+	}
+	writes := map[string]func(t *testing.T){
+		"change": func(t *testing.T) {
+			row := made(transfer.Receiving)
+			runs := 0
+			out, err := through.Change(t.Context(), now, row.Ref(), func(row *transfer.Transfer) error {
+				runs++
+				row.Status, row.Missed = transfer.Received, row.Missed+1
+				return nil
+			}, someBlock(1))
+			require.NoError(t, err)
+			require.Equal(t, out, read(row.ID))
+			require.EqualValues(t, 1, out.Missed, "ran %d times, counts once", runs)
+			require.Equal(t, 2, count(row.ID, store.EventStatus))
+			held, err := beside.Contiguous(t.Context(), row.ID)
+			require.NoError(t, err)
+			require.EqualValues(t, 100, held)
+		},
+		"blocks": func(t *testing.T) {
+			row := made(transfer.Receiving)
+			_, err := through.PutBlocks(t.Context(), now, row.Ref(), []transfer.Block{someBlock(1), someBlock(2)}, nil)
+			require.NoError(t, err)
+			v, err := beside.Verify(t.Context(), row.ID)
+			require.NoError(t, err)
+			require.EqualValues(t, 200, v.Size)
+		},
+		"create": func(t *testing.T) {
+			row := &transfer.Transfer{Direction: transfer.Send, Status: transfer.Held, Name: t.Name()}
+			require.NoError(t, through.Create(t.Context(), now, row))
+			all, err := beside.List(t.Context(), store.Filter{Name: t.Name()})
+			require.NoError(t, err)
+			require.Equal(t, []*transfer.Transfer{row}, all)
+			require.Equal(t, 1, count(row.ID, ""))
+		},
+		"claim": func(t *testing.T) {
+			row := &transfer.Transfer{Direction: transfer.Send, Status: transfer.Stored}
+			require.NoError(t, beside.Create(t.Context(), now, row))
+			got, err := through.Claim(t.Context(), now, store.ClaimQuery{Owner: "one", Term: term, Statuses: []transfer.Status{transfer.Stored},
+				To: transfer.Sending, Limit: 5})
+			require.NoError(t, err)
+			require.Len(t, got, 1)
+			require.Equal(t, got[0], read(row.ID))
+			require.EqualValues(t, 1, got[0].Attempt)
+		},
+		"command": func(t *testing.T) {
+			row := made(transfer.Receiving)
+			_, err := through.Command(t.Context(), now, transfer.Command{Name: "cancel", TransferID: row.ID}, func(row *transfer.Transfer) error {
+				row.Status = transfer.Cancelled
+				return nil
+			})
+			require.NoError(t, err)
+			all, err := beside.Commands(t.Context(), store.CommandFilter{TransferID: row.ID})
+			require.NoError(t, err)
+			require.Len(t, all, 1)
+			require.EqualValues(t, 2, read(row.ID).Attempt)
+		},
+		"release": func(t *testing.T) {
+			row := made(transfer.Failed)
+			require.NoError(t, through.Release(t.Context(), now, row.ID))
+			require.Equal(t, 1, count(row.ID, store.EventRelease))
+		},
+		"setting": func(t *testing.T) {
+			require.NoError(t, through.SetMeta(t.Context(), "x", t.Name()))
+			v, _, err := beside.Meta(t.Context(), "x")
+			require.NoError(t, err)
+			require.Equal(t, t.Name(), v)
+		},
+		"session": func(t *testing.T) {
+			s := &transfer.Session{Instance: "one"}
+			require.NoError(t, through.OpenSession(t.Context(), now, s))
+			all, err := beside.Sessions(t.Context(), store.SessionFilter{ID: s.ID})
+			require.NoError(t, err)
+			require.Len(t, all, 1)
+		},
+	}
+	for name, write := range writes {
+		for where, plan := range map[string]cut{"before": before, "after": after} {
+			for _, times := range []int{1, 2} {
+				t.Run(fmt.Sprint(name, "/", where, "/", times), func(t *testing.T) {
+					// Events and rows made beside do not pass the cutter.
+					c.next(plan, times, false)
+					write(t)
+					require.Positive(t, c.count())
+					c.next(never, 0, false)
+				})
+			}
+		}
+	}
+}
+
+// TestCommitUnknown: while the server cannot be asked, nobody says that it is
+// done or not, and what was done is found later.
+func TestCommitUnknown(t *testing.T) {
+	for where, plan := range map[string]cut{"before": before, "after": after} {
+		t.Run(where, func(t *testing.T) {
+			through, beside, c, term := behindCutter(t, 500*time.Millisecond)
+			row := &transfer.Transfer{Direction: transfer.Send, Status: transfer.Sending, Owner: "one", Term: term}
+			require.NoError(t, beside.Create(t.Context(), now, row))
+			c.next(plan, 1, true)
+			_, err := through.Change(t.Context(), now, row.Ref(), func(row *transfer.Transfer) error {
+				row.Status = transfer.Ending
+				return nil
+			})
+			code(t, store.CodeCommitUnknown, err)
+			require.True(t, store.Away(err))
+			_, err = through.Transfer(t.Context(), row.ID)
+			code(t, store.CodeUnreachable, err)
+			require.True(t, store.Away(err))
+			c.next(never, 0, false)
+			got, err := through.Transfer(t.Context(), row.ID)
+			require.NoError(t, err)
+			require.Equal(t, map[cut]transfer.Status{before: transfer.Sending, after: transfer.Ending}[plan], got.Status)
+		})
+	}
+}
+
+// TestCommitCutAndTaken: a write that can be run again is not, when the row was
+// taken over before that.
+func TestCommitCutAndTaken(t *testing.T) {
+	through, beside, c, term := behindCutter(t, 5*time.Second)
+	row := &transfer.Transfer{Direction: transfer.Receive, Status: transfer.Receiving, Owner: "one", Term: term, DataSize: 100, PerBlock: 1}
+	require.NoError(t, beside.Create(t.Context(), now, row))
+	c.next(before, 1, false)
+	taken := false
+	_, err := through.Change(t.Context(), now, row.Ref(), func(row *transfer.Transfer) error {
+		if !taken {
+			taken = true
+			c.onCut(func() error {
+				_, err := beside.TakeOver(t.Context(), now, row.ID, "one", term, "s2")
+				return err
+			})
+		}
+		return nil
+	}, someBlock(1))
+	require.ErrorIs(t, err, store.ErrFenced)
+	require.NoError(t, c.failed())
+	held, err := beside.Contiguous(t.Context(), row.ID)
+	require.NoError(t, err)
+	require.Zero(t, held)
+}
