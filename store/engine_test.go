@@ -34,6 +34,11 @@ func raw(t testing.TB, s *store.Store) *sql.DB {
 	return db
 }
 
+func bothEngines(t *testing.T, f func(*testing.T, *store.Store)) {
+	t.Run("sqlite", func(t *testing.T) { f(t, openSQLite(t)) })
+	t.Run("postgres", func(t *testing.T) { f(t, openPostgres(t)) })
+}
+
 func code(t *testing.T, want fault.Code, err error) *fault.Error {
 	t.Helper()
 	require.Equal(t, want, fault.CodeOf(err), "%v", err)
@@ -115,8 +120,9 @@ func TestSchemaVersions(t *testing.T) {
 	}
 }
 
-func TestReadOnly(t *testing.T) {
-	s := openSQLite(t)
+func TestReadOnly(t *testing.T) { bothEngines(t, readOnly) }
+
+func readOnly(t *testing.T, s *store.Store) {
 	r, err := store.Open(t.Context(), store.Options{URL: s.URL(), ReadOnly: true})
 	require.NoError(t, err)
 	defer r.Close()
@@ -153,6 +159,7 @@ func TestBusy(t *testing.T) {
 func TestAway(t *testing.T) {
 	for code, want := range map[fault.Code]bool{
 		store.CodeBusy: true, store.CodeDiskFull: true, store.CodeReadOnly: true, store.CodeIO: true, store.CodeClosed: true,
+		store.CodeUnreachable: true, store.CodeDenied: true, store.CodeCommitUnknown: true,
 		store.CodeFenced: false, store.CodeNotFound: false, store.CodeBlockDamaged: false, store.CodeNotDatabase: false,
 	} {
 		require.Equal(t, want, store.Away(fmt.Errorf("while: %w", fault.New(code, "x"))), code)
@@ -173,8 +180,9 @@ func TestNewID(t *testing.T) {
 }
 
 // TestReadableViews: what a person sees with a SQL client.
-func TestReadableViews(t *testing.T) {
-	s := openSQLite(t)
+func TestReadableViews(t *testing.T) { bothEngines(t, readableViews) }
+
+func readableViews(t *testing.T, s *store.Store) {
 	row := &transfer.Transfer{Direction: transfer.Receive, Status: transfer.Receiving, DataSize: 4000, PerBlock: 3, CreatedAt: now}
 	require.NoError(t, s.Create(t.Context(), now, row))
 	b := transfer.Block{Number: 1, Lengths: []uint16{4000, 0, 255}, Payload: make([]byte, 4255)}
@@ -230,8 +238,9 @@ func TestFile(t *testing.T) {
 }
 
 // TestDamage: a row that is not what was written is never handed out.
-func TestDamage(t *testing.T) {
-	s := openSQLite(t)
+func TestDamage(t *testing.T) { bothEngines(t, damage) }
+
+func damage(t *testing.T, s *store.Store) {
 	row := &transfer.Transfer{Direction: transfer.Receive, Status: transfer.Receiving, DataSize: 4000, PerBlock: 50}
 	require.NoError(t, s.Create(t.Context(), now, row))
 	b := transfer.Block{Number: 1, Payload: make([]byte, 200000)}
