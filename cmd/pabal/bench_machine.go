@@ -57,14 +57,12 @@ func lineValue(path, key string) string {
 
 // kib reads "123 kB" as the kernel writes it, in bytes.
 func kib(text string) int64 {
-	for _, word := range strings.Fields(text) {
-		n, err := strconv.ParseInt(word, 10, 64)
-		if err != nil {
-			return 0
-		}
-		return n << 10
+	number, _, _ := strings.Cut(strings.TrimSpace(text), " ")
+	n, err := strconv.ParseInt(number, 10, 64)
+	if err != nil {
+		return 0
 	}
-	return 0
+	return n << 10
 }
 
 // mountOf finds where a directory is in a list of mounts: the longest mount

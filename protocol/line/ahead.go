@@ -7,7 +7,8 @@ package line
 type ahead struct {
 	offset, length int64
 	buf            []byte
-	loading        chan error // nil = not begun
+	loading        chan struct{} // closed when err is known; nil = not begun
+	err            error
 }
 
 // lookAhead loads the block that is expected next, if one is and nobody does yet.
@@ -21,23 +22,23 @@ func (d *driver) lookAhead() {
 		d.opt.Buffers.put(a.buf)
 		a.buf = d.opt.Buffers.get(int(a.length))
 	}
-	done := make(chan error, 1)
-	a.loading = done
-	offset, dst := a.offset, a.buf[:a.length]
-	go func() { done <- d.host.Load(d.ctx, offset, dst) }()
+	a.loading = make(chan struct{})
+	go func() {
+		defer close(a.loading)
+		a.err = d.host.Load(d.ctx, a.offset, a.buf[:a.length])
+	}()
 }
 
 // load gets a block into the block buffer: from ahead if it is the one.
 func (d *driver) load(offset, length, after int64) error {
 	a := &d.ahead
-	var err error
 	if a.loading != nil {
-		err = <-a.loading
+		<-a.loading
 		a.loading = nil
 		if a.offset == offset && a.length == length {
 			d.block, a.buf = a.buf, d.block
 			d.expect(offset+length, after)
-			return err
+			return a.err
 		}
 	}
 	d.room(int(length))

@@ -185,7 +185,7 @@ func (d *driver) perform(actions []machine.Action) machine.Event {
 		case machine.SendData:
 			if a.Telegram.Kind == protocol.Resend {
 				if d.ahead.loading != nil {
-					d.ahead.loading <- <-d.ahead.loading // one question at a time
+					<-d.ahead.loading // one question at a time
 				}
 				d.host.Missed(d.ctx, a.Block, &a.Sequences)
 			}
