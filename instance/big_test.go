@@ -100,7 +100,7 @@ func bigFile(t *testing.T, profile, way string, mib int) map[string]int {
 	require.NoError(t, os.Rename(tmp, filepath.Join(from.c.Dir, "scan", name)))
 
 	s := to.read()
-	limit := time.Now().Add(time.Duration(20+mib/4) * time.Second)
+	limit := time.Now().Add(hang + time.Duration(mib/4)*time.Second)
 	var got *transfer.Transfer
 	for got == nil {
 		list, err := s.List(t.Context(), store.Filter{Direction: transfer.Receive, Statuses: []transfer.Status{transfer.Assembled}})

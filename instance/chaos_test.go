@@ -182,7 +182,7 @@ func chaos(t *testing.T, profile string, points int, luck *rand.Rand) {
 		victim.kill()
 		victim.start()
 	}
-	deadline := time.Now().Add(60 * time.Second)
+	deadline := time.Now().Add(hang)
 	for role, p := range sides {
 		s := p.read()
 		for {

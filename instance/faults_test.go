@@ -59,11 +59,16 @@ func newAgainst(t *testing.T, profile, role string, sends bool, faults string, t
 	require.NoError(t, err)
 	a.ours.opt.Log = testLog(t, "ours")
 	inst := &a.ours.opt.Institutions[0]
-	inst.Reply, inst.Rounds = time.Second, 6
+	// Only what loses telegrams for good needs a time to run out.
+	reply := 30 * time.Second
+	if strings.Contains(faults, "silence") || strings.Contains(faults, "garbage") {
+		reply = time.Second
+	}
+	inst.Reply, inst.Rounds = reply, 6
 
 	o := simulator.Options{
 		Profile: p, Institution: "12345678", GiveDir: a.give, TakeDir: a.take, Faults: f,
-		Reply: time.Second, Idle: 3 * time.Second, Pause: time.Millisecond, Rounds: 6, Logger: testLog(t, "peer"),
+		Reply: reply, Idle: 3 * reply, Pause: time.Millisecond, Rounds: 6, Logger: testLog(t, "peer"),
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	t.Cleanup(cancel)

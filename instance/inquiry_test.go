@@ -55,7 +55,7 @@ func TestAskingThePeer(t *testing.T) {
 // awaitEvents waits until a transfer has an event of a kind.
 func awaitEvents(t *testing.T, s *store.Store, id, kind string) []*transfer.Event {
 	t.Helper()
-	deadline := time.After(20 * time.Second)
+	deadline := time.After(hang)
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	for {

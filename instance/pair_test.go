@@ -119,7 +119,7 @@ func sideOptions(dir, profile, role string, up, down []file) (Options, error) {
 	}
 	n := Institution{
 		Profile: p, WireCode: "12345678", RetryFirst: 50 * time.Millisecond, RetryMax: 200 * time.Millisecond,
-		Reply: 5 * time.Second, Pause: time.Millisecond,
+		Reply: 30 * time.Second, Pause: time.Millisecond,
 	}
 	send, receive := up, down
 	sender := Credentials{Name: "Honggildong", Password: "123ABC"}
@@ -200,6 +200,10 @@ func (h *host) drop(name string, content []byte) {
 	require.NoError(h.t, os.Rename(tmp, h.path("scan", name)))
 }
 
+// hang is when a test gives up waiting. A disk that is shared may stand still
+// for many seconds, which is nothing that a test is about.
+const hang = 4 * time.Minute
+
 // await waits until n transfers of a direction are in a status.
 func (h *host) await(d transfer.Direction, st transfer.Status, n int) []*transfer.Transfer {
 	h.t.Helper()
@@ -209,7 +213,7 @@ func (h *host) await(d transfer.Direction, st transfer.Status, n int) []*transfe
 		got, err = h.store.List(context.Background(), store.Filter{Direction: d, Statuses: []transfer.Status{st}})
 		return err == nil && len(got) >= n
 	}
-	deadline := time.After(30 * time.Second)
+	deadline := time.After(hang)
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for !ok() {

@@ -145,7 +145,7 @@ func TestNotTaken(t *testing.T) {
 	require.NoError(t, os.Symlink("/etc/hostname", h.path("scan", "EB21.CENTRE.JOB.20261121")))
 	require.NoError(t, os.WriteFile(h.path("scan", "EB21.CENTRE.JOB.20261122.part"), []byte("x"), 0o640))
 	seen := map[string]bool{}
-	deadline := time.After(10 * time.Second)
+	deadline := time.After(hang)
 	for !seen[string(filemgr.CodeDirectory)] || !seen[string(filemgr.CodeSymlink)] {
 		events, err := h.store.Events(t.Context(), store.EventFilter{Kind: "scan"})
 		require.NoError(t, err)
@@ -195,7 +195,7 @@ func TestLostPayloadIsStoredAgain(t *testing.T) {
 	h.drop("EB21.CENTRE.JOB", body)
 	r := h.await(transfer.Send, transfer.Stored, 1)
 	_ = r
-	deadline := time.After(10 * time.Second)
+	deadline := time.After(hang)
 	for {
 		all, err := h.store.List(t.Context(), store.Filter{})
 		require.NoError(t, err)

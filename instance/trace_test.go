@@ -155,7 +155,7 @@ func childrenOf(pid int) (out []int) {
 // reachable waits until somebody listens.
 func reachable(t *testing.T, address string) {
 	t.Helper()
-	deadline := time.Now().Add(20 * time.Second)
+	deadline := time.Now().Add(hang)
 	for time.Now().Before(deadline) {
 		if c, err := net.DialTimeout("tcp", address, time.Second); err == nil {
 			_ = c.Close()
