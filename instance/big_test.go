@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -29,21 +30,16 @@ func TestBigFiles(t *testing.T) {
 		t.Skip("short: big files")
 	}
 	small, big := 16, 96
-	if raceDetector {
-		small, big = 1, 16
-	}
 	if n, err := strconv.Atoi(os.Getenv("PABAL_BIG")); err == nil {
 		small, big = 64, n
 	}
+	program := plainProgram(t)
 	for _, profile := range []string{"cms", "edi"} {
 		for _, way := range []string{"up", "down"} {
 			t.Run(profile+"/"+way, func(t *testing.T) {
-				a := bigFile(t, profile, way, small)
+				a := bigFile(t, program, profile, way, small)
 				for try := 1; ; try++ {
-					b := bigFile(t, profile, way, big)
-					if raceDetector {
-						return // it has memory of its own for every byte
-					}
+					b := bigFile(t, program, profile, way, big)
 					more := 0
 					for role := range a {
 						t.Logf("%s: peak %d KiB for %d MiB, %d KiB for %d MiB", role, a[role], small, b[role], big)
@@ -62,9 +58,22 @@ func TestBigFiles(t *testing.T) {
 	}
 }
 
+// plainProgram is this test binary without the race detector, which has memory
+// of its own for every byte and would hide what is measured.
+func plainProgram(t *testing.T) string {
+	t.Helper()
+	if !raceDetector {
+		return os.Args[0]
+	}
+	path := filepath.Join(t.TempDir(), "plain.test")
+	out, err := exec.Command("go", "test", "-c", "-o", path, ".").CombinedOutput()
+	require.NoError(t, err, string(out))
+	return path
+}
+
 // bigFile carries one file of so many MiB and one byte and returns the peak
 // memory of each process in KiB.
-func bigFile(t *testing.T, profile, way string, mib int) map[string]int {
+func bigFile(t *testing.T, program, profile, way string, mib int) map[string]int {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -78,7 +87,7 @@ func bigFile(t *testing.T, profile, way string, mib int) map[string]int {
 		for _, d := range []string{"scan", "work", "receive", "result"} {
 			require.NoError(t, os.Mkdir(filepath.Join(dir, d), 0o750))
 		}
-		p := &process{t: t, c: child{Dir: dir, Profile: profile, Role: role, Address: address}}
+		p := &process{t: t, program: program, c: child{Dir: dir, Profile: profile, Role: role, Address: address}}
 		if way == "up" {
 			p.c.Up = []string{id}
 		} else {

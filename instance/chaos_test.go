@@ -2,6 +2,7 @@ package instance
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -69,17 +70,18 @@ func runChild(text string) error {
 
 // process is a server that can be killed.
 type process struct {
-	t   *testing.T
-	c   child
-	cmd *exec.Cmd
-	log *os.File
+	t       *testing.T
+	program string // "" = this test binary
+	c       child
+	cmd     *exec.Cmd
+	log     *os.File
 }
 
 func (p *process) start() {
 	p.t.Helper()
 	text, err := json.Marshal(p.c)
 	require.NoError(p.t, err)
-	p.cmd = exec.Command(os.Args[0])
+	p.cmd = exec.Command(cmp.Or(p.program, os.Args[0]))
 	p.cmd.Env = append(os.Environ(), childEnv+"="+string(text))
 	p.log, err = os.OpenFile(filepath.Join(p.c.Dir, "log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o640)
 	require.NoError(p.t, err)

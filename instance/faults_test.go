@@ -183,10 +183,6 @@ func TestFaultsOnTheLine(t *testing.T) {
 		"cut=sent:57", "cut=received:133", "cut=sent:1,received:40,sent:90,check:3",
 		"garbage=check-reply:2", "silence=check-reply:2",
 	}
-	if raceDetector { // opening a database takes it a second
-		faults = []string{"lose=5%;duplicate=5%;reorder=5%;seed=6", "cut=check-reply:2", "cut=end:1", "cut=after-end:1", "cut=end-reply:1",
-			"cut=sent:1,received:40,sent:90,check:3", "garbage=check-reply:2"}
-	}
 	eachRole(t, func(t *testing.T, profile, role string, sends bool) {
 		for _, fault := range faults {
 			t.Run(fault, func(t *testing.T) {
