@@ -25,7 +25,9 @@ import (
 // holds their peak memory against that of a smaller file. PABAL_BIG is the
 // size in MiB (make big: 1024); without it the sizes are small enough for
 // every run.
-func TestBigFiles(t *testing.T) {
+func TestBigFiles(t *testing.T) { onBoth(t, testBigFiles) }
+
+func testBigFiles(t *testing.T, on engine) {
 	if testing.Short() {
 		t.Skip("short: big files")
 	}
@@ -37,9 +39,9 @@ func TestBigFiles(t *testing.T) {
 	for _, profile := range []string{"cms", "edi"} {
 		for _, way := range []string{"up", "down"} {
 			t.Run(profile+"/"+way, func(t *testing.T) {
-				a := bigFile(t, program, profile, way, small)
+				a := bigFile(t, on, program, profile, way, small)
 				for try := 1; ; try++ {
-					b := bigFile(t, program, profile, way, big)
+					b := bigFile(t, on, program, profile, way, big)
 					more := 0
 					for role := range a {
 						t.Logf("%s: peak %d KiB for %d MiB, %d KiB for %d MiB", role, a[role], small, b[role], big)
@@ -73,7 +75,7 @@ func plainProgram(t *testing.T) string {
 
 // bigFile carries one file of so many MiB and one byte and returns the peak
 // memory of each process in KiB.
-func bigFile(t *testing.T, program, profile, way string, mib int) map[string]int {
+func bigFile(t *testing.T, on engine, program, profile, way string, mib int) map[string]int {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -87,7 +89,7 @@ func bigFile(t *testing.T, program, profile, way string, mib int) map[string]int
 		for _, d := range []string{"scan", "work", "receive", "result"} {
 			require.NoError(t, os.Mkdir(filepath.Join(dir, d), 0o750))
 		}
-		p := &process{t: t, program: program, c: child{Dir: dir, Profile: profile, Role: role, Address: address}}
+		p := &process{t: t, program: program, c: child{Dir: dir, URL: on.url(t, dir), Profile: profile, Role: role, Address: address}}
 		if way == "up" {
 			p.c.Up = []string{id}
 		} else {

@@ -30,6 +30,7 @@ const childEnv = "PABAL_TEST_CHILD"
 // child says what the server is; it is built from it in both processes.
 type child struct {
 	Dir, Profile, Role, Address string
+	URL                         string   // of its database
 	Up, Down                    []string // file IDs
 }
 
@@ -41,7 +42,12 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	if err := running.postgres.Stop(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
 }
 
 func runChild(text string) error {
@@ -54,7 +60,7 @@ func runChild(text string) error {
 		return err
 	}
 	ctx := context.Background()
-	s, err := store.Open(ctx, store.Options{URL: "sqlite:" + filepath.Join(c.Dir, "pabal.db"), Server: true})
+	s, err := store.Open(ctx, store.Options{URL: c.URL, Server: true})
 	if err != nil {
 		return err
 	}
@@ -114,7 +120,7 @@ func (p *process) drop(name string, content []byte) {
 // read opens the server's database as an operator's command does.
 func (p *process) read() *store.Store {
 	p.t.Helper()
-	s, err := store.Open(p.t.Context(), store.Options{URL: "sqlite:" + filepath.Join(p.c.Dir, "pabal.db"), ReadOnly: true})
+	s, err := store.Open(p.t.Context(), store.Options{URL: p.c.URL, ReadOnly: true})
 	require.NoError(p.t, err)
 	return s
 }
@@ -122,7 +128,9 @@ func (p *process) read() *store.Store {
 // TestChaosKillEitherSide kills one of two servers at random moments while
 // files go both ways, starts it again, and in the end wants every file once,
 // equal, and every directory in agreement with its rows.
-func TestChaosKillEitherSide(t *testing.T) {
+func TestChaosKillEitherSide(t *testing.T) { onBoth(t, testChaosKillEitherSide) }
+
+func testChaosKillEitherSide(t *testing.T, on engine) {
 	points := 26 // for each profile
 	if testing.Short() {
 		points = 6
@@ -134,12 +142,12 @@ func TestChaosKillEitherSide(t *testing.T) {
 		t.Run(profile, func(t *testing.T) {
 			seed := uint64(time.Now().UnixNano())
 			t.Logf("seed %d, %d kills", seed, points)
-			chaos(t, profile, points, rand.New(rand.NewPCG(seed, 1)))
+			chaos(t, on, profile, points, rand.New(rand.NewPCG(seed, 1)))
 		})
 	}
 }
 
-func chaos(t *testing.T, profile string, points int, luck *rand.Rand) {
+func chaos(t *testing.T, on engine, profile string, points int, luck *rand.Rand) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	address := ln.Addr().String()
@@ -154,7 +162,7 @@ func chaos(t *testing.T, profile string, points int, luck *rand.Rand) {
 		for _, d := range []string{"scan", "work", "receive", "result"} {
 			require.NoError(t, os.Mkdir(filepath.Join(dir, d), 0o750))
 		}
-		p := &process{t: t, c: child{Dir: dir, Profile: profile, Role: role, Address: address, Up: []string{up}, Down: []string{down}}}
+		p := &process{t: t, c: child{Dir: dir, URL: on.url(t, dir), Profile: profile, Role: role, Address: address, Up: []string{up}, Down: []string{down}}}
 		sides[role] = p
 		p.start()
 		t.Cleanup(p.kill)

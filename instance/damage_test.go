@@ -2,21 +2,28 @@ package instance
 
 import (
 	"database/sql"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
-	_ "modernc.org/sqlite" // the file is damaged behind the store's back
 )
 
-// damage flips bytes in the payload of the second block of every transfer.
-func damage(t *testing.T, path string) {
+// damage blanks the payload of the second block of the only transfer, behind
+// the store's back.
+func damage(t *testing.T, url string) {
 	t.Helper()
-	db, err := sql.Open("sqlite", "file:"+path)
+	driver := "pgx"
+	if path, ok := strings.CutPrefix(url, "sqlite:"); ok {
+		driver, url = "sqlite", "file:"+path
+	}
+	db, err := sql.Open(driver, url) // both are registered by the store
 	require.NoError(t, err)
 	defer db.Close()
-	r, err := db.Exec(`UPDATE blocks SET payload = zeroblob(length(payload)) WHERE number = 2`)
+	var n int64
+	require.NoError(t, db.QueryRow(`SELECT length(payload) FROM blocks WHERE number = 2`).Scan(&n))
+	r, err := db.Exec(`UPDATE blocks SET payload = $1 WHERE number = 2`, make([]byte, n))
 	require.NoError(t, err)
-	n, err := r.RowsAffected()
+	n, err = r.RowsAffected()
 	require.NoError(t, err)
-	require.Positive(t, n)
+	require.EqualValues(t, 1, n)
 }

@@ -35,7 +35,7 @@ type against struct {
 
 // newAgainst starts a server in a role of a profile and a counterparty with
 // faults in the other.
-func newAgainst(t *testing.T, profile, role string, sends bool, faults string, tune func(*Options)) *against {
+func newAgainst(t *testing.T, on engine, profile, role string, sends bool, faults string, tune func(*Options)) *against {
 	t.Helper()
 	p, err := protocol.Load(profile)
 	require.NoError(t, err)
@@ -45,7 +45,7 @@ func newAgainst(t *testing.T, profile, role string, sends bool, faults string, t
 	if profile == "edi" {
 		a.id = "C02"
 	}
-	a.ours = &host{t: t, dir: t.TempDir()}
+	a.ours = &host{t: t, on: on, dir: t.TempDir()}
 	for _, d := range []string{"scan", "work", "receive", "result"} {
 		require.NoError(t, os.Mkdir(a.ours.path(d), 0o750))
 	}
@@ -174,7 +174,9 @@ func eachRole(t *testing.T, f func(t *testing.T, profile, role string, sends boo
 
 // TestFaultsOnTheLine: whatever happens to data telegrams and bytes, and
 // wherever the line is cut, every file arrives once and equal.
-func TestFaultsOnTheLine(t *testing.T) {
+func TestFaultsOnTheLine(t *testing.T) { onBoth(t, testFaultsOnTheLine) }
+
+func testFaultsOnTheLine(t *testing.T, on engine) {
 	faults := []string{
 		"lose=1:1,1:37,2:100,2:58,3:1", "lose=10%;seed=3", "duplicate=10%;seed=4", "reorder=10%;seed=5",
 		"lose=5%;duplicate=5%;reorder=5%;seed=6", "split=97",
@@ -187,7 +189,7 @@ func TestFaultsOnTheLine(t *testing.T) {
 		for _, fault := range faults {
 			t.Run(fault, func(t *testing.T) {
 				t.Parallel()
-				a := newAgainst(t, profile, role, sends, fault, nil)
+				a := newAgainst(t, on, profile, role, sends, fault, nil)
 				first, second := content(2*blockOf(profile)+1234), content(999)
 				a.put(0, first)
 				a.put(1, second)
@@ -204,16 +206,18 @@ func TestFaultsOnTheLine(t *testing.T) {
 
 // TestNeverSatisfied: a peer that answers "missing" for ever ends that file as
 // failed, with the reason; the session and the other files live.
-func TestNeverSatisfied(t *testing.T) {
+func TestNeverSatisfied(t *testing.T) { onBoth(t, testNeverSatisfied) }
+
+func testNeverSatisfied(t *testing.T, on engine) {
 	for _, profile := range []string{"cms", "edi"} {
 		for _, role := range []string{"institution", "centre"} {
 			t.Run(profile+"/"+role, func(t *testing.T) {
 				if profile == "edi" {
-					neverEDI(t, role)
+					neverEDI(t, on, role)
 					return
 				}
 				name := "EB21" + time.Now().In(time.FixedZone("KST", 9*3600)).Format("0102")
-				a := newAgainst(t, profile, role, true, "never="+name, nil)
+				a := newAgainst(t, on, profile, role, true, "never="+name, nil)
 				a.put(0, content(5000))
 				a.put(1, content(6000))
 				sent := a.finish(transfer.Sent, 1)
@@ -229,8 +233,8 @@ func TestNeverSatisfied(t *testing.T) {
 
 // neverEDI: files of a kind have one name there, so both fail; the session
 // lives on to the second.
-func neverEDI(t *testing.T, role string) {
-	a := newAgainst(t, "edi", role, true, "never=C02", nil)
+func neverEDI(t *testing.T, on engine, role string) {
+	a := newAgainst(t, on, "edi", role, true, "never=C02", nil)
 	a.put(0, content(5000))
 	a.put(1, content(6000))
 	for _, f := range a.finish(transfer.Failed, 2) {
@@ -246,11 +250,13 @@ func neverEDI(t *testing.T, role string) {
 
 // TestWrongSizeIsNeverTaken: a sender whose declared size is not what it sent
 // is told so, and nothing is placed.
-func TestWrongSizeIsNeverTaken(t *testing.T) {
+func TestWrongSizeIsNeverTaken(t *testing.T) { onBoth(t, testWrongSizeIsNeverTaken) }
+
+func testWrongSizeIsNeverTaken(t *testing.T, on engine) {
 	for _, profile := range []string{"cms", "edi"} {
 		for _, by := range []string{"+10", "-10"} {
 			t.Run(profile+by, func(t *testing.T) {
-				a := newAgainst(t, profile, "centre", false, "size="+by, nil)
+				a := newAgainst(t, on, profile, "centre", false, "size="+by, nil)
 				a.put(0, content(5000))
 				failed := a.finish(transfer.Failed, 1)
 				require.Equal(t, string(CodeWrongSize), failed[0].ErrorCode)
@@ -262,9 +268,11 @@ func TestWrongSizeIsNeverTaken(t *testing.T) {
 
 // TestHistoryNamesTheMissing: the operator reads which sequences of which
 // block were asked for again, on the sending and on the receiving side.
-func TestHistoryNamesTheMissing(t *testing.T) {
+func TestHistoryNamesTheMissing(t *testing.T) { onBoth(t, testHistoryNamesTheMissing) }
+
+func testHistoryNamesTheMissing(t *testing.T, on engine) {
 	eachRole(t, func(t *testing.T, profile, role string, sends bool) {
-		a := newAgainst(t, profile, role, sends, "lose=2:37,2:58", nil)
+		a := newAgainst(t, on, profile, role, sends, "lose=2:37,2:58", nil)
 		a.put(0, content(2*blockOf(profile)+5))
 		end := transfer.Assembled
 		if sends {

@@ -23,7 +23,9 @@ import (
 
 // TestFormsAndEncodings: line ends that do not travel are restored; gzip and
 // EBCDIC are done on the way out and undone on arrival.
-func TestFormsAndEncodings(t *testing.T) {
+func TestFormsAndEncodings(t *testing.T) { onBoth(t, testFormsAndEncodings) }
+
+func testFormsAndEncodings(t *testing.T, on engine) {
 	lines := func(n, length int, end string) []byte {
 		var b bytes.Buffer
 		for i := range n {
@@ -62,10 +64,10 @@ func TestFormsAndEncodings(t *testing.T) {
 				var p *pair
 				from, to, code := (*host)(nil), (*host)(nil), ""
 				if way == "up" {
-					p = newPair(t, test.profile, f, nil, tune)
+					p = newPair(t, on, test.profile, f, nil, tune)
 					from, to, code = p.institution, p.centre, "CENTRE"
 				} else {
-					p = newPair(t, test.profile, nil, f, tune)
+					p = newPair(t, on, test.profile, nil, f, tune)
 					from, to, code = p.centre, p.institution, "MEMBER"
 				}
 				from.drop(id+"."+code+".JOB", test.body)
@@ -83,7 +85,9 @@ func TestFormsAndEncodings(t *testing.T) {
 
 // TestAllThatIsReadyInOneSession: what has gathered while the counterparty was
 // away goes in one session when it is back.
-func TestAllThatIsReadyInOneSession(t *testing.T) {
+func TestAllThatIsReadyInOneSession(t *testing.T) { onBoth(t, testAllThatIsReadyInOneSession) }
+
+func testAllThatIsReadyInOneSession(t *testing.T, on engine) {
 	for _, profile := range []string{"cms", "edi"} {
 		t.Run(profile, func(t *testing.T) {
 			ln, err := net.Listen("tcp", "127.0.0.1:0")
@@ -91,7 +95,7 @@ func TestAllThatIsReadyInOneSession(t *testing.T) {
 			address := ln.Addr().String()
 			require.NoError(t, ln.Close())
 			id := map[string]string{"cms": "EB21", "edi": "C02"}[profile]
-			h := lone(t, profile, []file{rawForm(id)}, func(o *Options) { o.Institutions[0].Connect = address })
+			h := lone(t, on, profile, []file{rawForm(id)}, func(o *Options) { o.Institutions[0].Connect = address })
 			for n := range 5 {
 				h.drop(fmt.Sprintf("%s.CENTRE.JOB.2026111%d", id, n), content(1000+n))
 			}
@@ -106,7 +110,7 @@ func TestAllThatIsReadyInOneSession(t *testing.T) {
 			go func() { _ = peer.Serve(t.Context(), ln) }()
 			h.await(transfer.Send, transfer.Sent, 5)
 			h.end()
-			s := (&process{t: t, c: child{Dir: h.dir}}).read()
+			s := (&process{t: t, c: child{URL: h.url}}).read()
 			defer s.Close()
 			sessions, err := s.Sessions(t.Context(), store.SessionFilter{})
 			require.NoError(t, err)
@@ -131,9 +135,11 @@ func (l *lockedBuffer) Write(p []byte) (int, error) {
 // TestNoAccountNumberInALog: real business files go through both ends, good
 // and refused ones, with the log at its most talkative. Neither log, nor
 // event, nor error text has an account number or a password in it.
-func TestNoAccountNumberInALog(t *testing.T) {
+func TestNoAccountNumberInALog(t *testing.T) { onBoth(t, testNoAccountNumberInALog) }
+
+func testNoAccountNumberInALog(t *testing.T, on engine) {
 	var log lockedBuffer
-	p := newPair(t, "cms", []file{{id: "EB21", form: filemgr.Form{Kind: filemgr.Fixed, Length: 150}, opt: func(f *File) {
+	p := newPair(t, on, "cms", []file{{id: "EB21", form: filemgr.Form{Kind: filemgr.Fixed, Length: 150}, opt: func(f *File) {
 		f.Checks = filemgr.CheckOptions{
 			Header:  &filemgr.HeaderCheck{Mark: "H"},
 			Trailer: &filemgr.TrailerCheck{Mark: "T", Totals: []filemgr.Total{{At: filemgr.Field{Offset: 27, Length: 8}}}},
@@ -190,12 +196,14 @@ func TestNoAccountNumberInALog(t *testing.T) {
 
 // TestReleaseIsNotMadeToWait: a person who releases a transfer has mended the
 // line; the pause after failed connections does not hold it up.
-func TestReleaseIsNotMadeToWait(t *testing.T) {
+func TestReleaseIsNotMadeToWait(t *testing.T) { onBoth(t, testReleaseIsNotMadeToWait) }
+
+func testReleaseIsNotMadeToWait(t *testing.T, on engine) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	address := ln.Addr().String()
 	require.NoError(t, ln.Close())
-	h := lone(t, "cms", []file{rawForm("EB21")}, func(o *Options) {
+	h := lone(t, on, "cms", []file{rawForm("EB21")}, func(o *Options) {
 		o.Institutions[0].Connect = address
 		o.Institutions[0].RetryFirst, o.Institutions[0].RetryMax = time.Hour, time.Hour
 	})

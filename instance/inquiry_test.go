@@ -14,7 +14,9 @@ import (
 
 // TestAskingThePeer: 0400 and 0500 of cms, the look-up of edi, both between
 // two servers of ours (protocols §1.3, §1.6, §3).
-func TestAskingThePeer(t *testing.T) {
+func TestAskingThePeer(t *testing.T) { onBoth(t, testAskingThePeer) }
+
+func testAskingThePeer(t *testing.T, on engine) {
 	for _, test := range []struct {
 		profile string
 		ask     transfer.Ask
@@ -26,7 +28,7 @@ func TestAskingThePeer(t *testing.T) {
 	} {
 		t.Run(test.profile+"/"+string(test.ask), func(t *testing.T) {
 			id := map[string]string{"cms": "EB21", "edi": "C02"}[test.profile]
-			p := newPair(t, test.profile, []file{rawForm(id)}, nil, nil)
+			p := newPair(t, on, test.profile, []file{rawForm(id)}, nil, nil)
 			p.institution.drop(id+".CENTRE.JOB", content(1000))
 			sent := p.institution.await(transfer.Send, transfer.Sent, 1)[0]
 			p.centre.await(transfer.Receive, transfer.Assembled, 1)
@@ -74,8 +76,10 @@ func awaitEvents(t *testing.T, s *store.Store, id, kind string) []*transfer.Even
 
 // TestAskingAboutAnUnknownEnd: the question does not turn into a sending, also
 // where the profile settles an unknown end by announcing the file again.
-func TestAskingAboutAnUnknownEnd(t *testing.T) {
-	p := newPair(t, "cms", []file{rawForm("EB21")}, nil, nil)
+func TestAskingAboutAnUnknownEnd(t *testing.T) { onBoth(t, testAskingAboutAnUnknownEnd) }
+
+func testAskingAboutAnUnknownEnd(t *testing.T, on engine) {
+	p := newPair(t, on, "cms", []file{rawForm("EB21")}, nil, nil)
 	p.institution.drop("EB21.CENTRE.JOB", content(1000))
 	sent := p.institution.await(transfer.Send, transfer.Sent, 1)[0]
 	s := p.institution.store

@@ -24,7 +24,9 @@ import (
 // host is one pabal server with its own database and directories.
 type host struct {
 	t     *testing.T
+	on    engine
 	dir   string
+	url   string // of its database, from the first start on
 	opt   Options
 	store *store.Store
 	inst  *Instance
@@ -39,7 +41,10 @@ func (h *host) path(parts ...string) string {
 // start runs the server until the test ends or stopped.
 func (h *host) start() {
 	h.t.Helper()
-	s, err := store.Open(h.t.Context(), store.Options{URL: "sqlite:" + h.path("pabal.db"), Server: true})
+	if h.url == "" {
+		h.url = h.on.url(h.t, h.dir)
+	}
+	s, err := store.Open(h.t.Context(), store.Options{URL: h.url, Server: true})
 	require.NoError(h.t, err)
 	require.NoError(h.t, s.Migrate(h.t.Context()))
 	h.store = s
@@ -77,10 +82,10 @@ type file struct {
 
 // newPair starts both ends of a profile. up are the file registrations from
 // the institution to the centre, down the other way.
-func newPair(t *testing.T, profile string, up, down []file, tune func(institution, centre *Options)) *pair {
+func newPair(t *testing.T, on engine, profile string, up, down []file, tune func(institution, centre *Options)) *pair {
 	t.Helper()
 	make1 := func(role string) *host {
-		h := &host{t: t, dir: t.TempDir()}
+		h := &host{t: t, on: on, dir: t.TempDir()}
 		for _, d := range []string{"scan", "work", "receive", "result"} {
 			require.NoError(t, os.Mkdir(h.path(d), 0o750))
 		}
@@ -252,7 +257,9 @@ func blockOf(profile string) int {
 	return 4057 * 100
 }
 
-func TestBothEndsBothWays(t *testing.T) {
+func TestBothEndsBothWays(t *testing.T) { onBoth(t, testBothEndsBothWays) }
+
+func testBothEndsBothWays(t *testing.T, on engine) {
 	for _, profile := range []string{"cms", "edi"} {
 		for _, way := range []string{"up", "down"} {
 			t.Run(profile+"/"+way, func(t *testing.T) {
@@ -260,9 +267,9 @@ func TestBothEndsBothWays(t *testing.T) {
 				f := []file{{id: id, form: filemgr.Form{Kind: filemgr.Raw}}}
 				var p *pair
 				if way == "up" {
-					p = newPair(t, profile, f, nil, nil)
+					p = newPair(t, on, profile, f, nil, nil)
 				} else {
-					p = newPair(t, profile, nil, f, nil)
+					p = newPair(t, on, profile, nil, f, nil)
 				}
 				from, to, inst := p.institution, p.centre, "CENTRE"
 				if way == "down" {

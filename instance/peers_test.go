@@ -19,9 +19,9 @@ import (
 )
 
 // centre starts a centre of cms that demands the credentials of §1.11.
-func centreOf(t *testing.T, tune func(*Options)) *host {
+func centreOf(t *testing.T, on engine, tune func(*Options)) *host {
 	t.Helper()
-	h := &host{t: t, dir: t.TempDir()}
+	h := &host{t: t, on: on, dir: t.TempDir()}
 	for _, d := range []string{"scan", "work", "receive", "result"} {
 		require.NoError(t, os.Mkdir(h.path(d), 0o750))
 	}
@@ -88,9 +88,11 @@ func opening(now time.Time, institution, business, name, password string) string
 }
 
 // TestCallersTurnedAway: the peer hears a response code and nothing else.
-func TestCallersTurnedAway(t *testing.T) {
+func TestCallersTurnedAway(t *testing.T) { onBoth(t, testCallersTurnedAway) }
+
+func testCallersTurnedAway(t *testing.T, on engine) {
 	var log bytes.Buffer
-	h := centreOf(t, func(o *Options) { o.Log = slog.New(slog.NewTextHandler(&log, nil)) })
+	h := centreOf(t, on, func(o *Options) { o.Log = slog.New(slog.NewTextHandler(&log, nil)) })
 	now := time.Now().In(h.opt.Zone)
 	for _, test := range []struct{ name, open, code string }{
 		{"wrong password", opening(now, "12345678", "FTE", "Honggildong", "123ABD"), "320"},
@@ -117,8 +119,10 @@ func TestCallersTurnedAway(t *testing.T) {
 
 // TestBadBytes: what cannot be understood ends that line, or is answered with
 // a code; a good session beside it is not disturbed.
-func TestBadBytes(t *testing.T) {
-	h := centreOf(t, func(o *Options) { o.Institutions[0].ReceiveSessions = 10 })
+func TestBadBytes(t *testing.T) { onBoth(t, testBadBytes) }
+
+func testBadBytes(t *testing.T, on engine) {
+	h := centreOf(t, on, func(o *Options) { o.Institutions[0].ReceiveSessions = 10 })
 	now := time.Now().In(h.opt.Zone)
 	good := opening(now, "12345678", "FTE", "Honggildong", "123ABC")
 	for _, test := range []struct{ name, bytes, reply string }{
@@ -163,8 +167,10 @@ func TestBadBytes(t *testing.T) {
 
 // TestThousandSilentConnections: they neither keep a counterparty out nor
 // take much memory.
-func TestThousandSilentConnections(t *testing.T) {
-	p := newPair(t, "cms", []file{rawForm("EB21")}, nil, func(_, c *Options) { c.MaxSessions = 200 })
+func TestThousandSilentConnections(t *testing.T) { onBoth(t, testThousandSilentConnections) }
+
+func testThousandSilentConnections(t *testing.T, on engine) {
+	p := newPair(t, on, "cms", []file{rawForm("EB21")}, nil, func(_, c *Options) { c.MaxSessions = 200 })
 	for range 1000 {
 		c, err := net.Dial("tcp", p.centre.inst.Addresses()[0])
 		require.NoError(t, err)
@@ -177,10 +183,12 @@ func TestThousandSilentConnections(t *testing.T) {
 
 // TestTwoDaysAreNeverSpliced: half of Monday's file is held when Tuesday's
 // file of the same name and size comes (§1.5).
-func TestTwoDaysAreNeverSpliced(t *testing.T) {
+func TestTwoDaysAreNeverSpliced(t *testing.T) { onBoth(t, testTwoDaysAreNeverSpliced) }
+
+func testTwoDaysAreNeverSpliced(t *testing.T, on engine) {
 	var shift atomic.Int64
 	now := func() time.Time { return time.Now().Add(time.Duration(shift.Load())) }
-	h := centreOf(t, func(o *Options) {
+	h := centreOf(t, on, func(o *Options) {
 		o.Now = now
 		// A name without a date, as banks have them.
 		o.Files[0].WireName = "${FILE_ID:4}+DAY"

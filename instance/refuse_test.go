@@ -33,9 +33,9 @@ func both(t *testing.T) func(error) string {
 }
 
 // lone starts an institution that has nobody to call.
-func lone(t *testing.T, profile string, files []file, tune func(*Options)) *host {
+func lone(t *testing.T, on engine, profile string, files []file, tune func(*Options)) *host {
 	t.Helper()
-	h := &host{t: t, dir: t.TempDir()}
+	h := &host{t: t, on: on, dir: t.TempDir()}
 	for _, d := range []string{"scan", "work", "receive", "result"} {
 		require.NoError(t, os.Mkdir(h.path(d), 0o750))
 	}
@@ -53,7 +53,9 @@ func lone(t *testing.T, profile string, files []file, tune func(*Options)) *host
 
 // TestFilesRefused: each bad file has a row with its code, stands in error/
 // with a text in both languages that says what to do, and nothing is lost.
-func TestFilesRefused(t *testing.T) {
+func TestFilesRefused(t *testing.T) { onBoth(t, testFilesRefused) }
+
+func testFilesRefused(t *testing.T, on engine) {
 	fixed := file{id: "EB13", form: filemgr.Form{Kind: filemgr.Fixed, Length: 120}}
 	checked := file{id: "EB21", form: filemgr.Form{Kind: filemgr.Fixed, Length: 150}, opt: func(f *File) {
 		f.Result = true
@@ -66,7 +68,7 @@ func TestFilesRefused(t *testing.T) {
 	}}
 	free := file{id: "FREE", form: filemgr.Form{Kind: filemgr.Raw}, opt: func(f *File) { f.WireName = "" }}
 	// Two institutions and jobs whose names can be read in two ways.
-	h := lone(t, "cms", []file{fixed, checked, free}, func(o *Options) {
+	h := lone(t, on, "cms", []file{fixed, checked, free}, func(o *Options) {
 		o.Files = append(o.Files, File{Registration: naming.Registration{FileID: "OLD", Institution: "CENTRE", Job: "JOB", Direction: transfer.Receive}})
 	})
 	record := func(mark string) string { return mark + strings.Repeat(" ", 149) }
@@ -126,8 +128,10 @@ func TestFilesRefused(t *testing.T) {
 
 // TestTooLargeForTheBlockCounter: 9999 blocks are the end (§1.5). The file is
 // sparse, so only its size is large.
-func TestTooLargeForTheBlockCounter(t *testing.T) {
-	h := lone(t, "cms", []file{rawForm("EB21")}, nil)
+func TestTooLargeForTheBlockCounter(t *testing.T) { onBoth(t, testTooLargeForTheBlockCounter) }
+
+func testTooLargeForTheBlockCounter(t *testing.T, on engine) {
+	h := lone(t, on, "cms", []file{rawForm("EB21")}, nil)
 	tmp := h.path("scan", ".big")
 	f, err := os.Create(tmp)
 	require.NoError(t, err)
@@ -139,8 +143,10 @@ func TestTooLargeForTheBlockCounter(t *testing.T) {
 }
 
 // TestNotTaken: what is no ready file stays where it is, with an event.
-func TestNotTaken(t *testing.T) {
-	h := lone(t, "cms", []file{rawForm("EB21")}, nil)
+func TestNotTaken(t *testing.T) { onBoth(t, testNotTaken) }
+
+func testNotTaken(t *testing.T, on engine) {
+	h := lone(t, on, "cms", []file{rawForm("EB21")}, nil)
 	require.NoError(t, os.Mkdir(h.path("scan", "EB21.CENTRE.JOB"), 0o750))
 	require.NoError(t, os.Symlink("/etc/hostname", h.path("scan", "EB21.CENTRE.JOB.20261121")))
 	require.NoError(t, os.WriteFile(h.path("scan", "EB21.CENTRE.JOB.20261122.part"), []byte("x"), 0o640))
@@ -168,8 +174,10 @@ func TestNotTaken(t *testing.T) {
 
 // TestReceiveDirectoryAway: a received file waits until it can be placed, and
 // an existing name is not replaced.
-func TestReceiveDirectoryAway(t *testing.T) {
-	p := newPair(t, "cms", []file{rawForm("EB21")}, nil, nil)
+func TestReceiveDirectoryAway(t *testing.T) { onBoth(t, testReceiveDirectoryAway) }
+
+func testReceiveDirectoryAway(t *testing.T, on engine) {
+	p := newPair(t, on, "cms", []file{rawForm("EB21")}, nil, nil)
 	day := time.Now().In(p.centre.opt.Zone)
 	taken := p.centre.path("receive", "EB21.EB21"+day.Format("0102")+".MEMBER.JOB."+day.Format("20060102"))
 	require.NoError(t, os.WriteFile(taken, []byte("was here first"), 0o640))
@@ -189,8 +197,10 @@ func TestReceiveDirectoryAway(t *testing.T) {
 
 // TestLostPayloadIsStoredAgain: a block row that is damaged or gone is made
 // good from the backup, and the file is sent.
-func TestLostPayloadIsStoredAgain(t *testing.T) {
-	h := lone(t, "cms", []file{rawForm("EB21")}, nil)
+func TestLostPayloadIsStoredAgain(t *testing.T) { onBoth(t, testLostPayloadIsStoredAgain) }
+
+func testLostPayloadIsStoredAgain(t *testing.T, on engine) {
+	h := lone(t, on, "cms", []file{rawForm("EB21")}, nil)
 	body := content(900_000)
 	h.drop("EB21.CENTRE.JOB", body)
 	r := h.await(transfer.Send, transfer.Stored, 1)
@@ -210,9 +220,9 @@ func TestLostPayloadIsStoredAgain(t *testing.T) {
 		}
 	}
 	h.end()
-	damage(t, h.path("pabal.db"))
+	damage(t, h.url)
 
-	a := newAgainst(t, "cms", "institution", true, "", nil) // a counterparty to send it to
+	a := newAgainst(t, on, "cms", "institution", true, "", nil) // a counterparty to send it to
 	h.opt.Institutions[0].Connect = a.ours.opt.Institutions[0].Connect
 	a.ours.end()
 	h.start()

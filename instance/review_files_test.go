@@ -17,7 +17,11 @@ import (
 // TestBackupsGoOnAfterManyRefusedFiles: a hundred bad files do not keep the
 // good ones out of backup/.
 func TestBackupsGoOnAfterManyRefusedFiles(t *testing.T) {
-	p := park(t, "cms", "institution", []file{rawForm("EB21")}, nil, nil)
+	onBoth(t, testBackupsGoOnAfterManyRefusedFiles)
+}
+
+func testBackupsGoOnAfterManyRefusedFiles(t *testing.T, on engine) {
+	p := park(t, on, "cms", "institution", []file{rawForm("EB21")}, nil, nil)
 	for n := range 100 {
 		r := p.row(transfer.Send, transfer.Storing, func(r *transfer.Transfer) {
 			r.Name = fmt.Sprintf("NOPE%d", n)
@@ -40,8 +44,10 @@ func TestBackupsGoOnAfterManyRefusedFiles(t *testing.T) {
 
 // TestErrorDirectoryAway: a refused file that cannot be moved waits, and the
 // good ones are taken.
-func TestErrorDirectoryAway(t *testing.T) {
-	h := lone(t, "cms", []file{rawForm("EB21")}, nil)
+func TestErrorDirectoryAway(t *testing.T) { onBoth(t, testErrorDirectoryAway) }
+
+func testErrorDirectoryAway(t *testing.T, on engine) {
+	h := lone(t, on, "cms", []file{rawForm("EB21")}, nil)
 	require.NoError(t, os.WriteFile(h.path("error"), nil, 0o640))
 	h.drop("NOPE.CENTRE.JOB", []byte("x"))
 	bad := h.await(transfer.Send, transfer.Refused, 1)[0]
@@ -57,8 +63,10 @@ func TestErrorDirectoryAway(t *testing.T) {
 
 // TestClaimedBeforeMidnight: a file whose row a crash prevented belongs to the
 // day on which it was claimed (design D9).
-func TestClaimedBeforeMidnight(t *testing.T) {
-	p := park(t, "cms", "institution", []file{rawForm("EB21")}, nil, nil)
+func TestClaimedBeforeMidnight(t *testing.T) { onBoth(t, testClaimedBeforeMidnight) }
+
+func testClaimedBeforeMidnight(t *testing.T, on engine) {
+	p := park(t, on, "cms", "institution", []file{rawForm("EB21")}, nil, nil)
 	p.pass(12*time.Hour - time.Second)
 	id := store.NewID(p.now())
 	require.NoError(t, os.WriteFile(filepath.Join(p.work, id+"~EB21.CENTRE.JOB"), []byte("x"), 0o640))
@@ -73,8 +81,10 @@ func TestClaimedBeforeMidnight(t *testing.T) {
 // TestAlteredBackupIsNotSent: what is stored again must be the file that was
 // stored at first, or a peer that goes on from where it stood gets two halves
 // of two files.
-func TestAlteredBackupIsNotSent(t *testing.T) {
-	p := park(t, "cms", "institution", []file{rawForm("EB21")}, nil, nil)
+func TestAlteredBackupIsNotSent(t *testing.T) { onBoth(t, testAlteredBackupIsNotSent) }
+
+func testAlteredBackupIsNotSent(t *testing.T, on engine) {
+	p := park(t, on, "cms", "institution", []file{rawForm("EB21")}, nil, nil)
 	backup := p.path("backup")
 	body, other := content(5000), content(5000)
 	other[4500]++

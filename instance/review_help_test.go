@@ -25,7 +25,7 @@ type parked struct {
 // noon is when the clock of a parked instance starts.
 var noon = time.Date(2026, 11, 20, 12, 0, 0, 0, time.FixedZone("KST", 9*3600))
 
-func park(t *testing.T, profile, role string, up, down []file, tune func(*Options)) *parked {
+func park(t *testing.T, on engine, profile, role string, up, down []file, tune func(*Options)) *parked {
 	t.Helper()
 	p := &parked{t: t, dir: t.TempDir(), shift: new(atomic.Int64)}
 	for _, d := range []string{"scan", "work", "receive", "result"} {
@@ -38,7 +38,7 @@ func park(t *testing.T, profile, role string, up, down []file, tune func(*Option
 	if tune != nil {
 		tune(&o)
 	}
-	s, err := store.Open(t.Context(), store.Options{URL: "sqlite:" + p.path("pabal.db"), Server: true})
+	s, err := store.Open(t.Context(), store.Options{URL: on.url(t, p.dir), Server: true})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.Close()) })
 	require.NoError(t, s.Migrate(t.Context()))

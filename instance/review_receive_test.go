@@ -20,8 +20,10 @@ import (
 // TestPlacingIsNeverBuiltAgain: what may have been placed stays in placing,
 // whatever is in the way (design D2). A receive directory that is not mounted
 // proves nothing.
-func TestPlacingIsNeverBuiltAgain(t *testing.T) {
-	p := park(t, "cms", "centre", []file{rawForm("EB21")}, nil, nil)
+func TestPlacingIsNeverBuiltAgain(t *testing.T) { onBoth(t, testPlacingIsNeverBuiltAgain) }
+
+func testPlacingIsNeverBuiltAgain(t *testing.T, on engine) {
+	p := park(t, on, "cms", "centre", []file{rawForm("EB21")}, nil, nil)
 	r := p.row(transfer.Receive, transfer.Placing, func(r *transfer.Transfer) { r.FinalPath = p.path("receive", "EB21") })
 	for range 3 {
 		more, err := p.assembleStep(t.Context())
@@ -42,10 +44,12 @@ func TestPlacingIsNeverBuiltAgain(t *testing.T) {
 
 // TestOldHalfIsNotGoneOnWith: a partial older than the configured age is
 // started again, also on the same day (§1.5).
-func TestOldHalfIsNotGoneOnWith(t *testing.T) {
+func TestOldHalfIsNotGoneOnWith(t *testing.T) { onBoth(t, testOldHalfIsNotGoneOnWith) }
+
+func testOldHalfIsNotGoneOnWith(t *testing.T, on engine) {
 	var shift atomic.Int64
 	now := func() time.Time { return noon.Add(time.Duration(shift.Load())) }
-	h := centreOf(t, func(o *Options) { o.Now = now })
+	h := centreOf(t, on, func(o *Options) { o.Now = now })
 	offer := func() (wire, string) {
 		w := h.dial(t)
 		w.say(opening(now(), "12345678", "FTE", "Honggildong", "123ABC"))
@@ -72,8 +76,10 @@ func TestOldHalfIsNotGoneOnWith(t *testing.T) {
 
 // TestSessionGoesOnAfterADroppedFile: a person cancels a file that is coming
 // in; what the same session then sends is recorded for what was sent.
-func TestSessionGoesOnAfterADroppedFile(t *testing.T) {
-	p := park(t, "edi", "centre", []file{rawForm("C02")}, []file{rawForm("D02")}, nil)
+func TestSessionGoesOnAfterADroppedFile(t *testing.T) { onBoth(t, testSessionGoesOnAfterADroppedFile) }
+
+func testSessionGoesOnAfterADroppedFile(t *testing.T, on engine) {
+	p := park(t, on, "edi", "centre", []file{rawForm("C02")}, []file{rawForm("D02")}, nil)
 	s := p.session()
 	acc, err := s.Accept(t.Context(), machine.Offer{Name: "C02", Date: "261120", Size: 100})
 	require.NoError(t, err)
@@ -99,8 +105,10 @@ func TestSessionGoesOnAfterADroppedFile(t *testing.T) {
 
 // TestBlankInquiryMeansNoFile: a 0400 or 0500 that names no file is not about
 // whichever came last.
-func TestBlankInquiryMeansNoFile(t *testing.T) {
-	p := park(t, "cms", "centre", []file{rawForm("EB21")}, nil, nil)
+func TestBlankInquiryMeansNoFile(t *testing.T) { onBoth(t, testBlankInquiryMeansNoFile) }
+
+func testBlankInquiryMeansNoFile(t *testing.T, on engine) {
+	p := park(t, on, "cms", "centre", []file{rawForm("EB21")}, nil, nil)
 	r := p.row(transfer.Receive, transfer.Received, nil)
 	for _, test := range []struct {
 		kind               protocol.Kind
@@ -125,8 +133,10 @@ func TestBlankInquiryMeansNoFile(t *testing.T) {
 
 // TestHalfFilesOfNobodyExpire: also those of an institution that has left the
 // configuration.
-func TestHalfFilesOfNobodyExpire(t *testing.T) {
-	p := park(t, "cms", "centre", []file{rawForm("EB21")}, nil, nil)
+func TestHalfFilesOfNobodyExpire(t *testing.T) { onBoth(t, testHalfFilesOfNobodyExpire) }
+
+func testHalfFilesOfNobodyExpire(t *testing.T, on engine) {
+	p := park(t, on, "cms", "centre", []file{rawForm("EB21")}, nil, nil)
 	r := p.row(transfer.Receive, transfer.Receiving, func(r *transfer.Transfer) { r.Institution = "FORMER" })
 	p.pass(5 * time.Hour)
 	_, err := p.expireStep(t.Context())
@@ -136,8 +146,10 @@ func TestHalfFilesOfNobodyExpire(t *testing.T) {
 
 // TestNothingStagedIsLeftBehind: what was built for a file that a person then
 // cancelled does not stay on the disk.
-func TestNothingStagedIsLeftBehind(t *testing.T) {
-	p := park(t, "cms", "centre", []file{rawForm("EB21")}, nil, nil)
+func TestNothingStagedIsLeftBehind(t *testing.T) { onBoth(t, testNothingStagedIsLeftBehind) }
+
+func testNothingStagedIsLeftBehind(t *testing.T, on engine) {
+	p := park(t, on, "cms", "centre", []file{rawForm("EB21")}, nil, nil)
 	gone := p.row(transfer.Receive, transfer.Cancelled, nil)
 	placing := p.row(transfer.Receive, transfer.Placing, nil)
 	waiting := p.row(transfer.Receive, transfer.Waiting, nil)
@@ -174,7 +186,11 @@ func TestCallersAreToldApart(t *testing.T) {
 // TestAFileThatWaitsForItsNameIsNotBuilt: a large one would be written to the
 // disk again at every look.
 func TestAFileThatWaitsForItsNameIsNotBuilt(t *testing.T) {
-	p := park(t, "cms", "centre", []file{rawForm("EB21")}, nil, nil)
+	onBoth(t, testAFileThatWaitsForItsNameIsNotBuilt)
+}
+
+func testAFileThatWaitsForItsNameIsNotBuilt(t *testing.T, on engine) {
+	p := park(t, on, "cms", "centre", []file{rawForm("EB21")}, nil, nil)
 	r := p.row(transfer.Receive, transfer.Received, nil)
 	require.NoError(t, os.WriteFile(p.path("receive", r.Name), []byte("first"), 0o640))
 	_, err := p.assembleStep(t.Context())

@@ -17,8 +17,10 @@ import (
 
 // TestRefusedOpeningIsNotHammered: a counterparty that turns us away is left
 // alone for a while, and the transfer says why it waits.
-func TestRefusedOpeningIsNotHammered(t *testing.T) {
-	p := newPair(t, "cms", []file{rawForm("EB21")}, nil, func(i, _ *Options) {
+func TestRefusedOpeningIsNotHammered(t *testing.T) { onBoth(t, testRefusedOpeningIsNotHammered) }
+
+func testRefusedOpeningIsNotHammered(t *testing.T, on engine) {
+	p := newPair(t, on, "cms", []file{rawForm("EB21")}, nil, func(i, _ *Options) {
 		i.Institutions[0].Sender.Password = "WRONG1"
 		i.Institutions[0].RetryFirst, i.Institutions[0].RetryMax = 10*time.Minute, 10*time.Minute
 	})
@@ -32,10 +34,12 @@ func TestRefusedOpeningIsNotHammered(t *testing.T) {
 
 // TestUnsettledEndIsNeverFailed: a file whose end may have been confirmed does
 // not become "failed" because later attempts did not get through (design D5).
-func TestUnsettledEndIsNeverFailed(t *testing.T) {
+func TestUnsettledEndIsNeverFailed(t *testing.T) { onBoth(t, testUnsettledEndIsNeverFailed) }
+
+func testUnsettledEndIsNeverFailed(t *testing.T, on engine) {
 	ended := func(r *transfer.Transfer) { r.EndedOnce, r.WireSize, r.SentBytes = true, 10, 10 }
 	start := func(t *testing.T) (*parked, *transfer.Transfer, *session) {
-		p := park(t, "cms", "institution", []file{rawForm("EB21")}, nil, func(o *Options) { o.Institutions[0].RetryTries = 1 })
+		p := park(t, on, "cms", "institution", []file{rawForm("EB21")}, nil, func(o *Options) { o.Institutions[0].RetryTries = 1 })
 		r := p.row(transfer.Send, transfer.Unknown, ended)
 		return p, r, p.session()
 	}
@@ -66,8 +70,10 @@ func TestUnsettledEndIsNeverFailed(t *testing.T) {
 
 // TestLostForGood: payload that neither the store nor a file has any more
 // fails once and does not break session after session.
-func TestLostForGood(t *testing.T) {
-	p := park(t, "cms", "institution", []file{rawForm("EB21")}, nil, nil)
+func TestLostForGood(t *testing.T) { onBoth(t, testLostForGood) }
+
+func testLostForGood(t *testing.T, on engine) {
+	p := park(t, on, "cms", "institution", []file{rawForm("EB21")}, nil, nil)
 	r := p.row(transfer.Send, transfer.Stored, nil)
 	s := p.session()
 	s.current = p.claim(s)
@@ -78,10 +84,12 @@ func TestLostForGood(t *testing.T) {
 
 // TestResultFiles: a business program that waits for the result file gets it,
 // also when the directory was away at first or no session ever began.
-func TestResultFiles(t *testing.T) {
+func TestResultFiles(t *testing.T) { onBoth(t, testResultFiles) }
+
+func testResultFiles(t *testing.T, on engine) {
 	asks := file{id: "EB21", form: rawForm("EB21").form, opt: func(f *File) { f.Result = true }}
 	t.Run("directory away", func(t *testing.T) {
-		p := park(t, "cms", "institution", []file{asks}, nil, nil)
+		p := park(t, on, "cms", "institution", []file{asks}, nil, nil)
 		r := p.row(transfer.Send, transfer.Sent, nil)
 		require.NoError(t, os.Remove(p.path("result")))
 		p.result(t.Context(), r)
@@ -95,7 +103,7 @@ func TestResultFiles(t *testing.T) {
 		require.FileExists(t, p.path("result", r.Name+".ok"))
 	})
 	t.Run("tries used up", func(t *testing.T) {
-		p := park(t, "cms", "institution", []file{asks}, nil, func(o *Options) { o.Institutions[0].RetryTries = 1 })
+		p := park(t, on, "cms", "institution", []file{asks}, nil, func(o *Options) { o.Institutions[0].RetryTries = 1 })
 		r := p.row(transfer.Send, transfer.Stored, nil)
 		s := p.session()
 		s.giveBack(t.Context(), p.claim(s), fault.New(CodeConnect, "CENTRE"))
@@ -106,12 +114,14 @@ func TestResultFiles(t *testing.T) {
 
 // TestClockSetBack: no window stays shut and no file goes out twice because
 // the clock was set back.
-func TestClockSetBack(t *testing.T) {
+func TestClockSetBack(t *testing.T) { onBoth(t, testClockSetBack) }
+
+func testClockSetBack(t *testing.T, on engine) {
 	all := []Window{{From: 0, To: 24 * time.Hour, Every: 10 * time.Minute}}
 	tried := noon.Add(3 * time.Hour)
 	require.True(t, due(all, noon, store.Window{LastTry: tried, LastSuccess: tried}), "it was tried after now")
 
-	p := park(t, "cms", "institution", []file{rawForm("EB21")}, nil, nil)
+	p := park(t, on, "cms", "institution", []file{rawForm("EB21")}, nil, nil)
 	p.row(transfer.Send, transfer.Sent, nil)
 	p.pass(-time.Hour)
 	again := p.row(transfer.Send, transfer.Storing, nil)
@@ -127,9 +137,11 @@ func TestClockSetBack(t *testing.T) {
 
 // TestTriesAreFailuresInARow: neither a restart of ours nor a line that brings
 // the file further each time uses the configured tries up.
-func TestTriesAreFailuresInARow(t *testing.T) {
+func TestTriesAreFailuresInARow(t *testing.T) { onBoth(t, testTriesAreFailuresInARow) }
+
+func testTriesAreFailuresInARow(t *testing.T, on engine) {
 	start := func(t *testing.T) (*parked, *transfer.Transfer, *session) {
-		p := park(t, "cms", "institution", []file{rawForm("EB21")}, nil, func(o *Options) { o.Institutions[0].RetryTries = 2 })
+		p := park(t, on, "cms", "institution", []file{rawForm("EB21")}, nil, func(o *Options) { o.Institutions[0].RetryTries = 2 })
 		r := p.row(transfer.Send, transfer.Stored, func(r *transfer.Transfer) { r.Tries, r.WireSize = 1, 1000 })
 		s := p.session()
 		s.current = p.claim(s)
@@ -157,9 +169,11 @@ func TestTriesAreFailuresInARow(t *testing.T) {
 
 // TestResultOfALateOutcome: the result file of an outcome that could only be
 // written later is not forgotten.
-func TestResultOfALateOutcome(t *testing.T) {
+func TestResultOfALateOutcome(t *testing.T) { onBoth(t, testResultOfALateOutcome) }
+
+func testResultOfALateOutcome(t *testing.T, on engine) {
 	asks := file{id: "EB21", form: rawForm("EB21").form, opt: func(f *File) { f.Result = true }}
-	p := park(t, "cms", "institution", []file{asks}, nil, nil)
+	p := park(t, on, "cms", "institution", []file{asks}, nil, nil)
 	away, cancel := context.WithCancel(t.Context())
 	cancel()
 	for n := range 20 { // whether a write under an ended context is done is open

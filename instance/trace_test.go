@@ -35,7 +35,8 @@ func TestOrderOfSyncsAndAnswers(t *testing.T) {
 			require.NoError(t, os.Mkdir(filepath.Join(dirs[role], d), 0o750))
 		}
 	}
-	text, err := json.Marshal(child{Dir: dirs["centre"], Profile: "cms", Role: "centre", Address: address, Up: []string{"EB21"}})
+	url := sqlite.url(t, dirs["centre"])
+	text, err := json.Marshal(child{Dir: dirs["centre"], URL: url, Profile: "cms", Role: "centre", Address: address, Up: []string{"EB21"}})
 	require.NoError(t, err)
 	out := filepath.Join(t.TempDir(), "trace")
 	cmd := exec.Command(strace, "-f", "-yy", "-s", "96", "-o", out,
@@ -55,7 +56,7 @@ func TestOrderOfSyncsAndAnswers(t *testing.T) {
 	t.Cleanup(stop)
 	reachable(t, address)
 
-	h := &host{t: t, dir: dirs["institution"]}
+	h := &host{t: t, on: sqlite, dir: dirs["institution"]}
 	h.opt, err = sideOptions(h.dir, "cms", "institution", []file{rawForm("EB21")}, nil)
 	require.NoError(t, err)
 	h.opt.Institutions[0].Connect = address
@@ -63,7 +64,7 @@ func TestOrderOfSyncsAndAnswers(t *testing.T) {
 	body := content(100_000)
 	h.drop("EB21.CENTRE.JOB", body)
 	h.await(transfer.Send, transfer.Sent, 1)
-	r := &process{t: t, c: child{Dir: dirs["centre"]}}
+	r := &process{t: t, c: child{URL: url}}
 	s := r.read()
 	(&host{t: t, store: s}).await(transfer.Receive, transfer.Assembled, 1)
 	require.NoError(t, s.Close())

@@ -1,0 +1,55 @@
+package instance
+
+import (
+	"context"
+	"path/filepath"
+	"testing"
+
+	"pabal/internal/pgtest"
+	"pabal/store"
+)
+
+// engine is the database under the servers of a test.
+type engine string
+
+const (
+	sqlite   engine = "sqlite"
+	postgres engine = "postgres"
+)
+
+// onBoth runs a test on each engine. What never reaches the store, or reaches
+// it in the same way for both, is tested once and does not need it.
+func onBoth(t *testing.T, f func(*testing.T, engine)) {
+	for _, on := range []engine{sqlite, postgres} {
+		t.Run(string(on), func(t *testing.T) { f(t, on) })
+	}
+}
+
+// servers are what TestMain stops at the end.
+type servers struct {
+	postgres pgtest.Server
+}
+
+var running servers
+
+// url is the address of a new database for a server whose directory is dir.
+func (e engine) url(t *testing.T, dir string) string {
+	t.Helper()
+	if e == sqlite {
+		return "sqlite:" + filepath.Join(dir, "pabal.db")
+	}
+	return running.postgres.Prepared(t, migrate)
+}
+
+// migrate is all that every test would do again.
+func migrate(url string) error {
+	ctx := context.Background()
+	s, err := store.Open(ctx, store.Options{URL: url, Server: true})
+	if err != nil {
+		return err
+	}
+	if err := s.Migrate(ctx); err != nil {
+		return err
+	}
+	return s.Close()
+}
