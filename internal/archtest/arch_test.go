@@ -50,6 +50,7 @@ func walk(t *testing.T, f func(rel string)) {
 		switch {
 		case d.IsDir() && (d.Name() == ".git" || rel == "bin" || rel == "demo" || rel == "vendor"):
 			return filepath.SkipDir
+		case d.Name() == ".git": // a file in a worktree, with the path of the checkout
 		case d.Type().IsRegular():
 			f(filepath.ToSlash(rel))
 		}
