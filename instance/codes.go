@@ -13,6 +13,7 @@ const (
 	CodeSameName     fault.Code = "instance.same_name"     // the same file was sent or is on its way
 	CodeConnect      fault.Code = "instance.connect"       // the counterparty cannot be reached
 	CodeListen       fault.Code = "instance.listen"        // the address cannot be taken
+	CodeFixed        fault.Code = "instance.fixed"         // place and directories stay as long as the process
 	CodeUnknownPeer  fault.Code = "instance.unknown_peer"  // nobody of that code calls here
 	CodeBadBusiness  fault.Code = "instance.bad_business"  // wrong business code in the header
 	CodeBadSender    fault.Code = "instance.bad_sender"    // wrong sender name

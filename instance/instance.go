@@ -5,7 +5,9 @@ import (
 	"errors"
 	"log/slog"
 	"os"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"pabal/filemgr"
@@ -17,21 +19,30 @@ import (
 	"pabal/transfer"
 )
 
-// Instance is one running identity.
+// Instance is one running identity with the options of one version of the
+// configuration. A new version makes a new Instance beside it, see Reconfigure;
+// the core is common to all of them.
 type Instance struct {
+	*core
 	o     Options
-	s     *store.Store
-	log   *slog.Logger
 	book  *naming.Book
 	insts map[string]*institution
-	term  int64
-	work  string // our work directory
+}
+
+// core is what an identity keeps while its options change.
+type core struct {
+	s    *store.Store
+	log  *slog.Logger
+	term int64
+	work string // our work directory
 
 	buffers *line.Buffers
 	lobby   *lobby
 	wake    wakes
 	ready   chan struct{}
-	addrs   []string
+	latest  atomic.Pointer[Instance] // the options that new work begins with
+
+	listeners listeners
 
 	mu        sync.Mutex
 	unsettled []func(context.Context) error
@@ -42,11 +53,18 @@ type wakes struct {
 	scan, store, backup, send, fetch, assemble loop.Signal
 }
 
-// institution is a counterparty with its lines.
+// institution is a counterparty with its lines, which stay when its options
+// change.
 type institution struct {
 	Institution
-	send     *lines // sessions that send
-	receive  *lines // … and that receive; the same where a session does both
+	send    *lines // sessions that send
+	receive *lines // … and that receive; the same where a session does both
+	limits  [2]int // of send and receive, for lines that were carried over
+	*dialing
+}
+
+// dialing is how calling a counterparty has gone.
+type dialing struct {
 	mu       sync.Mutex
 	dialAt   time.Time // not before, after a connection that failed
 	failedAt time.Time // … at this time
@@ -55,6 +73,30 @@ type institution struct {
 
 // New checks the options and prepares an instance. It changes nothing yet.
 func New(s *store.Store, o Options) (*Instance, error) {
+	o.setDefaults()
+	c := &core{
+		s: s, log: o.Log.With("instance", o.ID),
+		work:    filemgr.WorkDir(o.Dirs.Work, o.ID),
+		buffers: line.NewBuffers(16),
+		lobby:   newLobby(o.MaxSessions),
+		wake: wakes{
+			scan: loop.NewSignal(), store: loop.NewSignal(), backup: loop.NewSignal(),
+			send: loop.NewSignal(), fetch: loop.NewSignal(), assemble: loop.NewSignal(),
+		},
+		ready: make(chan struct{}),
+	}
+	i, err := newGeneration(c, o, nil)
+	if err != nil {
+		return nil, err
+	}
+	c.latest.Store(i)
+	return i, nil
+}
+
+// setDefaults fills in what is left out, and makes what decides about sockets
+// our own: it is compared with the next options.
+func (o *Options) setDefaults() {
+	o.Listen = slices.Clone(o.Listen)
 	if o.Now == nil {
 		o.Now = time.Now
 	}
@@ -71,6 +113,11 @@ func New(s *store.Store, o Options) (*Instance, error) {
 	if o.Zone == nil {
 		o.Zone = time.UTC
 	}
+}
+
+// newGeneration makes the Instance for o. Of before, if there is one, it takes
+// over the lines of every counterparty and how calling it has gone.
+func newGeneration(c *core, o Options, before *Instance) (*Instance, error) {
 	regs := make([]naming.Registration, len(o.Files))
 	for n, f := range o.Files {
 		regs[n] = f.Registration
@@ -83,28 +130,22 @@ func New(s *store.Store, o Options) (*Instance, error) {
 		}
 		return nil, errors.Join(errs...)
 	}
-	i := &Instance{
-		o: o, s: s, book: book, log: o.Log.With("instance", o.ID),
-		insts:   map[string]*institution{},
-		work:    filemgr.WorkDir(o.Dirs.Work, o.ID),
-		buffers: line.NewBuffers(16),
-		wake: wakes{
-			scan: loop.NewSignal(), store: loop.NewSignal(), backup: loop.NewSignal(),
-			send: loop.NewSignal(), fetch: loop.NewSignal(), assemble: loop.NewSignal(),
-		},
-		ready: make(chan struct{}),
-	}
+	i := &Instance{core: c, o: o, book: book, insts: map[string]*institution{}}
 	for _, inst := range o.Institutions {
-		n := &institution{Institution: inst}
-		n.send, n.receive = &lines{most: or(inst.SendSessions, 1)}, &lines{most: or(inst.ReceiveSessions, 1)}
-		if inst.Profile.Session.FetchByRequest {
-			// The opening does not say which way files will go.
-			n.send.most = max(n.send.most, n.receive.most)
+		n := &institution{Institution: inst, dialing: &dialing{}}
+		send, receive := or(inst.SendSessions, 1), or(inst.ReceiveSessions, 1)
+		// In some profiles the opening does not say which way files will go.
+		one := inst.Profile.Session.FetchByRequest
+		if one {
+			send = max(send, receive)
+		}
+		n.send, n.receive = &lines{most: send}, &lines{most: receive}
+		if one {
 			n.receive = n.send
 		}
+		n.carryOver(before)
 		i.insts[inst.Code] = n
 	}
-	i.lobby = newLobby(o.MaxSessions)
 	return i, nil
 }
 
@@ -113,7 +154,7 @@ func (i *Instance) Ready() <-chan struct{} { return i.ready }
 
 // Addresses are those that it listens on, in the order of Options.Listen;
 // good once Ready.
-func (i *Instance) Addresses() []string { return i.addrs }
+func (i *Instance) Addresses() []string { return i.listeners.addresses(i.current().o.Listen) }
 
 // Run starts a term, settles what a former process left, and works until ctx
 // ends. Then it takes no new work, lets sessions finish the file they carry
@@ -137,39 +178,35 @@ func (i *Instance) Run(ctx, hard context.Context) error {
 	work, stopWork := context.WithCancelCause(hard) // sessions and stages that must not be cut at once
 	defer stopWork(nil)
 	var stages, sessions sync.WaitGroup
-	listeners, err := i.listen(ctx)
-	if err != nil {
+	serve := func(l *listener) { i.accept(ctx, work, l, &sessions) }
+	if err := i.listeners.start(ctx, i.current().o.Listen, serve); err != nil {
 		return err
 	}
-	for n := range listeners {
-		stages.Go(func() { i.accept(ctx, work, listeners[n], i.o.Listen[n].Profile, &sessions) })
-	}
-	stage := func(name string, every time.Duration, wake loop.Signal, f loop.Work) {
+	// Each step begins with the options that count at that moment.
+	stage := func(name string, every func(*Instance) time.Duration, wake loop.Signal, f func(*Instance, context.Context) (bool, error)) {
 		stages.Go(func() {
-			loop.Run(ctx, every, wake, f, func(err error) {
-				i.log.Error("stage failed", "stage", name, "err", err)
-			})
+			loop.Run(ctx, func() time.Duration { return every(i.current()) }, wake,
+				func(ctx context.Context) (bool, error) { return f(i.current(), ctx) },
+				func(err error) { i.log.Error("stage failed", "stage", name, "err", err) })
 		})
 	}
-	if i.o.Scans {
-		sc := i.newScan(ctx)
-		stage("scan", i.o.ScanEvery, i.wake.scan, sc.step)
-	}
-	stage("store", i.o.Poll, i.wake.store, i.storeStep)
-	stage("backup", 5*i.o.Poll, i.wake.backup, i.backupStep)
-	stage("assemble", i.o.Poll, i.wake.assemble, i.assembleStep)
-	stage("settle", i.o.Poll, loop.NewSignal(), i.settleStep)
-	stage("expire", time.Minute, loop.NewSignal(), i.expireStep)
-	stage("send", i.o.Poll, i.wake.send, func(context.Context) (bool, error) { return i.sendStep(ctx, work, &sessions) })
-	stage("fetch", i.o.Poll, i.wake.fetch, func(context.Context) (bool, error) { return i.fetchStep(ctx, work, &sessions) })
-	i.log.Info("instance runs", "term", i.term, "listen", i.addrs, "work", i.work)
+	poll := func(g *Instance) time.Duration { return g.o.Poll }
+	sc := &scan{}
+	stage("scan", func(g *Instance) time.Duration { return g.o.ScanEvery }, i.wake.scan,
+		func(g *Instance, stepCtx context.Context) (bool, error) { return sc.with(ctx, g).step(stepCtx) })
+	stage("store", poll, i.wake.store, (*Instance).storeStep)
+	stage("backup", func(g *Instance) time.Duration { return 5 * g.o.Poll }, i.wake.backup, (*Instance).backupStep)
+	stage("assemble", poll, i.wake.assemble, (*Instance).assembleStep)
+	stage("settle", poll, loop.NewSignal(), (*Instance).settleStep)
+	stage("expire", func(*Instance) time.Duration { return time.Minute }, loop.NewSignal(), (*Instance).expireStep)
+	stage("send", poll, i.wake.send, func(g *Instance, _ context.Context) (bool, error) { return g.sendStep(ctx, work, &sessions) })
+	stage("fetch", poll, i.wake.fetch, func(g *Instance, _ context.Context) (bool, error) { return g.fetchStep(ctx, work, &sessions) })
+	i.log.Info("instance runs", "term", i.term, "listen", i.Addresses(), "work", i.work)
 	close(i.ready)
 
 	<-ctx.Done()
 	i.log.Info("instance drains", "sessions", i.lobby.count())
-	for _, l := range listeners {
-		_ = l.Close()
-	}
+	i.listeners.stop()
 	stages.Wait()
 	drained := make(chan struct{})
 	go func() { sessions.Wait(); close(drained) }()

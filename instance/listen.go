@@ -5,35 +5,128 @@ import (
 	"errors"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"pabal/internal/fault"
 	"pabal/protocol"
 )
 
-// listen takes the addresses before anything is promised to anybody.
-func (i *Instance) listen(ctx context.Context) ([]net.Listener, error) {
-	var out []net.Listener
-	var lc net.ListenConfig
-	for _, l := range i.o.Listen {
-		ln, err := lc.Listen(ctx, "tcp", l.Address)
-		if err != nil {
-			for _, open := range out {
-				_ = open.Close()
-			}
-			return nil, fault.New(CodeListen, l.Address).Because(err)
-		}
-		out = append(out, ln)
-		i.addrs = append(i.addrs, ln.Addr().String())
+// listeners are the addresses that are open, each with what is spoken there.
+type listeners struct {
+	mu      sync.Mutex
+	open    map[listenKey]*listener
+	serve   func(*listener)
+	serving sync.WaitGroup
+	stopped bool
+}
+
+// listenKey finds a listener again in other options: by its address as it is
+// written, and because port 0 may be written twice, by which of them it is.
+type listenKey struct {
+	address string
+	nth     int
+}
+
+type listener struct {
+	net.Listener
+	profile atomic.Pointer[protocol.Profile]
+}
+
+func keys(want []Listen) []listenKey {
+	out, seen := make([]listenKey, len(want)), map[string]int{}
+	for n, l := range want {
+		out[n] = listenKey{l.Address, seen[l.Address]}
+		seen[l.Address]++
 	}
-	return out, nil
+	return out
+}
+
+// start opens the first listeners. serve runs for each until it is closed.
+func (s *listeners) start(ctx context.Context, want []Listen, serve func(*listener)) error {
+	s.mu.Lock()
+	s.open, s.serve = map[listenKey]*listener{}, serve
+	s.mu.Unlock()
+	return s.change(ctx, want, func() {})
+}
+
+// change opens what is wanted and not open, has then run done, and closes what
+// is not wanted any more. What stays is not touched, so no caller is turned
+// away. If an address cannot be opened nothing has changed.
+func (s *listeners) change(ctx context.Context, want []Listen, done func()) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stopped || s.serve == nil { // it drains, or has not begun: Run takes the addresses
+		done()
+		return nil
+	}
+	var lc net.ListenConfig
+	opened := map[listenKey]*listener{}
+	wanted := map[listenKey]bool{}
+	for n, key := range keys(want) {
+		wanted[key] = true
+		if s.open[key] != nil {
+			continue
+		}
+		ln, err := lc.Listen(ctx, "tcp", want[n].Address)
+		if err != nil {
+			for _, l := range opened {
+				_ = l.Close()
+			}
+			return fault.New(CodeListen, want[n].Address).Because(err)
+		}
+		opened[key] = &listener{Listener: ln}
+	}
+	done()
+	for key, l := range s.open {
+		if !wanted[key] {
+			_ = l.Close()
+			delete(s.open, key)
+		}
+	}
+	for n, key := range keys(want) {
+		l := s.open[key]
+		if l == nil {
+			l = opened[key]
+			s.open[key] = l
+		}
+		l.profile.Store(want[n].Profile)
+	}
+	for _, l := range opened {
+		s.serving.Go(func() { s.serve(l) })
+	}
+	return nil
+}
+
+// addresses of those that are open, in the order of want.
+func (s *listeners) addresses(want []Listen) []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var out []string
+	for _, key := range keys(want) {
+		if l := s.open[key]; l != nil {
+			out = append(out, l.Addr().String())
+		}
+	}
+	return out
+}
+
+// stop closes all and waits until nobody is let in any more.
+func (s *listeners) stop() {
+	s.mu.Lock()
+	s.stopped = true
+	for _, l := range s.open {
+		_ = l.Close()
+	}
+	s.mu.Unlock()
+	s.serving.Wait()
 }
 
 // accept lets callers in until the listener is closed. A caller holds a place
 // in the lobby until it has opened its session; who says nothing for long
 // makes room for the next, so that silent connections never keep a
 // counterparty out.
-func (i *Instance) accept(ctx, work context.Context, ln net.Listener, p *protocol.Profile, sessions *sync.WaitGroup) {
+func (i *Instance) accept(ctx, work context.Context, ln *listener, sessions *sync.WaitGroup) {
 	pause := 5 * time.Millisecond
 	for {
 		conn, err := ln.Accept()
@@ -56,7 +149,7 @@ func (i *Instance) accept(ctx, work context.Context, ln net.Listener, p *protoco
 		sessions.Go(func() {
 			defer leave()
 			s := &session{
-				Instance: i, profile: p, peer: conn.RemoteAddr(), draining: ctx.Done(), log: i.log, left: -1,
+				Instance: i.current(), profile: ln.profile.Load(), peer: conn.RemoteAddr(), draining: ctx.Done(), log: i.log, left: -1,
 			}
 			s.opened = func() { i.lobby.known(conn) }
 			_, _ = s.run(work, conn)
@@ -109,6 +202,13 @@ func (l *lobby) drop(c net.Conn) {
 			return
 		}
 	}
+}
+
+// limit changes how many there may be.
+func (l *lobby) limit(most int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.most = most
 }
 
 func (l *lobby) count() int {

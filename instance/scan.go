@@ -18,25 +18,38 @@ import (
 // crash in between leaves a work file without a row, which the next scan
 // enters under the id that its name carries.
 type scan struct {
-	*Instance
-	scanner *filemgr.Scanner
+	*Instance // the options of this step
+	scanner   *filemgr.Scanner
+	watched   bool
 }
 
-func (i *Instance) newScan(ctx context.Context) *scan {
-	s := &scan{Instance: i, scanner: filemgr.NewScanner(filemgr.ScanOptions{
-		Dir: i.o.Dirs.Scan, Settle: i.o.Settle, FlagFor: i.flagFor,
-	})}
-	changes, err := filemgr.Watch(ctx, i.o.Dirs.Scan)
+// with prepares a step with the options of g. What was seen of files that are
+// still being written stays, unless the settle time is another.
+func (s *scan) with(ctx context.Context, g *Instance) *scan {
+	if !s.watched && g.o.Scans {
+		s.watched = true
+		s.watch(ctx, g)
+	}
+	if s.scanner == nil || s.o.Settle != g.o.Settle {
+		s.scanner = filemgr.NewScanner(filemgr.ScanOptions{
+			Dir: g.o.Dirs.Scan, Settle: g.o.Settle, FlagFor: func(name string) string { return s.flagFor(name) },
+		})
+	}
+	s.Instance = g
+	return s
+}
+
+func (s *scan) watch(ctx context.Context, g *Instance) {
+	changes, err := filemgr.Watch(ctx, g.o.Dirs.Scan)
 	if err != nil {
-		i.log.Warn("no hints from the file system, scanning at intervals only", "dir", i.o.Dirs.Scan, "err", err)
-		return s
+		g.log.Warn("no hints from the file system, scanning at intervals only", "dir", g.o.Dirs.Scan, "err", err)
+		return
 	}
 	go func() {
 		for range changes {
-			i.wake.scan.Give()
+			g.wake.scan.Give()
 		}
 	}()
-	return s
 }
 
 // flagFor is the flag suffix that the registration of a dropped file wants.
@@ -53,6 +66,9 @@ func (i *Instance) flagFor(name string) string {
 }
 
 func (s *scan) step(ctx context.Context) (bool, error) {
+	if !s.o.Scans {
+		return false, nil // the router has given the directory to another
+	}
 	if err := s.tidy(ctx); err != nil {
 		return false, err
 	}

@@ -27,9 +27,9 @@ func (s Signal) Give() {
 type Work func(ctx context.Context) (more bool, err error)
 
 // Run calls work until ctx ends: at once, whenever wake is given, and every
-// interval. After an error it waits with growing pauses, up to ten intervals
+// interval, which is asked for each time because it may change. After an error it waits with growing pauses, up to ten intervals
 // or ten seconds, whichever is longer; failed hears of every error.
-func Run(ctx context.Context, every time.Duration, wake Signal, work Work, failed func(error)) {
+func Run(ctx context.Context, interval func() time.Duration, wake Signal, work Work, failed func(error)) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	failures := 0
@@ -40,6 +40,7 @@ func Run(ctx context.Context, every time.Duration, wake Signal, work Work, faile
 		case <-wake:
 		case <-timer.C:
 		}
+		every := interval()
 		pause := every
 		more, err := work(ctx)
 		switch {

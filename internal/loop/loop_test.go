@@ -18,7 +18,7 @@ func TestRunByWakeIntervalAndMore(t *testing.T) {
 		looks := make(chan time.Duration, 10)
 		n := 0
 		wake := NewSignal()
-		go Run(ctx, time.Minute, wake, func(context.Context) (bool, error) {
+		go Run(ctx, func() time.Duration { return time.Minute }, wake, func(context.Context) (bool, error) {
 			looks <- time.Since(start)
 			n++
 			return n == 1, nil
@@ -38,7 +38,7 @@ func TestRunBacksOff(t *testing.T) {
 		defer cancel()
 		start := time.Now()
 		failures := make(chan time.Duration, 10)
-		go Run(ctx, time.Second, NewSignal(), func(context.Context) (bool, error) {
+		go Run(ctx, func() time.Duration { return time.Second }, NewSignal(), func(context.Context) (bool, error) {
 			return false, errors.New("no")
 		}, func(error) { failures <- time.Since(start) })
 		var last, pause time.Duration

@@ -1,0 +1,95 @@
+package instance
+
+import (
+	"context"
+
+	"pabal/internal/fault"
+)
+
+// current is the Instance whose options new work begins with. What has begun
+// goes on with those that it began with.
+func (c *core) current() *Instance { return c.latest.Load() }
+
+// Reconfigure has the running instance work by other options from now on,
+// without stopping (design D10). Sessions that are under way finish with the
+// options that they began with; new sessions and the next step of every stage
+// use o. Listeners that are in both stay open, new ones are opened before
+// anything else changes, and those that are left out are closed. The lines of
+// a counterparty, and what is on them, carry over.
+//
+// ID, place and directories cannot change: they belong to the process. Errors:
+// CodeFixed for those, CodeListen, and mistakes that Options.Validate finds;
+// after any of them the instance works as before.
+func (i *Instance) Reconfigure(ctx context.Context, o Options) error {
+	before := i.current()
+	if o.ID != before.o.ID || o.Place != before.o.Place || o.Dirs != before.o.Dirs || o.Result != before.o.Result {
+		return fault.New(CodeFixed, before.o.ID)
+	}
+	o.Now, o.Log, o.Explain, o.Trace, o.PID = before.o.Now, before.o.Log, before.o.Explain, before.o.Trace, before.o.PID
+	o.setDefaults()
+	next, err := newGeneration(i.core, o, before)
+	if err != nil {
+		return err
+	}
+	err = i.listeners.change(ctx, o.Listen, func() {
+		i.lobby.limit(o.MaxSessions)
+		for _, n := range next.insts {
+			n.settleLimits()
+		}
+		i.latest.Store(next)
+	})
+	if err != nil {
+		return err
+	}
+	i.wake.all()
+	i.log.Info("instance works by another configuration", "listen", i.Addresses())
+	return nil
+}
+
+// carryOver takes the lines of the same counterparty in other options, so that
+// the number of sessions is counted over both. How calling it has gone is
+// forgotten when it is to be called in another way: that may be the remedy.
+func (n *institution) carryOver(before *Instance) {
+	if before == nil {
+		return
+	}
+	old := before.insts[n.Code]
+	if old == nil {
+		return
+	}
+	if n.Connect == old.Connect && n.Sender == old.Sender && n.WireCode == old.WireCode {
+		n.dialing = old.dialing
+	}
+	if (n.send == n.receive) != (old.send == old.receive) {
+		return // another way of counting: what is under way ends by itself
+	}
+	n.limits = [2]int{n.send.most, n.receive.most}
+	n.send, n.receive = old.send, old.receive
+}
+
+// settleLimits puts the limits of these options on lines that were carried over.
+func (n *institution) settleLimits() {
+	if n.limits == [2]int{} {
+		return
+	}
+	n.send.limit(n.limits[0])
+	n.receive.limit(n.limits[1])
+}
+
+// limit changes how many sessions there may be. Those beyond it are not cut:
+// they end by themselves, or when a newer one needs the place.
+func (l *lines) limit(most int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.most = most
+}
+
+// all stages look for work at once.
+func (w wakes) all() {
+	w.scan.Give()
+	w.store.Give()
+	w.backup.Give()
+	w.send.Give()
+	w.fetch.Give()
+	w.assemble.Give()
+}
