@@ -16,7 +16,7 @@ import (
 // the options that it began with, the next has the new ones, and nobody who
 // calls in between is turned away.
 func TestReconfigureInTheMiddleOfASession(t *testing.T) {
-	h := centreOf(t, nil)
+	h := centreOf(t, sqlite, nil)
 	now := time.Now().In(h.opt.Zone)
 	addresses := h.inst.Addresses()
 	old := h.dial(t)
@@ -54,7 +54,7 @@ func TestReconfigureInTheMiddleOfASession(t *testing.T) {
 // TestReconfigureListeners: what stays is not touched, what is new opens, what
 // is gone closes, and an address that cannot be had changes nothing.
 func TestReconfigureListeners(t *testing.T) {
-	h := centreOf(t, nil)
+	h := centreOf(t, sqlite, nil)
 	p, err := protocol.Load("cms")
 	require.NoError(t, err)
 	first := h.inst.Addresses()[0]
@@ -98,7 +98,7 @@ func TestReconfigureListeners(t *testing.T) {
 // TestReconfigureScan: a registration that comes with a version is known to
 // the next look, and who does not scan any more leaves files alone.
 func TestReconfigureScan(t *testing.T) {
-	p := newPair(t, "cms", []file{rawForm("EB21"), rawForm("EB13")}, nil, nil)
+	p := newPair(t, sqlite, "cms", []file{rawForm("EB21"), rawForm("EB13")}, nil, nil)
 	h := p.institution
 	all := h.opt
 	few := h.opt
@@ -125,7 +125,7 @@ func TestReconfigureScan(t *testing.T) {
 // TestCarryOver: the sessions of a counterparty are counted over both
 // versions, and one that is to be called elsewhere is called at once.
 func TestCarryOver(t *testing.T) {
-	h := centreOf(t, nil)
+	h := centreOf(t, sqlite, nil)
 	n := h.inst.insts["MEMBER"]
 	_, free := n.send.try(func(error) {})
 	require.True(t, free)
