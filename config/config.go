@@ -36,6 +36,9 @@ func (c *Config) Location() *time.Location { return c.location }
 // postgres:// address.
 type Database struct {
 	URL string `yaml:"url"`
+	// PayloadKeys seal stored content: the first is written with, the others
+	// are for reading what was written before. None leaves content in clear.
+	PayloadKeys []Secret `yaml:"payload_keys"`
 }
 
 // Log is how the program logs.

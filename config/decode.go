@@ -19,6 +19,7 @@ import (
 type decoder struct {
 	dir       string // of the file, for ${file:…}
 	lookupEnv func(string) (string, bool)
+	only      string // if set, only secrets below this path are looked up
 	index     index
 	problems  Problems
 	meant     []string // paths that misspelt keys probably stand for
@@ -154,7 +155,7 @@ func (d *decoder) scalar(node *yaml.Node, into reflect.Value, path string) {
 	}
 	text := node.Value
 	if into.Type() == typeSecret {
-		value, f := d.secret(text)
+		value, f := d.secret(text, path)
 		if f != nil {
 			d.problem(node, path, f)
 		}
@@ -208,7 +209,7 @@ func (d *decoder) plain(node *yaml.Node, into reflect.Value, path string) {
 }
 
 // secret resolves ${env:NAME} and ${file:/path}. No fault shows the value.
-func (d *decoder) secret(text string) (string, *fault.Error) {
+func (d *decoder) secret(text, path string) (string, *fault.Error) {
 	if !strings.Contains(text, "${") {
 		return text, nil
 	}
@@ -218,7 +219,7 @@ func (d *decoder) secret(text string) (string, *fault.Error) {
 	if !ok || !closed || !named || name == "" || strings.ContainsAny(name, "${}") {
 		return "", fault.New(CodeSecretForm, "")
 	}
-	if d.lookupEnv == nil && (kind == "env" || kind == "file") {
+	if (d.lookupEnv == nil || !strings.HasPrefix(path, d.only)) && (kind == "env" || kind == "file") {
 		return "", nil // not wanted, see Load
 	}
 	switch kind {

@@ -23,6 +23,16 @@ import (
 // with the passwords of the server, and often cannot read them. A bad configuration is an error of type Problems that has every
 // mistake with its line.
 func Load(path string, lookupEnv func(string) (string, bool)) (*Config, error) {
+	return load(path, lookupEnv, "")
+}
+
+// LoadForContent is Load for commands that show stored content: of the secrets
+// it looks up the payload keys alone.
+func LoadForContent(path string, lookupEnv func(string) (string, bool)) (*Config, error) {
+	return load(path, lookupEnv, "database.payload_keys")
+}
+
+func load(path string, lookupEnv func(string) (string, bool), only string) (*Config, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return nil, whole(path, 1, fault.New(CodeCannotRead, path, "reason", reason(err)).Because(err))
@@ -31,7 +41,7 @@ func Load(path string, lookupEnv func(string) (string, bool)) (*Config, error) {
 	if err != nil {
 		return nil, whole(path, 1, fault.New(CodeCannotRead, path, "reason", reason(err)).Because(err))
 	}
-	return parse(text, path, filepath.Dir(absolute), lookupEnv)
+	return parse(text, path, filepath.Dir(absolute), lookupEnv, only)
 }
 
 // whole is a problem of the file rather than of one value.
@@ -48,7 +58,7 @@ func reason(err error) string {
 	return err.Error()
 }
 
-func parse(text []byte, file, dir string, lookupEnv func(string) (string, bool)) (*Config, error) {
+func parse(text []byte, file, dir string, lookupEnv func(string) (string, bool), only string) (*Config, error) {
 	if !utf8.Valid(text) {
 		line := 1
 		for rest := text; len(rest) > 0; {
@@ -68,7 +78,7 @@ func parse(text []byte, file, dir string, lookupEnv func(string) (string, bool))
 		return nil, err
 	}
 	c := &Config{index: index{file: file, places: map[string]place{}}}
-	d := &decoder{dir: dir, lookupEnv: lookupEnv, index: c.index}
+	d := &decoder{dir: dir, lookupEnv: lookupEnv, only: only, index: c.index}
 	if d.decode(root, reflect.ValueOf(c).Elem(), ""); root.Kind != yaml.MappingNode {
 		return nil, d.problems
 	}

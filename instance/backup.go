@@ -99,7 +99,7 @@ func (i *Instance) restorable(t *transfer.Transfer) bool {
 // not there any more, or not what was stored.
 func lostPayload(err error) bool {
 	c := fault.CodeOf(err)
-	return c == store.CodeBlockMissing || c == store.CodeBlockDamaged
+	return c == store.CodeBlockMissing || c == store.CodeBlockDamaged || c == store.CodeBlockForeign
 }
 
 // result writes the result file that a registration asks for. Business

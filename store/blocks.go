@@ -17,21 +17,26 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 type blockRow struct {
 	block    *transfer.Block
 	lengths  []byte
-	checksum uint32
+	stored   []byte // the payload, sealed if there is a key
+	key      string // its name, "" for none
+	checksum uint32 // of stored
 }
 
 // packBlocks prepares blocks before the writer's turn, and says about how
 // many bytes they are.
-func packBlocks(id string, blocks []transfer.Block) (rows []blockRow, payload int64, err error) {
+func (s *sealer) packBlocks(id string, blocks []transfer.Block) (rows []blockRow, payload int64, err error) {
 	if len(blocks) == 0 {
 		return nil, 0, nil
 	}
 	rows = make([]blockRow, len(blocks))
 	for i := range blocks {
 		b := &blocks[i]
-		sum := crc32.Checksum(b.Payload, castagnoli)
 		// A block that came with its checksum is compared, so that damage on
 		// the way here is found now and not when it is read.
+		var sum uint32
+		if b.Checksum != 0 || s.write == nil {
+			sum = crc32.Checksum(b.Payload, castagnoli)
+		}
 		if b.Checksum != 0 && b.Checksum != sum {
 			return nil, 0, invalid(id, b, "checksum")
 		}
@@ -39,8 +44,12 @@ func packBlocks(id string, blocks []transfer.Block) (rows []blockRow, payload in
 		if err != nil {
 			return nil, 0, err
 		}
-		rows[i] = blockRow{block: b, lengths: lengths, checksum: sum}
-		payload += int64(len(b.Payload))
+		r := blockRow{block: b, lengths: lengths, checksum: sum}
+		if r.stored, r.key = s.seal(id, b, lengths); r.key != "" {
+			r.checksum = crc32.Checksum(r.stored, castagnoli)
+		}
+		rows[i] = r
+		payload += int64(len(r.stored))
 	}
 	return rows, payload, nil
 }
@@ -117,17 +126,17 @@ func (t *tx) putBlocks(now time.Time, row *transfer.Transfer, blocks []blockRow)
 		if err := checkPlace(row, b.block); err != nil {
 			return err
 		}
-		payload := b.block.Payload
+		payload := b.stored
 		if payload == nil {
 			payload = []byte{} // nil would be NULL
 		}
-		// Payload comes last: SQLite reads the columns before it without
-		// walking its pages.
-		_, err := t.exec(`INSERT INTO blocks (transfer_id, number, byte_offset, length, checksum, lengths, stored_at, payload)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+		// Payload comes after what is read without it: SQLite gets at the
+		// columns before it without walking its pages.
+		_, err := t.exec(`INSERT INTO blocks (transfer_id, number, byte_offset, length, checksum, lengths, stored_at, payload, key_id)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 			ON CONFLICT (transfer_id, number) DO UPDATE SET byte_offset = excluded.byte_offset, length = excluded.length, checksum = excluded.checksum,
-				lengths = excluded.lengths, stored_at = excluded.stored_at, payload = excluded.payload`,
-			row.ID, b.block.Number, b.block.Offset, len(payload), int64(b.checksum), b.lengths, toMicros(now), payload)
+				lengths = excluded.lengths, stored_at = excluded.stored_at, payload = excluded.payload, key_id = excluded.key_id`,
+			row.ID, b.block.Number, b.block.Offset, len(b.block.Payload), int64(b.checksum), b.lengths, toMicros(now), payload, b.key)
 		if err != nil {
 			return err
 		}

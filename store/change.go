@@ -34,7 +34,7 @@ func (s *Store) Change(ctx context.Context, now time.Time, ref transfer.Ref, f f
 
 // ChangeAlso is Change with more to write.
 func (s *Store) ChangeAlso(ctx context.Context, now time.Time, ref transfer.Ref, f func(*transfer.Transfer) error, also Also) (*transfer.Transfer, error) {
-	rows, payload, err := packBlocks(ref.ID, also.Blocks)
+	rows, payload, err := s.sealer.packBlocks(ref.ID, also.Blocks)
 	if err != nil {
 		return nil, err
 	}

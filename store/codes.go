@@ -50,6 +50,11 @@ const (
 	CodeBlockDamaged fault.Code = "store.block_damaged" // the checksum does not match
 	CodeBlockInvalid fault.Code = "store.block_invalid" // a block that cannot be stored
 
+	// The payload is sealed.
+	CodeKeyMissing   fault.Code = "store.key_missing"   // by a key that is not given; nothing is wrong with the payload
+	CodeKeyInvalid   fault.Code = "store.key_invalid"   // not 32 bytes in hexadecimal or base64
+	CodeBlockForeign fault.Code = "store.block_foreign" // as it was written, but not for this place
+
 	// CodeSessionCut is written to sessions that were open when the server died.
 	CodeSessionCut fault.Code = "store.session_cut"
 )
@@ -63,7 +68,8 @@ var (
 
 // Away reports that the store could not do its work for a reason that lies
 // outside the request and may pass: locked, full, read-only, failing disk, no
-// connection, a commit that was not answered. No positive answer may leave while it lasts (design D5), and what was asked is
+// connection, a commit that was not answered, a payload key that this process
+// does not have. No positive answer may leave while it lasts (design D5), and what was asked is
 // asked again later.
 func Away(err error) bool {
 	for err != nil {
@@ -72,7 +78,7 @@ func Away(err error) bool {
 			return false
 		}
 		switch e.Code {
-		case CodeBusy, CodeDiskFull, CodeReadOnly, CodeIO, CodeClosed, CodeUnreachable, CodeDenied, CodeCommitUnknown:
+		case CodeBusy, CodeDiskFull, CodeReadOnly, CodeIO, CodeClosed, CodeUnreachable, CodeDenied, CodeCommitUnknown, CodeKeyMissing:
 			return true
 		}
 		err = errors.Unwrap(e)

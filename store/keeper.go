@@ -35,29 +35,33 @@ func (s *Store) PutBlocks(ctx context.Context, now time.Time, ref transfer.Ref, 
 
 // The two texts give, for each block that overlaps $2 ≤ byte < $3, where the
 // piece starts in the wire bytes, and the piece: the whole payload, or what is
-// wanted of it.
+// wanted of it. How long the stored payload is says whether it is sealed, which
+// one who reads without keys must not overlook.
 const (
-	readWhole = `SELECT b.number, b.byte_offset, b.length, b.checksum, b.lengths, b.byte_offset, b.payload ` + readFrom
-	readPiece = `SELECT b.number, b.byte_offset, b.length, b.checksum, b.lengths,
+	readWhole = `SELECT b.number, b.byte_offset, b.length, b.checksum, b.lengths, length(b.payload), b.byte_offset, b.payload, b.key_id ` + readFrom
+	readPiece = `SELECT b.number, b.byte_offset, b.length, b.checksum, b.lengths, length(b.payload),
 		CASE WHEN b.byte_offset < $2 THEN $2 ELSE b.byte_offset END,
 		substr(b.payload, CAST(CASE WHEN b.byte_offset < $2 THEN $2 - b.byte_offset + 1 ELSE 1 END AS INTEGER),
-			CAST($3 - CASE WHEN b.byte_offset < $2 THEN $2 ELSE b.byte_offset END AS INTEGER)) ` + readFrom
+			CAST($3 - CASE WHEN b.byte_offset < $2 THEN $2 ELSE b.byte_offset END AS INTEGER)), '' ` + readFrom
 	readFrom = `FROM blocks b WHERE b.transfer_id = $1 AND b.byte_offset < $3 AND b.byte_offset >=
 		COALESCE((SELECT max(c.byte_offset) FROM blocks c WHERE c.transfer_id = $1 AND c.byte_offset <= $2), 0)
 		ORDER BY b.byte_offset`
 )
 
 // ReadRange reads length wire bytes from offset on, across blocks, into dst's
-// array if it has room. From 64 KiB on the checksum of each row is compared.
+// array if it has room. From 64 KiB on, and always where payload is sealed, rows
+// are read whole and their checksums compared: a session reads block by block.
 // Errors: CodeBlockMissing and CodeBlockDamaged, args block (and seq), when a
-// part is not held or a row is not what was written.
+// part is not held or a row is not what was written; CodeKeyMissing and
+// CodeBlockForeign when its seal cannot be opened.
 func (s *Store) ReadRange(ctx context.Context, id string, offset, length int64, dst []byte) ([]byte, error) {
 	dst = dst[:0]
 	if length <= 0 {
 		return dst, nil
 	}
+	whole := length >= wholeRows || s.sealer.write != nil
 	text := readPiece
-	if length >= wholeRows {
+	if whole {
 		text = readWhole
 	}
 	end := offset + length
@@ -69,11 +73,12 @@ func (s *Store) ReadRange(ctx context.Context, id string, offset, length int64, 
 	if int64(cap(dst)) < length {
 		dst = make([]byte, 0, length)
 	}
-	var number, start, size, checksum, pieceAt int64
+	var number, start, size, checksum, stored, pieceAt int64
 	var lengths, piece sql.RawBytes // until the next row
+	var key string
 	at := offset
 	for at < end && rows.Next() {
-		if err := rows.Scan(&number, &start, &size, &checksum, &lengths, &pieceAt, &piece); err != nil {
+		if err := rows.Scan(&number, &start, &size, &checksum, &lengths, &stored, &pieceAt, &piece, &key); err != nil {
 			return nil, s.engine.translate(err)
 		}
 		if size == 0 {
@@ -82,18 +87,27 @@ func (s *Store) ReadRange(ctx context.Context, id string, offset, length int64, 
 		if start > at {
 			return nil, missing(id, number-1, 1)
 		}
-		if length >= wholeRows && crc32.Checksum(piece, castagnoli) != uint32(checksum) {
+		if whole && crc32.Checksum(piece, castagnoli) != uint32(checksum) {
 			return nil, fault.New(CodeBlockDamaged, id, "block", number)
 		}
-		whole, seq := prefix(lengths)
+		run, seq := prefix(lengths)
 		to := min(end, start+size)
-		if to <= at || to-start > whole {
+		if to <= at || to-start > run {
 			return nil, missing(id, number, seq)
 		}
-		if int64(len(piece)) < to-pieceAt {
+		switch {
+		case key != "":
+			dst, err = s.openPart(dst, id, key, number, start, lengths, piece, at-start, to-start)
+			if err != nil {
+				return nil, err
+			}
+		case stored > size: // sealed since this store was opened without keys
+			return nil, s.keyMissing(ctx, id, number)
+		case stored < size || int64(len(piece)) < to-pieceAt:
 			return nil, fault.New(CodeBlockDamaged, id, "block", number)
+		default:
+			dst = append(dst, piece[at-pieceAt:to-pieceAt]...)
 		}
-		dst = append(dst, piece[at-pieceAt:to-pieceAt]...)
 		at = to
 	}
 	if err := rows.Err(); err != nil {
@@ -103,6 +117,34 @@ func (s *Store) ReadRange(ctx context.Context, id string, offset, length int64, 
 		return nil, s.missingAt(ctx, id, at)
 	}
 	return dst, nil
+}
+
+// openPart appends bytes from…to of a sealed block to dst.
+func (s *Store) openPart(dst []byte, id, key string, number, start int64, lengths, stored []byte, from, to int64) ([]byte, error) {
+	buf := s.sealer.borrow()
+	defer s.sealer.restore(buf)
+	plain, err := s.sealer.openInto((*buf)[:0], id, key, number, start, lengths, stored)
+	if err != nil {
+		return nil, err
+	}
+	*buf = plain
+	if int64(len(plain)) < to {
+		return nil, fault.New(CodeBlockDamaged, id, "block", number)
+	}
+	return append(dst, plain[from:to]...), nil
+}
+
+// keyMissing names the key of a block that turned out to be sealed.
+func (s *Store) keyMissing(ctx context.Context, id string, number int64) error {
+	var key string
+	ok, err := s.scan(ctx, []any{&key}, `SELECT key_id FROM blocks WHERE transfer_id = $1 AND number = $2`, id, number)
+	switch {
+	case err != nil:
+		return err
+	case !ok || key == "":
+		return fault.New(CodeBlockDamaged, id, "block", number)
+	}
+	return fault.New(CodeKeyMissing, id, "key", key)
 }
 
 func missing(id string, block, seq int64) error {
@@ -222,20 +264,30 @@ func (s *Store) Verify(ctx context.Context, id string) (Verified, error) {
 
 // eachBlock reads the next few blocks after a number, whole and checked.
 func (s *Store) eachBlock(ctx context.Context, id string, after int64, f func(number, start int64, lengths, payload []byte) error) error {
-	rows, err := s.query(ctx, `SELECT number, byte_offset, checksum, lengths, payload
+	rows, err := s.query(ctx, `SELECT number, byte_offset, checksum, lengths, payload, key_id
 		FROM blocks WHERE transfer_id = $1 AND number > $2 ORDER BY number LIMIT $3`, id, after, verifyStep)
 	if err != nil {
 		return err
 	}
 	defer rows.Close()
+	buf := s.sealer.borrow()
+	defer s.sealer.restore(buf)
 	var number, start, checksum int64
 	var lengths, payload sql.RawBytes
+	var key string
 	for rows.Next() {
-		if err := rows.Scan(&number, &start, &checksum, &lengths, &payload); err != nil {
+		if err := rows.Scan(&number, &start, &checksum, &lengths, &payload, &key); err != nil {
 			return err
 		}
 		if crc32.Checksum(payload, castagnoli) != uint32(checksum) {
 			return fault.New(CodeBlockDamaged, id, "block", number)
+		}
+		if key != "" {
+			plain, err := s.sealer.openInto((*buf)[:0], id, key, number, start, lengths, payload)
+			if err != nil {
+				return err
+			}
+			*buf, payload = plain, plain
 		}
 		if err := f(number, start, lengths, payload); err != nil {
 			return err

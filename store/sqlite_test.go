@@ -37,3 +37,10 @@ func openSQLite(t *testing.T) *store.Store {
 }
 
 func TestSQLite(t *testing.T) { storetest.Run(t, openSQLite) }
+
+// TestSQLiteSealed: a store does the same when it seals payload.
+func TestSQLiteSealed(t *testing.T) { storetest.Run(t, openSealedSQLite) }
+
+func openSealedSQLite(t *testing.T) *store.Store {
+	return openSealed(t, "sqlite:"+filepath.Join(t.TempDir(), "pabal.db"), storetest.TestKey())
+}

@@ -46,12 +46,16 @@ type Options struct {
 	// Writers is how many writes may run at once on PostgreSQL; SQLite has
 	// one. 0 means 8.
 	Writers int
+	// Keys seal payload (docs/database.md): what is written is sealed by the
+	// first, what is read by whichever it needs. None leaves payload as it is.
+	Keys []Key
 }
 
 // Store is an open database. It is safe for concurrent use.
 type Store struct {
 	options Options
 	engine  engine
+	sealer  *sealer
 }
 
 // engine is what differs between SQLite and PostgreSQL.
@@ -77,7 +81,8 @@ type engine interface {
 
 // Open opens a database. It does not change its schema, see Migrate.
 // Errors: CodeURL, CodeMissing, CodeSchemaNewer, and CodeSchemaOlder when
-// Server is not set. Of SQLite CodeUnopenable, CodeLocked (args pid, host),
+// Server is not set; CodeKeyMissing (arg key) when Server is set and Keys lacks
+// one that the payload needs. Of SQLite CodeUnopenable, CodeLocked (args pid, host),
 // CodeNetworkFS, CodeNotDatabase; of PostgreSQL CodeUnreachable, CodeDenied,
 // CodeServerOld (arg version), CodeNotDurable (args setting, value).
 func Open(ctx context.Context, o Options) (*Store, error) {
@@ -94,7 +99,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{options: o, engine: e}
+	s := &Store{options: o, engine: e, sealer: newSealer(o.Keys)}
 	have, want, err := e.schema(ctx)
 	switch {
 	case err != nil:
@@ -102,6 +107,8 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		err = fault.New(CodeSchemaNewer, e.name(), "have", have, "want", want)
 	case have < want && !o.Server:
 		err = fault.New(CodeSchemaOlder, e.name(), "have", have, "want", want)
+	case have == want && o.Server: // an older one has Migrate to ask
+		err = s.checkKeys(ctx)
 	}
 	if err != nil {
 		return nil, errors.Join(err, s.Close())
@@ -146,6 +153,10 @@ func (s *Store) Wake(ctx context.Context) <-chan struct{} { return s.engine.wake
 // it is for opening the database again and never for people to read.
 func (s *Store) URL() string { return s.options.URL }
 
+// OpenedWith are the options that the store was opened with, for opening the
+// database again. They hold the address with its password.
+func (s *Store) OpenedWith() Options { return s.options }
+
 // Close waits for the writes that have begun and closes the database. Writes
 // that come later fail with CodeClosed.
 func (s *Store) Close() error { return s.engine.close() }
@@ -156,11 +167,18 @@ func (s *Store) Migrate(ctx context.Context) error {
 	if err := s.engine.migrate(ctx); err != nil {
 		return err
 	}
-	return s.write(ctx, 0, func(tx *tx) error {
+	err := s.write(ctx, 0, func(tx *tx) error {
 		_, err := tx.exec(`INSERT INTO meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING`,
 			metaIdentity, newIdentity())
 		return err
 	})
+	if err != nil {
+		return err
+	}
+	if err := s.checkKeys(ctx); err != nil {
+		return err
+	}
+	return s.noteKey(ctx)
 }
 
 // SchemaVersions are the version of the schema that the database has and the

@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"pabal/internal/fault"
+	"pabal/store"
 )
 
 func newCheck(a *app) *cobra.Command {
@@ -32,7 +33,7 @@ func (a *app) check() error {
 		return a.writeJSON(a.out, map[string]any{
 			"good": true, "environment": c.Environment, "host": c.Host,
 			"instances": len(c.Instances), "institutions": len(c.Institutions), "jobs": len(c.Jobs), "files": len(c.Files),
-			"database": c.Database.URL,
+			"database": c.Database.URL, "payload_keys": keyNames(s.keys),
 			"directories": map[string]string{
 				"scan": c.System.Scan, "work": c.System.Work, "receive": c.System.Receive, "result": c.System.Result,
 			},
@@ -42,6 +43,13 @@ func (a *app) check() error {
 	rows := [][]string{
 		{a.text("ui.check.environment"), c.Environment + ", " + c.Host},
 		{a.text("ui.check.database"), c.Database.URL},
+	}
+	for n, k := range s.keys {
+		use := a.text("ui.check.key_reads")
+		if n == 0 {
+			use = a.text("ui.check.key_writes")
+		}
+		rows = append(rows, []string{a.text("ui.check.key"), k.ID() + ", " + use})
 	}
 	for _, in := range s.instances {
 		line := in.ID
@@ -70,4 +78,12 @@ func (a *app) check() error {
 		}
 	}
 	return writeTable(a.out, "  ", nil, rows)
+}
+
+func keyNames(keys []store.Key) []string {
+	names := make([]string, len(keys))
+	for n, k := range keys {
+		names[n] = k.ID()
+	}
+	return names
 }

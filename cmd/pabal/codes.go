@@ -28,6 +28,7 @@ const (
 	codeProfileDirectory fault.Code = "command.profile_directory"
 	codeNoCredential     fault.Code = "command.no_credential"
 	codeNoTransferPass   fault.Code = "command.no_transfer_password"
+	codeKeyTwice         fault.Code = "command.key_twice"
 	codeProduction       fault.Code = "command.production"
 )
 

@@ -25,7 +25,7 @@ func (a *app) migrate(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	st, err := store.Open(ctx, store.Options{URL: s.cfg.Database.URL, Server: true})
+	st, err := store.Open(ctx, store.Options{URL: s.cfg.Database.URL, Server: true, Keys: s.keys})
 	if err != nil {
 		return err
 	}

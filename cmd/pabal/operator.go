@@ -19,7 +19,25 @@ func (a *app) control(ctx context.Context, readOnly bool) (*control.Control, *co
 	if err != nil {
 		return nil, nil, err
 	}
-	st, err := store.Open(ctx, store.Options{URL: cfg.Database.URL, ReadOnly: readOnly})
+	return a.controlOf(ctx, cfg, nil, readOnly)
+}
+
+// controlOfContent is control for a command that shows stored content, which
+// needs the keys that it is sealed by.
+func (a *app) controlOfContent(ctx context.Context, readOnly bool) (*control.Control, *config.Config, error) {
+	cfg, err := config.LoadForContent(a.configPath, a.env)
+	if err != nil {
+		return nil, nil, err
+	}
+	keys, problems := payloadKeys(cfg)
+	if err := cfg.Report(problems); err != nil {
+		return nil, nil, err
+	}
+	return a.controlOf(ctx, cfg, keys, readOnly)
+}
+
+func (a *app) controlOf(ctx context.Context, cfg *config.Config, keys []store.Key, readOnly bool) (*control.Control, *config.Config, error) {
+	st, err := store.Open(ctx, store.Options{URL: cfg.Database.URL, Keys: keys, ReadOnly: readOnly})
 	if err != nil {
 		return nil, nil, err
 	}

@@ -48,7 +48,7 @@ func (a *app) runServer(ctx context.Context, only []string) error {
 	if err := s.cfg.Report(lasting(s.checkDirectories())); err != nil {
 		return err
 	}
-	st, err := openServer(ctx, s.cfg.Database.URL)
+	st, err := openServer(ctx, s.cfg.Database.URL, s.keys...)
 	if err != nil {
 		return err
 	}
@@ -108,8 +108,8 @@ func lasting(problems []fault.Problem) []fault.Problem {
 	})
 }
 
-func openServer(ctx context.Context, url string) (*store.Store, error) {
-	st, err := store.Open(ctx, store.Options{URL: url, Server: true})
+func openServer(ctx context.Context, url string, keys ...store.Key) (*store.Store, error) {
+	st, err := store.Open(ctx, store.Options{URL: url, Server: true, Keys: keys})
 	if err != nil {
 		return nil, err
 	}

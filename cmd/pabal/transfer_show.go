@@ -39,7 +39,11 @@ func (a *app) transferShow(ctx context.Context, id string, f showFlags) error {
 			return err
 		}
 	}
-	c, cfg, err := a.control(ctx, true)
+	open := a.control
+	if to > 0 {
+		open = a.controlOfContent
+	}
+	c, cfg, err := open(ctx, true)
 	if err != nil {
 		return err
 	}

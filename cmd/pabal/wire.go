@@ -17,6 +17,7 @@ import (
 	"pabal/internal/fault"
 	"pabal/naming"
 	"pabal/protocol"
+	"pabal/store"
 	"pabal/transfer"
 )
 
@@ -25,6 +26,7 @@ type site struct {
 	cfg       *config.Config
 	dirs      filemgr.Dirs
 	instances []instance.Options // in the order of the file
+	keys      []store.Key        // that seal payload
 }
 
 // site reads the configuration and proves that the packages can work with it.
@@ -48,6 +50,8 @@ func wire(cfg *config.Config) (*site, []fault.Problem) {
 	if strings.HasPrefix(cfg.Database.URL, "postgres") {
 		w.bad("database.url", fault.New(codePostgresLater, "postgres"))
 	}
+	keys, problems := payloadKeys(cfg)
+	w.problems = append(w.problems, problems...)
 	w.loadProfiles()
 	all := instance.Options{Zone: cfg.Location()}
 	for n := range cfg.Institutions {
@@ -60,11 +64,30 @@ func wire(cfg *config.Config) (*site, []fault.Problem) {
 		p.Path = w.pathOf(p.Path)
 		w.problems = append(w.problems, p)
 	}
-	s := &site{cfg: cfg, dirs: filemgr.Dirs{Scan: cfg.System.Scan, Work: cfg.System.Work, Receive: cfg.System.Receive}}
+	s := &site{cfg: cfg, keys: keys, dirs: filemgr.Dirs{Scan: cfg.System.Scan, Work: cfg.System.Work, Receive: cfg.System.Receive}}
 	for n := range cfg.Instances {
 		s.instances = append(s.instances, w.instance(n, all, s.dirs))
 	}
 	return s, w.problems
+}
+
+// payloadKeys reads the keys that seal stored content.
+func payloadKeys(cfg *config.Config) (keys []store.Key, problems []fault.Problem) {
+	for n, secret := range cfg.Database.PayloadKeys {
+		path := fmt.Sprintf("database.payload_keys[%d]", n)
+		k, err := store.ParseKey(secret.Reveal())
+		if err != nil {
+			problems = append(problems, fault.Problem{Path: path, Err: fault.As(err)})
+			continue
+		}
+		for _, other := range keys {
+			if other.ID() == k.ID() {
+				problems = append(problems, fault.Problem{Path: path, Err: fault.New(codeKeyTwice, k.ID())})
+			}
+		}
+		keys = append(keys, k)
+	}
+	return keys, problems
 }
 
 type wiring struct {

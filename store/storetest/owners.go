@@ -166,7 +166,7 @@ func testClaimFinal(t *testing.T, open Open) {
 
 func testClaimExclusive(t *testing.T, open Open) {
 	s, term := begin(t, open)
-	other := openAgain(t, s.URL(), false) // as another process would
+	other := openAgain(t, s.OpenedWith(), false) // as another process would
 	const rows, workers = 60, 6
 	for range rows {
 		create(t, s, transfer.Send, transfer.Stored)

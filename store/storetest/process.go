@@ -22,6 +22,27 @@ import (
 // childVariable tells a test binary that it is a child of the suite.
 const childVariable = "PABAL_STORETEST_CHILD"
 
+// keyVariable says that a child seals payload with TestKey.
+const keyVariable = "PABAL_STORETEST_SEALED"
+
+// TestKey is what a variant of the suite may seal payload with; no other,
+// because processes of the suite open the database too.
+func TestKey() store.Key {
+	k, err := store.NewKey(bytes.Repeat([]byte{7}, store.KeySize))
+	if err != nil {
+		panic(err) // a key of the right size is one
+	}
+	return k
+}
+
+func childOptions(url string, server bool) store.Options {
+	o := store.Options{URL: url, Server: server}
+	if _, sealed := os.LookupEnv(keyVariable); sealed {
+		o.Keys = []store.Key{TestKey()}
+	}
+	return o
+}
+
 // Child runs what the suite asked this process to be. ran is false in the
 // test process itself.
 func Child() (ran bool, err error) {
@@ -42,11 +63,17 @@ func Child() (ran bool, err error) {
 	return true, errors.New("storetest: unknown job " + what)
 }
 
+// sealed reports that payload in s is sealed.
+func sealed(s *store.Store) bool { return len(s.OpenedWith().Keys) > 0 }
+
 // child is a process of this binary. Its standard output is read by lines.
-func child(t *testing.T, job string) (*exec.Cmd, *bufio.Scanner) {
+func child(t *testing.T, job string, sealed bool) (*exec.Cmd, *bufio.Scanner) {
 	t.Helper()
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), childVariable+"="+job)
+	if sealed {
+		cmd.Env = append(cmd.Env, keyVariable+"=1")
+	}
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	require.NoError(t, err)
@@ -61,7 +88,7 @@ func childPayload(id string) []byte { return bytes.Repeat([]byte(id), 50) }
 // childWrites creates and stores transfers until it is killed, and says each
 // id after its change has returned.
 func childWrites(ctx context.Context, url string) error {
-	s, err := store.Open(ctx, store.Options{URL: url, Server: true})
+	s, err := store.Open(ctx, childOptions(url, true))
 	if err != nil {
 		return err
 	}
@@ -98,7 +125,7 @@ func testKill(t *testing.T, open Open) {
 	require.NoError(t, s.Close())
 	said := 0
 	for round := range 3 {
-		cmd, lines := child(t, "write "+s.URL())
+		cmd, lines := child(t, "write "+s.URL(), sealed(s))
 		var ids []string
 		for len(ids) < 20+30*round && lines.Scan() {
 			ids = append(ids, lines.Text())
@@ -111,7 +138,7 @@ func testKill(t *testing.T, open Open) {
 		require.NotEmpty(t, ids)
 		said += len(ids)
 
-		s := openAgain(t, s.URL(), true) // the lock of the dead is gone
+		s := openAgain(t, s.OpenedWith(), true) // the lock of the dead is gone
 		for _, id := range ids {
 			require.Equal(t, transfer.Stored, read(t, s, id).Status)
 		}
@@ -139,7 +166,7 @@ func testKill(t *testing.T, open Open) {
 // transfer, each in a store opened anew.
 func childCommands(ctx context.Context, url, id string) error {
 	for i := range 6 {
-		s, err := store.Open(ctx, store.Options{URL: url})
+		s, err := store.Open(ctx, childOptions(url, false))
 		if err != nil {
 			return err
 		}
@@ -177,7 +204,7 @@ func testOperator(t *testing.T, open Open) {
 			failed <- err
 		}()
 	}
-	cmd, lines := child(t, "command "+s.URL()+" "+row.ID)
+	cmd, lines := child(t, "command "+s.URL()+" "+row.ID, sealed(s))
 	n := 0
 	for lines.Scan() {
 		n++

@@ -67,7 +67,7 @@ func StartTogether(t *testing.T, url string) {
 		require.NoError(t, cmd.Wait())
 	}
 	require.Len(t, ids, 1)
-	s := openAgain(t, url, false)
+	s := openAgain(t, store.Options{URL: url}, false)
 	have, want, err := s.SchemaVersions(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, want, have)
@@ -80,7 +80,7 @@ func StartTogether(t *testing.T, url string) {
 // again: what was confirmed is there, what was not says so, and the store goes
 // on by itself.
 func ServerKilled(t *testing.T, url string, restart func()) {
-	s := openAgain(t, url, true)
+	s := openAgain(t, store.Options{URL: url}, true)
 	require.NoError(t, s.Migrate(t.Context()))
 	term, err := s.Begin(t.Context(), start, "one", "host", 1)
 	require.NoError(t, err)

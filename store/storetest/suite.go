@@ -124,12 +124,12 @@ func requireCode(t *testing.T, code fault.Code, err error) {
 func reopen(t *testing.T, s *store.Store) *store.Store {
 	t.Helper()
 	require.NoError(t, s.Close())
-	return openAgain(t, s.URL(), true)
+	return openAgain(t, s.OpenedWith(), true)
 }
 
-func openAgain(t *testing.T, url string, server bool) *store.Store {
+func openAgain(t *testing.T, o store.Options, server bool) *store.Store {
 	t.Helper()
-	s, err := store.Open(context.WithoutCancel(t.Context()), store.Options{URL: url, Server: server})
+	s, err := store.Open(context.WithoutCancel(t.Context()), store.Options{URL: o.URL, Keys: o.Keys, Server: server})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.Close()) })
 	return s
