@@ -143,7 +143,7 @@ func (t *tx) change(now time.Time, row *transfer.Transfer, f func(*transfer.Tran
 
 func (t *tx) update(row *transfer.Transfer) error {
 	t.work = t.work || row.Owner == "" && claimable(row) == 1
-	_, err := t.exec(transferUpdate, append(refs(transferColumns(row)), claimable(row))...)
+	_, err := t.exec(transferUpdate, values(row)...)
 	return err
 }
 
@@ -244,6 +244,46 @@ func (s *Store) BackedUp(ctx context.Context, now time.Time, id, path string) (*
 		}
 		out = t
 		return tx.event(now, transfer.Event{TransferID: id, Kind: EventBackup, Detail: detail("path", path)})
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// Beside notes facts about the files that stand beside a transfer: f may change
+// Result, ErrorPath and nothing else. Like BackedUp it needs no ref, and who
+// holds the transfer goes on undisturbed. The events are written with it.
+// Errors: f's own, CodeNotFound, CodeForbidden.
+func (s *Store) Beside(ctx context.Context, now time.Time, id string, f func(*transfer.Transfer) error, events ...transfer.Event) (*transfer.Transfer, error) {
+	var out *transfer.Transfer
+	err := s.write(ctx, 0, func(tx *tx) error {
+		t, err := tx.transfer(id)
+		if err != nil {
+			return err
+		}
+		before := *t
+		err = tx.change(now, t, func(t *transfer.Transfer) error {
+			if err := f(t); err != nil {
+				return err
+			}
+			before.Result, before.ErrorPath = t.Result, t.ErrorPath
+			if *t != before {
+				return fault.New(CodeForbidden, id)
+			}
+			return nil
+		}, false)
+		if err != nil {
+			return err
+		}
+		for _, e := range events {
+			e.TransferID = id
+			if err := tx.event(now, e); err != nil {
+				return err
+			}
+		}
+		out = t
+		return nil
 	})
 	if err != nil {
 		return nil, err

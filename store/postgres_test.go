@@ -254,6 +254,7 @@ func TestPostgresPlans(t *testing.T) {
 	for text, index := range map[string]string{
 		`SELECT id FROM transfers WHERE claimable = 1 AND status IN ('stored', 'waiting') AND next_try <= 5 AND (owner = '' OR owner = 'one') ORDER BY created_at, id LIMIT 1`: "transfers_claimable",
 		`SELECT id FROM transfers WHERE claimable = 1 AND owner = 'one' AND term < 5 ORDER BY created_at, id`:                                                                  "transfers_owned",
+		`SELECT id FROM transfers WHERE place = 'seoul' AND due = 1 ORDER BY created_at, id LIMIT 9`:                                                                           "transfers_due",
 		`SELECT id FROM transfers ORDER BY created_at DESC, id DESC LIMIT 50`:                                                                                                  "transfers_created",
 	} {
 		rows, err := db.Query("EXPLAIN " + text)

@@ -29,8 +29,9 @@ func transferColumns(t *transfer.Transfer) []column {
 		{"file_digest", &t.FileDigest}, {"wire_digest", &t.WireDigest},
 		{"owner", &t.Owner}, {"term", &t.Term}, {"attempt", &t.Attempt},
 		{"session_id", &t.SessionID}, {"sent_bytes", &t.SentBytes}, {"resent", &t.Resent}, {"missed", &t.Missed},
-		{"tries", &t.Tries}, {"next_try", micros{&t.NextTry}}, {"ended_once", flag{&t.EndedOnce}},
+		{"tries", &t.Tries}, {"next_try", micros{&t.NextTry}}, {"ended_once", flag{&t.EndedOnce}}, {"ended_digest", &t.EndedDigest},
 		{"response", &t.Response}, {"error_code", &t.ErrorCode}, {"error_detail", &t.ErrorDetail}, {"proofs", &t.Proofs}, {"ask", &t.Ask},
+		{"repeat_of", &t.RepeatOf}, {"repeat", &t.Repeat}, {"result", &t.Result}, {"error_path", &t.ErrorPath},
 		{"created_at", micros{&t.CreatedAt}}, {"updated_at", micros{&t.UpdatedAt}}, {"started_at", micros{&t.StartedAt}},
 		{"backed_up_at", micros{&t.BackedUpAt}}, {"ended_at", micros{&t.EndedAt}}, {"released_at", micros{&t.ReleasedAt}},
 	}
@@ -56,7 +57,7 @@ func sessionColumns(s *transfer.Session) []column {
 		{"id", &s.ID}, {"institution", &s.Institution}, {"profile", &s.Profile}, {"instance", &s.Instance},
 		{"direction", &s.Direction}, {"calling", flag{&s.Calling}}, {"peer", &s.Peer},
 		{"opened_at", micros{&s.OpenedAt}}, {"closed_at", micros{&s.ClosedAt}},
-		{"files", &s.Files}, {"error_code", &s.ErrorCode}, {"error_detail", &s.ErrorDetail},
+		{"files", &s.Files}, {"heard", flag{&s.Heard}}, {"error_code", &s.ErrorCode}, {"error_detail", &s.ErrorDetail},
 	}
 }
 
@@ -98,9 +99,9 @@ func updateText(table string, columns []string) string {
 var (
 	transferNames  = names(transferColumns(new(transfer.Transfer)))
 	transferList   = strings.Join(transferNames, ", ")
-	transferInsert = insertText("transfers", append(names(transferColumns(new(transfer.Transfer))), "claimable")) +
+	transferInsert = insertText("transfers", append(names(transferColumns(new(transfer.Transfer))), "claimable", "due")) +
 		" ON CONFLICT (id) DO NOTHING"
-	transferUpdate = updateText("transfers", append(names(transferColumns(new(transfer.Transfer))), "claimable"))
+	transferUpdate = updateText("transfers", append(names(transferColumns(new(transfer.Transfer))), "claimable", "due"))
 
 	eventList     = strings.Join(names(eventColumns(new(transfer.Event))), ", ")
 	eventInsert   = insertText("events", names(eventColumns(new(transfer.Event)))[1:])
@@ -119,6 +120,21 @@ func claimable(t *transfer.Transfer) int {
 		return 1
 	}
 	return 0
+}
+
+// due is 1 for rows that a file is still to be written for, beside the
+// transfer's own way.
+func due(t *transfer.Transfer) int {
+	if t.ResultDue() || t.ErrorFileDue() {
+		return 1
+	}
+	return 0
+}
+
+// values are what a row's INSERT and UPDATE take: the struct's, and what is
+// computed from them.
+func values(t *transfer.Transfer) []any {
+	return append(refs(transferColumns(t)), claimable(t), due(t))
 }
 
 // normal brings times to what the database can hold, so that a struct equals

@@ -26,7 +26,7 @@ func (s *Store) Create(ctx context.Context, now time.Time, t *transfer.Transfer)
 		row.UpdatedAt = now
 		normal(&row)
 		err := s.write(ctx, 0, func(tx *tx) error {
-			n, err := tx.exec(transferInsert, append(refs(transferColumns(&row)), claimable(&row))...)
+			n, err := tx.exec(transferInsert, values(&row)...)
 			if err != nil {
 				return err
 			}
@@ -218,6 +218,15 @@ func (s *Store) NotBackedUp(ctx context.Context, place string, limit int) ([]*tr
 	var w where
 	w.add("place = " + w.arg(place))
 	w.add("backed_up_at = 0 AND work_path <> ''")
+	return s.transfers(ctx, w, false, limit)
+}
+
+// Due reads the transfers of a place for which a file is still to be written:
+// a result file, or a refused one in error/. See ResultDue and ErrorFileDue.
+func (s *Store) Due(ctx context.Context, place string, limit int) ([]*transfer.Transfer, error) {
+	var w where
+	w.add("place = " + w.arg(place))
+	w.add("due = 1")
 	return s.transfers(ctx, w, false, limit)
 }
 

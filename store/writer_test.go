@@ -198,6 +198,10 @@ func TestPlans(t *testing.T) {
 	w.add("place = " + w.arg("seoul"))
 	w.add("backed_up_at = 0 AND work_path <> ''")
 	require.Contains(t, plan(w.query("SELECT "+transferList+" FROM transfers", "created_at, id", 9), w.args...), "INDEX transfers_not_backed_up ")
+	w = where{}
+	w.add("place = " + w.arg("seoul"))
+	w.add("due = 1")
+	require.Contains(t, plan(w.query("SELECT "+transferList+" FROM transfers", "created_at, id", 9), w.args...), "INDEX transfers_due ")
 	newest := plan(where{}.newest(20))
 	require.Contains(t, newest, "INDEX transfers_created")
 	require.NotContains(t, newest, "TEMP B-TREE", "no sorting of all there is")

@@ -62,14 +62,15 @@ var moves = map[Direction]map[Status][]Status{
 		Sent:      {Waiting, Storing},
 	},
 	Receive: {
-		Receiving: {Received, Failed, Abandoned, Held, Cancelled, Duplicate},
-		Received:  {Placing, Waiting, Held, Failed, Cancelled},
-		Waiting:   {Placing, Held, Cancelled, Failed},
+		Receiving: {Received, Failed, Abandoned, Held, Cancelled},
+		Received:  {Placing, Waiting, Held, Failed, Cancelled, Duplicate},
+		Waiting:   {Placing, Held, Cancelled, Failed, Duplicate},
 		Placing:   {Assembled, Waiting, Failed},
 		Assembled: {Delivered},
 		Held:      {Received, Cancelled, Failed},
 		Failed:    {Received, Abandoned, Cancelled},
 		Abandoned: {},
+		Duplicate: {Received}, // a person wants it all the same
 	},
 }
 

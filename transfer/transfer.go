@@ -52,12 +52,17 @@ type Transfer struct {
 	Missed      int64 // receiving: sequences we asked for again
 	Tries       int   // failures in a row since the last progress
 	NextTry     time.Time
-	EndedOnce   bool   // an attempt with this digest has reached ending
+	EndedOnce   bool   // an attempt has reached ending, and no answer has said that it failed
+	EndedDigest string // FileDigest of that attempt: what "already complete" would be about (design D5)
 	Response    string // the peer's last response code
 	ErrorCode   string // fault code of the last failure, "" when none
 	ErrorDetail string // its subject and values as JSON, for the sentence
 	Proofs      string // what proved success, as JSON
 	Ask         Ask    // sending: what a person wants the peer to be asked about it
+	RepeatOf    string // receiving: the transfer of the same name that this one is, or was, compared with
+	Repeat      Repeat // receiving: what came of it
+	Result      string // sending: "" = no result file is asked for, else ResultWanted or the status that the last one told
+	ErrorPath   string // sending: where in error/ a refused file stands
 
 	CreatedAt  time.Time
 	UpdatedAt  time.Time
@@ -65,6 +70,40 @@ type Transfer struct {
 	BackedUpAt time.Time
 	EndedAt    time.Time
 	ReleasedAt time.Time // payload rows deleted; backup file and digests stay
+}
+
+// Repeat says how a received file stands to an earlier one of its name (design
+// D6). Comparing is done when it is whole, before it is put together.
+type Repeat string
+
+const (
+	NotRepeated   Repeat = ""       // a file of its own
+	RepeatAbsorb  Repeat = "absorb" // to be compared; other content is held for a person
+	RepeatSuspect Repeat = "doubt"  // to be compared, as the peer may not have heard our answer; other content is a file of its own
+	RepeatEqual   Repeat = "equal"  // compared: the same content
+	RepeatOther   Repeat = "other"  // compared: other content
+)
+
+// Undecided reports that the content is still to be compared.
+func (r Repeat) Undecided() bool { return r == RepeatAbsorb || r == RepeatSuspect }
+
+// ResultWanted is Transfer.Result until a result file has been written.
+const ResultWanted = "wanted"
+
+// ResultDue reports that a result file is to be written: sending has come to
+// an end that the last one did not tell.
+func (t *Transfer) ResultDue() bool {
+	switch t.Status {
+	case Sent, Failed, Refused:
+		return t.Direction == Send && t.Result != "" && t.Result != string(t.Status)
+	}
+	return false
+}
+
+// ErrorFileDue reports that the file of a refused transfer is not known to
+// stand in error/ yet.
+func (t *Transfer) ErrorFileDue() bool {
+	return t.Direction == Send && t.Status == Refused && t.ErrorPath == ""
 }
 
 // Ask is a question to the peer about a file that was sent, put in the next
@@ -133,6 +172,7 @@ type Session struct {
 	OpenedAt    time.Time
 	ClosedAt    time.Time
 	Files       int
+	Heard       bool // receiving: the peer went on after our last end reply, so it has it; or there was none
 	ErrorCode   string
 	ErrorDetail string
 }

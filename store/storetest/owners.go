@@ -348,3 +348,48 @@ func testOrphans(t *testing.T, open Open) {
 	require.NoError(t, err)
 	require.Empty(t, orphans)
 }
+
+// testBeside: what is still to be written beside a transfer is found by its
+// place, and noting it neither needs nor disturbs the holder.
+func testBeside(t *testing.T, open Open) {
+	s, term := begin(t, open)
+	at := func(place, result string) func(*transfer.Transfer) {
+		return func(t *transfer.Transfer) { t.Place, t.Result = place, result }
+	}
+	create(t, s, transfer.Send, transfer.Sent, at("seoul", ""))
+	create(t, s, transfer.Send, transfer.Sent, at("seoul", "sent"))
+	create(t, s, transfer.Send, transfer.Sent, at("busan", transfer.ResultWanted))
+	create(t, s, transfer.Send, transfer.Cancelled, at("seoul", transfer.ResultWanted))
+	row := held(t, s, term, transfer.Send, transfer.Ending, at("seoul", transfer.ResultWanted))
+	refused := create(t, s, transfer.Send, transfer.Refused, at("seoul", ""))
+	due := func() []string {
+		list, err := s.Due(t.Context(), "seoul", 10)
+		require.NoError(t, err)
+		var ids []string
+		for _, t := range list {
+			ids = append(ids, t.ID)
+		}
+		return ids
+	}
+	require.Equal(t, []string{refused.ID}, due())
+	_, err := s.Change(t.Context(), start, row.Ref(), to(transfer.Sent))
+	require.NoError(t, err)
+	require.ElementsMatch(t, []string{row.ID, refused.ID}, due())
+
+	_, err = s.Beside(t.Context(), start, row.ID, to(transfer.Failed))
+	requireCode(t, store.CodeForbidden, err)
+	out, err := s.Beside(t.Context(), start, row.ID, func(t *transfer.Transfer) error {
+		t.Result = string(transfer.Sent)
+		return nil
+	})
+	require.NoError(t, err)
+	require.Equal(t, row.Ref(), out.Ref(), "the holder goes on")
+	_, err = s.Beside(t.Context(), start, refused.ID, func(t *transfer.Transfer) error {
+		t.ErrorPath = "/error/x"
+		return nil
+	}, transfer.Event{Kind: "error_file", Detail: `{"path":"/error/x"}`})
+	require.NoError(t, err)
+	require.Empty(t, due())
+	last := events(t, s, refused.ID)
+	require.Equal(t, "error_file", last[len(last)-1].Kind)
+}

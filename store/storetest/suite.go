@@ -48,6 +48,7 @@ func Run(t *testing.T, open Open) {
 		{"CommandFences", testCommandFences},
 		{"TakeOver", testTakeOver},
 		{"BackedUp", testBackedUp},
+		{"Beside", testBeside},
 		{"Orphans", testOrphans},
 		{"Terms", testTerms},
 		{"Sessions", testSessions},

@@ -71,6 +71,8 @@ func testEveryField(t *testing.T, open Open) {
 				*x = "파일 " + name
 			case *transfer.Ask:
 				*x = transfer.AskRecall
+			case *transfer.Repeat:
+				*x = transfer.RepeatOther
 			case *int64:
 				*x = int64(1)<<40 + int64(i)
 			case *int:
