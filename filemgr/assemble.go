@@ -45,11 +45,30 @@ type Staged struct {
 // StagedPath is where Assemble builds the file of a transfer.
 func StagedPath(receiveDir, id string) string { return filepath.Join(receiveDir, stagingDir, id) }
 
-// Assemble builds the file of a received transfer from its wire bytes: from
-// scratch, whatever an earlier try left. When it returns, the file and its name
-// in the staging directory are durable, which is the state that "placing" may
-// be committed in (design D2).
+// Assemble builds the file of a received transfer and makes its name durable as
+// well: Build and SyncStaged for one.
 func Assemble(ctx context.Context, o AssembleOptions, src Source) (Staged, error) {
+	s, err := Build(ctx, o, src)
+	if err != nil {
+		return Staged{}, err
+	}
+	if err := SyncStaged(o.ReceiveDir); err != nil {
+		return Staged{}, errors.Join(err, Discard(o.ReceiveDir, o.ID))
+	}
+	return s, nil
+}
+
+// SyncStaged makes the names of built files durable. After it, and not before,
+// "placing" may be committed for them (design D2).
+func SyncStaged(receiveDir string) error {
+	dir := filepath.Join(receiveDir, stagingDir)
+	return osFault(dir, place.SyncDir(dir))
+}
+
+// Build writes the file of a received transfer from its wire bytes: from
+// scratch, whatever an earlier try left. When it returns, the content is
+// durable; its name in the staging directory is after SyncStaged.
+func Build(ctx context.Context, o AssembleOptions, src Source) (Staged, error) {
 	if !validID(o.ID) {
 		return Staged{}, fault.New(CodeBadID, o.ID)
 	}
@@ -74,9 +93,6 @@ func Assemble(ctx context.Context, o AssembleOptions, src Source) (Staged, error
 	}
 	if cerr := f.Close(); err == nil {
 		err = osFault(s.Path, cerr)
-	}
-	if err == nil {
-		err = osFault(dir, place.SyncDir(dir))
 	}
 	if err != nil {
 		// What was written is of no use, and on a full disk it is in the way.
@@ -256,44 +272,77 @@ func Recover(receiveDir, id string) (State, error) {
 	return StatePlaced, nil
 }
 
-// Place gives the assembled file of a transfer its committed final path, syncs
-// both directories and then creates the flag file, if a suffix is given. It may
-// be called again after a crash at any point: a file that was placed already is
-// not touched, and a flag is only added while the file is still there, because
-// the business system may have taken both.
+// Placing is one file to place: the assembled file of a transfer and its
+// committed final path.
+type Placing struct {
+	ID         string
+	Final      string
+	Existing   Existing
+	FlagSuffix string // "" is no flag file
+}
+
+// Place is PlaceAll of one file.
+func Place(receiveDir, id, final string, existing Existing, flagSuffix string) error {
+	return PlaceAll(receiveDir, []Placing{{id, final, existing, flagSuffix}})[0]
+}
+
+// PlaceAll gives assembled files their committed final paths, syncs the
+// directories, each once, and then creates the flag files where a suffix is
+// given. It may be called again after a crash at any point: a file that was
+// placed already is not touched, and a flag is only added while the file is
+// still there, because the business system may have taken both. It returns an
+// error or nil for each.
 //
 // CodeExists (waits) means that something has taken the name since it was chosen.
-func Place(receiveDir, id, final string, existing Existing, flagSuffix string) error {
-	state, err := Recover(receiveDir, id)
-	if err != nil {
+func PlaceAll(receiveDir string, files []Placing) []error {
+	errs := make([]error, len(files))
+	var touched []string
+	for n, p := range files {
+		if errs[n] = p.rename(receiveDir); errs[n] == nil {
+			// Also when it was placed before: the crash may have come before the sync.
+			touched = append(touched, p.Final, StagedPath(receiveDir, p.ID))
+		}
+	}
+	if len(touched) == 0 {
+		return errs
+	}
+	err := place.SyncParents(touched...)
+	for n, p := range files {
+		switch {
+		case errs[n] != nil:
+		case err != nil:
+			errs[n] = dirFault(filepath.Dir(p.Final), err)
+		case p.FlagSuffix != "":
+			errs[n] = p.flag()
+		}
+	}
+	return errs
+}
+
+func (p Placing) rename(receiveDir string) error {
+	state, err := Recover(receiveDir, p.ID)
+	if err != nil || state != StateStaged {
 		return err
 	}
-	if state == StateStaged {
-		rename := place.NoReplace
-		if existing == ExistingReplace {
-			rename = os.Rename
-		}
-		switch err := rename(StagedPath(receiveDir, id), final); {
-		case errors.Is(err, fs.ErrExist):
-			return fault.New(CodeExists, final).Because(err)
-		case err != nil:
-			return dirFault(filepath.Dir(final), err)
-		}
+	rename := place.NoReplace
+	if p.Existing == ExistingReplace {
+		rename = os.Rename
 	}
-	// Also when it was placed before: the crash may have come before the sync.
-	for _, dir := range []string{filepath.Dir(final), filepath.Join(receiveDir, stagingDir)} {
-		if err := place.SyncDir(dir); err != nil {
-			return dirFault(dir, err)
-		}
+	switch err := rename(StagedPath(receiveDir, p.ID), p.Final); {
+	case errors.Is(err, fs.ErrExist):
+		return fault.New(CodeExists, p.Final).Because(err)
+	case err != nil:
+		return dirFault(filepath.Dir(p.Final), err)
 	}
-	if flagSuffix == "" {
-		return nil
-	}
-	there, err := exists(final)
+	return nil
+}
+
+func (p Placing) flag() error {
+	there, err := exists(p.Final)
 	if err != nil || !there {
 		return err
 	}
-	flag := final + flagSuffix
+	flag := p.Final + p.FlagSuffix
 	err = place.Create(flag, func(io.Writer) error { return nil })
 	if errors.Is(err, fs.ErrExist) {
 		return nil

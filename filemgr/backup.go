@@ -47,10 +47,43 @@ func datedPath(scanDir, kind, name string, at time.Time) string {
 // another path. CodeVanished means that neither file is there: the backup can be
 // written from the stored payload (RestoreBackup).
 func BackUp(ctx context.Context, workPath, backupPath string) error {
-	if err := MakeDir(filepath.Dir(backupPath)); err != nil {
-		return err
+	return BackUpAll(ctx, []Move{{workPath, backupPath}})[0]
+}
+
+// Move is a file and the path that it is to have.
+type Move struct{ From, To string }
+
+// BackUpAll is BackUp for many files, each directory of which is synced once.
+// It returns an error or nil for each; nil says that its backup is durable.
+func BackUpAll(ctx context.Context, moves []Move) []error {
+	errs := make([]error, len(moves))
+	var touched []string
+	for n, m := range moves {
+		if errs[n] = MakeDir(filepath.Dir(m.To)); errs[n] == nil {
+			errs[n] = backUp(ctx, m.From, m.To)
+		}
+		if errs[n] == nil {
+			touched = append(touched, m.To, m.From)
+		}
 	}
-	err := place.Move(ctx, workPath, backupPath)
+	if len(touched) == 0 {
+		return errs
+	}
+	if err := place.SyncParents(touched...); err != nil {
+		for n := range errs {
+			if errs[n] == nil {
+				errs[n] = dirFault(filepath.Dir(moves[n].To), err)
+			}
+		}
+	}
+	return errs
+}
+
+// backUp moves one file. Where it finds that this was done before, the crash
+// may have come before the sync, so success wants the directories synced in
+// every case.
+func backUp(ctx context.Context, workPath, backupPath string) error {
+	err := place.MoveUnsynced(ctx, workPath, backupPath)
 	switch {
 	case err == nil:
 		return nil
@@ -69,7 +102,7 @@ func BackUp(ctx context.Context, workPath, backupPath string) error {
 		if !done {
 			return fault.New(CodeVanished, workPath).Because(err)
 		}
-		return syncDirsOf(workPath, backupPath)
+		return nil
 	}
 	return osFault(backupPath, err)
 }
@@ -78,29 +111,18 @@ func BackUp(ctx context.Context, workPath, backupPath string) error {
 // before the source was removed, or a conflict.
 func finishMove(ctx context.Context, from, to string) error {
 	there, err := exists(from)
+	if err != nil || !there {
+		return err
+	}
+	equal, err := equalFiles(ctx, from, to)
 	if err != nil {
 		return err
 	}
-	if there {
-		equal, err := equalFiles(ctx, from, to)
-		if err != nil {
-			return err
-		}
-		if !equal {
-			return fault.New(CodeBackupConflict, to, "work", from)
-		}
-		if err := os.Remove(from); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return osFault(from, err)
-		}
+	if !equal {
+		return fault.New(CodeBackupConflict, to, "work", from)
 	}
-	return syncDirsOf(from, to)
-}
-
-func syncDirsOf(paths ...string) error {
-	for _, p := range paths {
-		if err := place.SyncDir(filepath.Dir(p)); err != nil {
-			return dirFault(filepath.Dir(p), err)
-		}
+	if err := os.Remove(from); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return osFault(from, err)
 	}
 	return nil
 }

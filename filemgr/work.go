@@ -24,15 +24,62 @@ type Claimed struct {
 	Size     int64
 }
 
-// Claim takes a ready file for the transfer id: it is renamed to
-// <workDir>/<id>~<name>, which only one claimer can do, and only while it is
-// still the file that the scan saw. Both directories are synced before Claim
-// returns, so a row that is written afterwards never names a file that a crash
-// puts back. The flag file goes last.
-//
-// CodeVanished, CodeReplaced, CodeShrunk and CodeChanged mean that the file is
-// left to the next scan.
+// Claim is ClaimAll of one file.
 func Claim(r Ready, workDir, id string) (Claimed, error) {
+	claimed, errs, err := ClaimAll([]Ready{r}, workDir, func() string { return id })
+	if err != nil {
+		return Claimed{}, err
+	}
+	if errs[0] != nil {
+		return Claimed{}, errs[0]
+	}
+	return claimed[0], nil
+}
+
+// ClaimAll takes ready files for transfers, each under an id of its own: a file
+// is renamed to <workDir>/<id>~<name>, which only one claimer can do, and only
+// while it is still the file that the scan saw. Then the directories are synced,
+// once for all, before ClaimAll returns, so a row that is written afterwards
+// never names a file that a crash puts back. The flag files go last. A crash in
+// between leaves files in the work directory, which WorkFiles finds.
+//
+// errs has a reason for each file that was not taken, at its place in ready.
+// CodeVanished, CodeReplaced, CodeShrunk and CodeChanged mean that the file is
+// left to the next scan. err is about the directories: nothing counts as taken.
+func ClaimAll(ready []Ready, workDir string, id func() string) (claimed []Claimed, errs []error, err error) {
+	errs = make([]error, len(ready))
+	touched := make([]string, 0, len(ready))
+	for n, r := range ready {
+		c, err := take(r, workDir, id())
+		if errs[n] = err; err == nil {
+			claimed = append(claimed, c)
+			touched = append(touched, c.Path, r.Path)
+		}
+	}
+	if err := place.SyncParents(touched...); err != nil {
+		return nil, nil, dirFault(workDir, err)
+	}
+	kept := claimed[:0]
+	next := 0
+	for n, r := range ready {
+		if errs[n] != nil {
+			continue
+		}
+		c := claimed[next]
+		next++
+		if r.Flag != "" {
+			if err := os.Remove(r.Flag); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				errs[n] = osFault(r.Flag, err)
+				continue
+			}
+		}
+		kept = append(kept, c)
+	}
+	return kept, errs, nil
+}
+
+// take renames one file into the work directory; nothing is synced.
+func take(r Ready, workDir, id string) (Claimed, error) {
 	if !validID(id) {
 		return Claimed{}, fault.New(CodeBadID, id)
 	}
@@ -54,16 +101,6 @@ func Claim(r Ready, workDir, id string) (Claimed, error) {
 	}
 	if err := confirm(r, to); err != nil {
 		return Claimed{}, err
-	}
-	for _, dir := range []string{workDir, filepath.Dir(r.Path)} {
-		if err := place.SyncDir(dir); err != nil {
-			return Claimed{}, dirFault(dir, err)
-		}
-	}
-	if r.Flag != "" {
-		if err := os.Remove(r.Flag); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return Claimed{}, osFault(r.Flag, err)
-		}
 	}
 	return Claimed{ID: id, Name: r.Name, Path: to, Identity: r.Identity, Size: r.Size}, nil
 }

@@ -12,44 +12,57 @@ import (
 	"pabal/transfer"
 )
 
-// backupStep moves the work files of stored transfers to backup/. Sending
-// does not wait for it. A crash at any point leaves the work file, the
-// backup, or both; each is recognised.
+// backupAtOnce is how many files are backed up together.
+const backupAtOnce = 256
+
+// backupStep moves the work files of stored transfers to backup/: all of them
+// are renamed, then each directory is synced once, then one transaction notes
+// them. Sending does not wait for it. A crash at any point leaves for each the
+// work file, the backup, or both, and no note; each is recognised, and noted.
 func (i *Instance) backupStep(ctx context.Context) (bool, error) {
-	todo, err := i.s.NotBackedUp(ctx, i.o.Place, 100)
-	if err != nil {
+	todo, err := i.s.NotBackedUp(ctx, i.o.Place, backupAtOnce)
+	if err != nil || len(todo) == 0 {
 		return false, err
 	}
-	done := false
-	for _, t := range todo {
-		if t.Status == transfer.Storing || t.Status == transfer.Refused || ctx.Err() != nil {
-			continue
+	moves := make([]filemgr.Move, len(todo))
+	for n, t := range todo {
+		moves[n] = filemgr.Move{From: t.WorkPath, To: t.BackupPath}
+	}
+	var done []store.Backup
+	for n, err := range filemgr.BackUpAll(ctx, moves) {
+		t, path := todo[n], moves[n].To
+		if err != nil {
+			path, err = i.backUpOtherwise(ctx, t, err)
 		}
-		path, err := i.backUp(ctx, t)
 		if err != nil {
 			i.log.Error("backup failed", "transfer", t.ID, "name", t.Name, "code", fault.CodeOf(err), "err", err)
 			continue
 		}
-		if _, err := i.s.BackedUp(ctx, i.now(), t.ID, path); err != nil {
-			return false, err
-		}
-		done = true
+		done = append(done, store.Backup{ID: t.ID, Path: path})
 	}
-	return done && len(todo) == 100, nil
+	if len(done) == 0 {
+		return false, nil
+	}
+	return len(todo) == backupAtOnce, i.s.BackedUp(ctx, i.now(), done...)
 }
 
-func (i *Instance) backUp(ctx context.Context, t *transfer.Transfer) (string, error) {
-	path := t.BackupPath
-	err := filemgr.BackUp(ctx, t.WorkPath, path)
+// backUpOtherwise is for a file that could not just be moved: the name is
+// another file's, or the work file is lost and its payload is not.
+func (i *Instance) backUpOtherwise(ctx context.Context, n *store.NotBackedUp, why error) (path string, err error) {
+	path, err = n.BackupPath, why
 	if fault.CodeOf(err) == filemgr.CodeBackupConflict {
-		path += "-" + t.ID
-		err = filemgr.BackUp(ctx, t.WorkPath, path)
+		path += "-" + n.ID
+		err = filemgr.BackUp(ctx, n.WorkPath, path)
 	}
-	if fault.CodeOf(err) == filemgr.CodeVanished && t.WireDigest != "" && t.ReleasedAt.IsZero() {
-		i.log.Warn("work file is lost, the backup is written from the stored payload", "transfer", t.ID, "name", t.Name)
-		err = filemgr.RestoreBackup(path, func(w io.Writer) error { return i.writeFile(ctx, t, w) })
+	if fault.CodeOf(err) != filemgr.CodeVanished {
+		return path, err
 	}
-	return path, err
+	t, rerr := i.s.Transfer(ctx, n.ID)
+	if rerr != nil || t.WireDigest == "" || !t.ReleasedAt.IsZero() {
+		return path, errors.Join(err, rerr)
+	}
+	i.log.Warn("work file is lost, the backup is written from the stored payload", "transfer", t.ID, "name", t.Name)
+	return path, filemgr.RestoreBackup(path, func(w io.Writer) error { return i.writeFile(ctx, t, w) })
 }
 
 // writeFile writes the file that the payload of a transfer stands for.

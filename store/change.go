@@ -1,7 +1,9 @@
 package store
 
 import (
+	"cmp"
 	"context"
+	"slices"
 	"time"
 
 	"pabal/internal/fault"
@@ -74,19 +76,15 @@ func (s *Store) ChangeAlso(ctx context.Context, now time.Time, ref transfer.Ref,
 	return out, nil
 }
 
-// touch is the first statement of every holder's write: it finds the row only
-// if the holder still holds it. The term of the owner is looked up as well,
-// because a former process of the same instance has the same owner, and its
-// rows keep the old term until they are settled.
+// touch is the first statement of a holder's write: it finds the row only if
+// the holder still holds it (stillHeld).
 func (t *tx) touch(now time.Time, ref transfer.Ref) (*transfer.Transfer, error) {
 	if err := t.holdTerm(ref.Owner, false); err != nil {
 		return nil, err
 	}
 	row := new(transfer.Transfer)
-	ok, err := t.scan(refs(transferColumns(row)), `UPDATE transfers SET updated_at = $1
-		WHERE id = $2 AND owner = $3 AND term = $4 AND attempt = $5
-		  AND NOT EXISTS (SELECT 1 FROM instances i WHERE i.id = $3 AND i.term > $4)
-		RETURNING `+transferList, toMicros(now), ref.ID, ref.Owner, ref.Term, ref.Attempt)
+	ok, err := t.scan(refs(transferColumns(row)), `UPDATE transfers SET updated_at = $5 WHERE id = $1`+stillHeld+
+		` RETURNING `+transferList, ref.ID, ref.Owner, ref.Term, ref.Attempt, toMicros(now))
 	if err != nil || ok {
 		return row, err
 	}
@@ -115,6 +113,27 @@ func (t *tx) change(now time.Time, row *transfer.Transfer, f func(*transfer.Tran
 			return err
 		}
 	}
+	if err := legal(now, &before, row, ownership); err != nil {
+		return err
+	}
+	before.UpdatedAt = row.UpdatedAt
+	if *row == before && !ownership {
+		return nil // the touch has written all there is; f leaves the row alone for most blocks
+	}
+	if _, err := t.update(&before, row, false); err != nil {
+		return err
+	}
+	t.note(&before, row)
+	if row.Status == before.Status {
+		return nil
+	}
+	return t.statusEvent(now, before.Status, row)
+}
+
+// legal brings a changed row to what can be written and says what is wrong
+// with the change. ownership says that owner, term and attempt were set on
+// purpose.
+func legal(now time.Time, before, row *transfer.Transfer, ownership bool) error {
 	row.UpdatedAt = now
 	normal(row)
 	if row.ID != before.ID || row.Direction != before.Direction || !row.CreatedAt.Equal(before.CreatedAt) {
@@ -127,24 +146,7 @@ func (t *tx) change(now time.Time, row *transfer.Transfer, f func(*transfer.Tran
 	if !transfer.CanMove(row.Direction, before.Status, row.Status) {
 		return fault.New(CodeIllegalMove, row.ID, "direction", row.Direction, "from", before.Status, "to", row.Status)
 	}
-	before.UpdatedAt = row.UpdatedAt
-	if *row == before && !ownership {
-		return nil // the touch has written all there is; f leaves the row alone for most blocks
-	}
-	if err := t.update(row); err != nil {
-		return err
-	}
-	t.note(&before, row)
-	if row.Status == before.Status {
-		return nil
-	}
-	return t.statusEvent(now, before.Status, row)
-}
-
-func (t *tx) update(row *transfer.Transfer) error {
-	t.work = t.work || row.Owner == "" && claimable(row) == 1
-	_, err := t.exec(transferUpdate, values(row)...)
-	return err
+	return nil
 }
 
 func (t *tx) statusEvent(now time.Time, from transfer.Status, row *transfer.Transfer) error {
@@ -224,31 +226,33 @@ func (s *Store) TakeOver(ctx context.Context, now time.Time, id, owner string, t
 	return out, nil
 }
 
-// BackedUp notes that the file of a transfer stands at path in the backup
-// directory and that the work file is gone. It needs no ref: it is a fact
+// Backup is where the file of a transfer stands in the backup directory.
+type Backup struct{ ID, Path string }
+
+// BackedUp notes backups that were made, all in one transaction: each file
+// stands at its path and the work file is gone. It needs no ref: it is a fact
 // about the place's files and says nothing about who sends, who may be at it
-// at this moment and goes on undisturbed.
-func (s *Store) BackedUp(ctx context.Context, now time.Time, id, path string) (*transfer.Transfer, error) {
-	var out *transfer.Transfer
-	err := s.write(ctx, 0, func(tx *tx) error {
-		t, err := tx.transfer(id)
-		if err != nil {
-			return err
+// at this moment and goes on undisturbed. One that is noted already, or whose
+// transfer does not exist, is left alone.
+func (s *Store) BackedUp(ctx context.Context, now time.Time, backups ...Backup) error {
+	backups = slices.Clone(backups)
+	slices.SortFunc(backups, func(a, b Backup) int { return cmp.Compare(a.ID, b.ID) }) // see ChangeAll
+	return s.write(ctx, 0, func(tx *tx) error {
+		for _, b := range backups {
+			n, err := tx.exec(`UPDATE transfers SET work_path = '', backup_path = $2, backed_up_at = $3, updated_at = $3
+				WHERE id = $1 AND backed_up_at = 0`, b.ID, b.Path, toMicros(now))
+			if err != nil {
+				return err
+			}
+			if n == 0 {
+				continue
+			}
+			if err := tx.event(now, transfer.Event{TransferID: b.ID, Kind: EventBackup, Detail: detail("path", b.Path)}); err != nil {
+				return err
+			}
 		}
-		err = tx.change(now, t, func(t *transfer.Transfer) error {
-			t.WorkPath, t.BackupPath, t.BackedUpAt = "", path, now
-			return nil
-		}, false)
-		if err != nil {
-			return err
-		}
-		out = t
-		return tx.event(now, transfer.Event{TransferID: id, Kind: EventBackup, Detail: detail("path", path)})
+		return nil
 	})
-	if err != nil {
-		return nil, err
-	}
-	return out, nil
 }
 
 // Beside notes facts about the files that stand beside a transfer: f may change

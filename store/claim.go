@@ -1,7 +1,9 @@
 package store
 
 import (
+	"cmp"
 	"context"
+	"slices"
 	"time"
 
 	"pabal/transfer"
@@ -43,37 +45,9 @@ func (s *Store) Claim(ctx context.Context, now time.Time, q ClaimQuery) ([]*tran
 		return nil, err
 	}
 	var claimed []*transfer.Transfer
-	err := s.write(ctx, 0, func(tx *tx) error {
-		claimed = nil
-		if err := tx.inTerm("", q.Owner, q.Term); err != nil {
-			return err
-		}
-		w := q.where(now)
-		rows, err := tx.queryOnce(w.query("SELECT "+transferList+" FROM transfers", "created_at, id", max(1, q.Limit))+tx.dialect.skipLocked, w.args...)
-		if err != nil {
-			return err
-		}
-		found, err := readAll(rows, transferColumns)
-		if err != nil {
-			return err
-		}
-		for _, t := range found {
-			err := tx.change(now, t, func(t *transfer.Transfer) error {
-				t.Owner, t.Term, t.Attempt = q.Owner, q.Term, t.Attempt+1
-				if q.To != "" {
-					t.Status = q.To
-				}
-				if q.SessionID != "" {
-					t.SessionID = q.SessionID
-				}
-				return nil
-			}, true)
-			if err != nil {
-				return err
-			}
-		}
-		claimed = found
-		return nil
+	err := s.write(ctx, 0, func(tx *tx) (err error) {
+		claimed, err = tx.claim(now, q)
+		return err
 	})
 	if err != nil {
 		return nil, err
@@ -81,25 +55,68 @@ func (s *Store) Claim(ctx context.Context, now time.Time, q ClaimQuery) ([]*tran
 	return claimed, nil
 }
 
-func (s *Store) anyClaimable(ctx context.Context, now time.Time, q ClaimQuery) (bool, error) {
-	w := q.where(now)
-	rows, err := s.engine.readers().direct(ctx, w.query("SELECT id FROM transfers", "created_at, id", 1), w.args...)
-	if err != nil {
-		return false, s.engine.translate(err)
+// claim asks for each status by itself, because then the index gives the
+// oldest at once however many wait, and takes the oldest of all.
+func (t *tx) claim(now time.Time, q ClaimQuery) ([]*transfer.Transfer, error) {
+	if err := t.inTerm("", q.Owner, q.Term); err != nil {
+		return nil, err
 	}
-	defer rows.Close()
-	return rows.Next(), s.engine.translate(rows.Err())
+	limit := max(1, q.Limit)
+	var found []*transfer.Transfer
+	for _, status := range q.Statuses {
+		w := q.where(now)
+		w.equal("status", string(status))
+		rows, err := t.query(w.query("SELECT "+transferList+" FROM transfers", "created_at, id", limit)+t.dialect.skipLocked, w.args...)
+		if err != nil {
+			return nil, err
+		}
+		some, err := readAll(rows, transferColumns)
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, some...)
+	}
+	slices.SortFunc(found, func(a, b *transfer.Transfer) int {
+		return cmp.Or(a.CreatedAt.Compare(b.CreatedAt), cmp.Compare(a.ID, b.ID))
+	})
+	found = found[:min(limit, len(found))]
+	// Written in the order in which everybody writes several rows, see ChangeAll.
+	byID := slices.Clone(found)
+	slices.SortFunc(byID, func(a, b *transfer.Transfer) int { return cmp.Compare(a.ID, b.ID) })
+	for _, row := range byID {
+		err := t.change(now, row, func(row *transfer.Transfer) error {
+			row.Owner, row.Term, row.Attempt = q.Owner, q.Term, row.Attempt+1
+			if q.To != "" {
+				row.Status = q.To
+			}
+			if q.SessionID != "" {
+				row.SessionID = q.SessionID
+			}
+			return nil
+		}, true)
+		if err != nil {
+			return nil, err
+		}
+	}
+	return found, nil
 }
 
-// where has "claimable = 1" as plain text, so that a planner sees that the
-// partial index will do.
+// anyClaimable asks for the statuses together: in which order is no matter.
+func (s *Store) anyClaimable(ctx context.Context, now time.Time, q ClaimQuery) (bool, error) {
+	if len(q.Statuses) == 0 {
+		return false, nil
+	}
+	w := q.where(now)
+	w.in("status", strs(q.Statuses))
+	var one int
+	return s.scan(ctx, []any{&one}, w.query("SELECT 1 FROM transfers", "", 1), w.args...)
+}
+
+// where is everything but the status. It has "claimable = 1" as plain text, so
+// that a planner sees that the partial index will do.
 func (q ClaimQuery) where(now time.Time) where {
 	var w where
 	w.add("claimable = 1")
-	if len(q.Statuses) == 0 {
-		w.add("1 = 0")
-	}
-	w.in("status", strs(q.Statuses))
 	w.add("next_try <= " + w.arg(toMicros(now)))
 	ours := "owner = " + w.arg(q.Owner)
 	if q.To == "" {

@@ -152,9 +152,9 @@ func (s *Store) Sessions(ctx context.Context, f SessionFilter) ([]*transfer.Sess
 }
 
 func list[T any](ctx context.Context, s *Store, text string, args []any, columns func(*T) []column) ([]*T, error) {
-	rows, err := s.engine.readers().direct(ctx, text, args...)
+	rows, err := s.query(ctx, text, args...)
 	if err != nil {
-		return nil, s.engine.translate(err)
+		return nil, err
 	}
 	all, err := readAll(rows, columns)
 	return all, s.engine.translate(err)

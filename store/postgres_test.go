@@ -178,7 +178,7 @@ func TestPostgresBusy(t *testing.T) {
 	quick, err := store.Open(t.Context(), store.Options{URL: s.URL(), BusyTimeout: 50 * time.Millisecond})
 	require.NoError(t, err)
 	defer quick.Close()
-	_, err = quick.BackedUp(t.Context(), now, row.ID, "/b")
+	err = quick.BackedUp(t.Context(), now, store.Backup{ID: row.ID, Path: "/b"})
 	code(t, store.CodeBusy, err)
 	require.True(t, store.Away(err))
 	got, err := s.Claim(t.Context(), now, store.ClaimQuery{Owner: "one", Term: 1, Statuses: []transfer.Status{transfer.Stored}, Limit: 1})
@@ -191,7 +191,7 @@ func TestPostgresBusy(t *testing.T) {
 	n := 0
 	_, err = quick.Command(t.Context(), now, transfer.Command{Name: "x", TransferID: row.ID}, func(*transfer.Transfer) error {
 		if n++; n == 1 {
-			_, err := s.BackedUp(t.Context(), now, row.ID, "/b")
+			err := s.BackedUp(t.Context(), now, store.Backup{ID: row.ID, Path: "/b"})
 			return err
 		}
 		return nil

@@ -2,6 +2,7 @@ package store
 
 import (
 	"database/sql"
+	"reflect"
 	"strconv"
 	"strings"
 	"time"
@@ -77,6 +78,24 @@ func names(columns []column) []string {
 	return n
 }
 
+// sameValue reports whether two refs of one column hold the same.
+func sameValue(a, b any) bool {
+	switch a := a.(type) {
+	case *string:
+		return *a == *b.(*string)
+	case *int64:
+		return *a == *b.(*int64)
+	case *int:
+		return *a == *b.(*int)
+	case micros:
+		return toMicros(*a.t) == toMicros(*b.(micros).t)
+	case flag:
+		return *a.b == *b.(flag).b
+	default: // a kind of string
+		return reflect.ValueOf(a).Elem().Equal(reflect.ValueOf(b).Elem())
+	}
+}
+
 // insertText is an INSERT of these columns with $1, $2 …
 func insertText(table string, columns []string) string {
 	places := make([]string, len(columns))
@@ -101,7 +120,6 @@ var (
 	transferList   = strings.Join(transferNames, ", ")
 	transferInsert = insertText("transfers", append(names(transferColumns(new(transfer.Transfer))), "claimable", "due")) +
 		" ON CONFLICT (id) DO NOTHING"
-	transferUpdate = updateText("transfers", append(names(transferColumns(new(transfer.Transfer))), "claimable", "due"))
 
 	eventList     = strings.Join(names(eventColumns(new(transfer.Event))), ", ")
 	eventInsert   = insertText("events", names(eventColumns(new(transfer.Event)))[1:])
@@ -131,7 +149,7 @@ func due(t *transfer.Transfer) int {
 	return 0
 }
 
-// values are what a row's INSERT and UPDATE take: the struct's, and what is
+// values are what a row's INSERT takes: the struct's, and what is
 // computed from them.
 func values(t *transfer.Transfer) []any {
 	return append(refs(transferColumns(t)), claimable(t), due(t))

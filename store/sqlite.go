@@ -77,7 +77,7 @@ func openSQLite(ctx context.Context, path string, o Options) (_ engine, err erro
 	}
 	e.reads.SetMaxOpenConns(o.Readers)
 	e.reads.SetMaxIdleConns(o.Readers)
-	e.cached = &statements{prepare: e.reads.PrepareContext, direct: e.reads.QueryContext}
+	e.cached = &statements{prepare: e.reads.PrepareContext, direct: e.reads.QueryContext, change: e.reads.ExecContext}
 	if o.ReadOnly {
 		return e, nil
 	}

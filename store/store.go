@@ -195,7 +195,7 @@ func (s *Store) write(ctx context.Context, payload int64, f func(*tx) error) err
 	return s.engine.translate(s.engine.write(ctx, payload, f))
 }
 
-// query runs a query whose text is one of few, so that it is kept prepared.
+// query runs a query. One whose text is one of few is kept prepared.
 func (s *Store) query(ctx context.Context, text string, args ...any) (*sql.Rows, error) {
 	rows, err := s.engine.readers().query(ctx, text, args...)
 	return rows, s.engine.translate(err)
@@ -208,7 +208,9 @@ func (s *Store) scan(ctx context.Context, dest []any, text string, args ...any) 
 }
 
 // statements runs SQL through statements that are prepared once. Without
-// prepare the driver does that itself, per connection.
+// prepare the driver does that itself, per connection. Texts that are put
+// together have few shapes, but nothing bounds them: what comes when
+// mostPrepared are kept is prepared each time.
 type statements struct {
 	prepare func(context.Context, string) (*sql.Stmt, error)
 	direct  func(context.Context, string, ...any) (*sql.Rows, error)
@@ -218,11 +220,22 @@ type statements struct {
 	byText map[string]*sql.Stmt
 }
 
+// mostPrepared is how many statements are kept, and longestPrepared how long
+// the text of one may be: longer ones have lists in them, and seldom repeat.
+const (
+	mostPrepared    = 256
+	longestPrepared = 4 << 10
+)
+
+// get returns the prepared statement of a text, nil if it is not to be kept.
 func (s *statements) get(ctx context.Context, text string) (*sql.Stmt, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if st := s.byText[text]; st != nil {
 		return st, nil
+	}
+	if len(s.byText) >= mostPrepared || len(text) > longestPrepared {
+		return nil, nil
 	}
 	st, err := s.prepare(ctx, text)
 	if err != nil {
@@ -243,6 +256,9 @@ func (s *statements) query(ctx context.Context, text string, args ...any) (*sql.
 	if err != nil {
 		return nil, err
 	}
+	if st == nil {
+		return s.direct(ctx, text, args...)
+	}
 	return st.QueryContext(ctx, args...)
 }
 
@@ -253,6 +269,9 @@ func (s *statements) exec(ctx context.Context, text string, args ...any) (sql.Re
 	st, err := s.get(ctx, text)
 	if err != nil {
 		return nil, err
+	}
+	if st == nil {
+		return s.change(ctx, text, args...)
 	}
 	return st.ExecContext(ctx, args...)
 }
@@ -310,9 +329,8 @@ func (t *tx) exec(text string, args ...any) (int64, error) {
 	return r.RowsAffected()
 }
 
-// queryOnce is for texts that are put together and seldom repeat.
-func (t *tx) queryOnce(text string, args ...any) (*sql.Rows, error) {
-	return t.statements.direct(t.context(), text, args...)
+func (t *tx) query(text string, args ...any) (*sql.Rows, error) {
+	return t.statements.query(t.context(), text, args...)
 }
 
 // scan reports whether there was a row.

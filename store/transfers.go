@@ -14,29 +14,13 @@ import (
 // that there is a row of that id already. CreatedAt, if zero, and UpdatedAt
 // become now.
 func (s *Store) Create(ctx context.Context, now time.Time, t *transfer.Transfer) error {
-	made := t.ID == ""
+	row := *t
 	for {
-		row := *t
-		if made {
+		if t.ID == "" {
 			row.ID = NewID(now)
 		}
-		if row.CreatedAt.IsZero() {
-			row.CreatedAt = now
-		}
-		row.UpdatedAt = now
-		normal(&row)
-		err := s.write(ctx, 0, func(tx *tx) error {
-			n, err := tx.exec(transferInsert, values(&row)...)
-			if err != nil {
-				return err
-			}
-			if n == 0 {
-				return tx.exists(&row)
-			}
-			tx.work = claimable(&row) == 1 && row.Owner == ""
-			return tx.statusEvent(now, "", &row)
-		})
-		if made && fault.CodeOf(err) == CodeExists {
+		err := s.CreateAll(ctx, now, []*transfer.Transfer{&row})
+		if t.ID == "" && fault.CodeOf(err) == CodeExists {
 			continue // two in one millisecond drew the same 16 bits
 		}
 		if err == nil {
@@ -44,6 +28,46 @@ func (s *Store) Create(ctx context.Context, now time.Time, t *transfer.Transfer)
 		}
 		return err
 	}
+}
+
+// CreateAll is Create for many whose IDs are given, in one transaction.
+func (s *Store) CreateAll(ctx context.Context, now time.Time, all []*transfer.Transfer) error {
+	rows := make([]*transfer.Transfer, len(all))
+	for n, t := range all {
+		row := *t
+		row.UpdatedAt = now
+		if row.CreatedAt.IsZero() {
+			row.CreatedAt = now
+		}
+		normal(&row)
+		rows[n] = &row
+	}
+	err := s.write(ctx, 0, func(tx *tx) error {
+		for _, row := range rows {
+			if err := tx.create(now, row); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err == nil {
+		for n, row := range rows {
+			*all[n] = *row
+		}
+	}
+	return err
+}
+
+func (t *tx) create(now time.Time, row *transfer.Transfer) error {
+	n, err := t.exec(transferInsert, values(row)...)
+	if err != nil {
+		return err
+	}
+	if n == 0 {
+		return t.exists(row)
+	}
+	t.work = t.work || claimable(row) == 1 && row.Owner == ""
+	return t.statusEvent(now, "", row)
 }
 
 // exists is what Create answers when there is a row of that id, unless it is
@@ -212,13 +236,39 @@ func (s *Store) FindPartial(ctx context.Context, id Identity) ([]Partial, error)
 	return partial, nil
 }
 
-// NotBackedUp reads files to send, claimed at this place, that have no backup
-// yet, oldest first, whatever their status. See BackedUp.
-func (s *Store) NotBackedUp(ctx context.Context, place string, limit int) ([]*transfer.Transfer, error) {
+// NotBackedUp is a file to send, claimed at this place, that has no backup yet.
+type NotBackedUp struct{ ID, Name, WorkPath, BackupPath string }
+
+// NotBackedUp reads the files that a backup can be made of now, oldest first:
+// those that are cut, whatever has become of them since. See BackedUp.
+func (s *Store) NotBackedUp(ctx context.Context, place string, limit int) ([]*NotBackedUp, error) {
 	var w where
 	w.add("place = " + w.arg(place))
 	w.add("backed_up_at = 0 AND work_path <> ''")
-	return s.transfers(ctx, w, false, limit)
+	w.add("status NOT IN (" + w.arg(string(transfer.Storing)) + ", " + w.arg(string(transfer.Refused)) + ")")
+	return list(ctx, s, w.query("SELECT id, name, work_path, backup_path FROM transfers", "created_at, id", limit), w.args,
+		func(n *NotBackedUp) []column {
+			return []column{{"id", &n.ID}, {"name", &n.Name}, {"work_path", &n.WorkPath}, {"backup_path", &n.BackupPath}}
+		})
+}
+
+// WorkFiles reads the ids of the files of a place whose row says that they
+// stand in a work directory.
+func (s *Store) WorkFiles(ctx context.Context, place string) (map[string]bool, error) {
+	rows, err := s.query(ctx, "SELECT id FROM transfers WHERE place = $1 AND backed_up_at = 0 AND work_path <> ''", place)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	ids := map[string]bool{}
+	for rows.Next() {
+		var id string
+		if err := rows.Scan(&id); err != nil {
+			return nil, s.engine.translate(err)
+		}
+		ids[id] = true
+	}
+	return ids, s.engine.translate(rows.Err())
 }
 
 // Due reads the transfers of a place for which a file is still to be written:
@@ -235,9 +285,9 @@ func (s *Store) transfers(ctx context.Context, w where, newestFirst bool, limit 
 	if newestFirst {
 		order = "created_at DESC, id DESC"
 	}
-	rows, err := s.engine.readers().direct(ctx, w.query("SELECT "+transferList+" FROM transfers", order, limit), w.args...)
+	rows, err := s.query(ctx, w.query("SELECT "+transferList+" FROM transfers", order, limit), w.args...)
 	if err != nil {
-		return nil, s.engine.translate(err)
+		return nil, err
 	}
 	all, err := readAll(rows, transferColumns)
 	return all, s.engine.translate(err)

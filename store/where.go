@@ -56,8 +56,10 @@ func (w *where) query(from, order string, limit int) string {
 		b.WriteString(" WHERE ")
 		b.WriteString(strings.Join(w.terms, " AND "))
 	}
-	b.WriteString(" ORDER BY ")
-	b.WriteString(order)
+	if order != "" {
+		b.WriteString(" ORDER BY ")
+		b.WriteString(order)
+	}
 	if limit > 0 {
 		b.WriteString(" LIMIT ")
 		b.WriteString(strconv.Itoa(limit))

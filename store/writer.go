@@ -211,7 +211,7 @@ func (w *writer) begin() error {
 			return err
 		}
 		w.conn = conn
-		w.statements = &statements{prepare: conn.PrepareContext, direct: conn.QueryContext}
+		w.statements = &statements{prepare: conn.PrepareContext, direct: conn.QueryContext, change: conn.ExecContext}
 	}
 	// IMMEDIATE: a transaction that reads first and then finds that another
 	// process wrote could only be given up.

@@ -189,6 +189,7 @@ func TestPlans(t *testing.T) {
 		{Owner: "one", Term: 3, Statuses: []transfer.Status{transfer.Assembled}, Place: "seoul", Limit: 5},
 	} {
 		w := q.where(time.Now())
+		w.equal("status", string(q.Statuses[0]))
 		require.Contains(t, plan(w.query("SELECT "+transferList+" FROM transfers", "created_at, id", q.Limit), w.args...), "INDEX transfers_claimable ")
 	}
 	var w where

@@ -79,8 +79,8 @@ func SyncDir(dir string) error {
 	return errors.Join(err, d.Close())
 }
 
-// syncParents syncs the directories of all paths, each once.
-func syncParents(paths ...string) error {
+// SyncParents syncs the directories of all paths, each once.
+func SyncParents(paths ...string) error {
 	done := make(map[string]bool, len(paths))
 	for _, p := range paths {
 		dir := filepath.Dir(p)
@@ -238,14 +238,20 @@ func CopySync(ctx context.Context, src, dst string) error {
 // systems, by CopySync and removing src. Both directories are synced. A crash
 // in the middle of a copy can leave both names; the caller tells by comparing.
 func Move(ctx context.Context, src, dst string) error {
+	if err := MoveUnsynced(ctx, src, dst); err != nil {
+		return err
+	}
+	return SyncParents(dst, src)
+}
+
+// MoveUnsynced is Move without the syncs of the directories, for who moves
+// many files and then syncs each directory once.
+func MoveUnsynced(ctx context.Context, src, dst string) error {
 	err := NoReplace(src, dst)
 	if errors.Is(err, syscall.EXDEV) {
 		if err = CopySync(ctx, src, dst); err == nil {
 			err = os.Remove(src)
 		}
 	}
-	if err != nil {
-		return err
-	}
-	return syncParents(dst, src)
+	return err
 }
