@@ -72,7 +72,7 @@ func TestDecodeIsLenient(t *testing.T) {
 
 // A telegram that is decoded again and again never shows what an earlier one had.
 func TestDecodeForgets(t *testing.T) {
-	for _, name := range []string{"cms", "edi", "fts"} {
+	for _, name := range []string{"cms", "edi", "cms-bank"} {
 		p := profile(t, name)
 		var frames [][]byte
 		for _, v := range readVectors(t, name) {
@@ -249,7 +249,7 @@ func TestMeaningsOfCodes(t *testing.T) {
 func TestSizes(t *testing.T) {
 	cms := profile(t, "cms")
 	require.Equal(t, 4096-39, cms.MaxData(4096))
-	require.Equal(t, 4096-34, profile(t, "fts").MaxData(4096))
+	require.Equal(t, 4096-34, profile(t, "cms-bank").MaxData(4096))
 	require.EqualValues(t, int64(9999)*100*4057, cms.MaxFile(cms.MaxData(4096)))
 	require.GreaterOrEqual(t, cms.MostData(), 4096, "some senders put N bytes of data in a message")
 	edi := profile(t, "edi")
@@ -259,7 +259,7 @@ func TestSizes(t *testing.T) {
 
 // Some headers repeat the length (§2.2, Shinhan): both places are filled.
 func TestLengthThatStandsTwice(t *testing.T) {
-	src := strings.Replace(string(source(t, "cms")), "{title: 기관코드, field: institution, type: AN, width: 8}",
+	src := strings.Replace(string(sourceOf(t, "cms")), "{title: 기관코드, field: institution, type: AN, width: 8}",
 		"{title: 전문SIZE, field: length, type: N, width: 4}\n  - {title: 회원사코드, field: institution, type: AN, width: 4}", 1)
 	p, err := Parse("twice.yaml", []byte(src))
 	require.NoError(t, err)

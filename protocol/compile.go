@@ -1,13 +1,10 @@
 package protocol
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"math"
-	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -22,28 +19,6 @@ import (
 // mostFrame is the longest telegram that any profile may have, in bytes: what
 // one connection makes us hold is bounded by it.
 const mostFrame = 1 << 20
-
-// Parse reads and compiles a profile; file is its name for messages. Every
-// problem is a *fault.Error with file, path and line.
-func Parse(file string, src []byte) (*Profile, error) {
-	var root yaml.Node
-	dec := yaml.NewDecoder(bytes.NewReader(src))
-	if err := dec.Decode(&root); err != nil {
-		return nil, syntax(file, err)
-	}
-	if err := dec.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
-		return nil, fault.New(CodeProfileSyntax, file, "file", file, "path", "", "line", 1, "detail", "more than one document")
-	}
-	spec := Spec{root: &root}
-	problems := unknownKeys(&root, reflect.TypeFor[Spec](), "")
-	if err := root.Decode(&spec); err != nil {
-		return nil, errors.Join(joined(file, problems), syntax(file, err))
-	}
-	if len(problems) > 0 {
-		return nil, joined(file, problems)
-	}
-	return Compile(file, &spec)
-}
 
 // syntax makes faults of what the YAML decoder says.
 func syntax(file string, err error) error {
@@ -77,7 +52,9 @@ func joined(file string, problems []fault.Problem) error {
 	})
 	errs := make([]error, len(problems))
 	for i, p := range problems {
-		p.Err.Args["file"] = file
+		if p.Err.Args["file"] == "" {
+			p.Err.Args["file"] = file
+		}
 		p.Err.Args["path"] = p.Path
 		errs[i] = p.Err
 	}
@@ -86,7 +63,7 @@ func joined(file string, problems []fault.Problem) error {
 
 // Compile checks spec and flattens it. All problems are reported together.
 func Compile(file string, spec *Spec) (*Profile, error) {
-	c := newCompiler(spec.root)
+	c := newCompiler(spec.root, spec.origins)
 	p := &Profile{
 		Name: spec.Profile, Title: spec.Title, Certainty: spec.Certainty, Source: spec.Source, Notes: spec.Notes,
 		byType: map[string][]*layout{}, responses: map[Reason]string{}, meanings: map[string]Reason{},
@@ -94,6 +71,10 @@ func Compile(file string, spec *Spec) (*Profile, error) {
 	if p.Name == "" {
 		c.problem("profile", CodeProfileMissing, "profile", "a name")
 	}
+	if p.Certainty == "" {
+		p.Certainty = "own"
+	}
+	c.one("certainty", p.Certainty, "certain", "assumed", "template", "own")
 	p.compileHeader(c, spec)
 	p.compileFrame(c, spec)
 	p.compileTelegrams(c, spec)

@@ -57,12 +57,12 @@ func (p *pieces) Read(b []byte) (int, error) {
 
 // FuzzDecode: what decodes also encodes, and decodes to the same again.
 func FuzzDecode(f *testing.F) {
-	for _, name := range []string{"cms", "edi", "fts"} {
+	for _, name := range []string{"cms", "edi", "cms-bank"} {
 		for _, v := range readVectors(f, name) {
 			f.Add(v.bytes)
 		}
 	}
-	profiles := []*Profile{profile(f, "cms"), profile(f, "edi"), profile(f, "fts")}
+	profiles := []*Profile{profile(f, "cms"), profile(f, "edi"), profile(f, "cms-bank")}
 	f.Fuzz(func(t *testing.T, frame []byte) {
 		for _, p := range profiles {
 			var tg, again Telegram
@@ -91,8 +91,8 @@ func FuzzDecode(f *testing.F) {
 // FuzzProfile: no document, however broken, makes Parse or a profile that it
 // accepts panic.
 func FuzzProfile(f *testing.F) {
-	f.Add(source(f, "cms"))
-	f.Add(source(f, "edi"))
+	f.Add(sourceOf(f, "cms"))
+	f.Add(sourceOf(f, "edi"))
 	f.Add([]byte("profile: a\nheader:\n  - {field: type, type: N, width: 4}\n"))
 	f.Add([]byte("a: &a {b: *a}\n"))
 	f.Fuzz(func(t *testing.T, src []byte) {

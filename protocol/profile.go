@@ -6,8 +6,6 @@ import (
 	"sort"
 	"strings"
 	"time"
-
-	"pabal/internal/fault"
 )
 
 // Profile is a compiled protocol: what a counterparty's agreed document says.
@@ -95,14 +93,8 @@ func Embedded() []string {
 	return names
 }
 
-// Load compiles an embedded profile.
-func Load(name string) (*Profile, error) {
-	src, err := embedded.ReadFile("profiles/" + name + ".yaml")
-	if err != nil {
-		return nil, fault.New(CodeProfileUnknown, name, "known", strings.Join(Embedded(), ", "))
-	}
-	return Parse(name+".yaml", src)
-}
+// Load compiles a profile that comes with the program.
+func Load(name string) (*Profile, error) { return NewLibrary().Load(name) }
 
 func (l *layout) has(f Field) bool {
 	return slices.ContainsFunc(l.places, func(p place) bool { return p.field == f })

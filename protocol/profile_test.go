@@ -12,7 +12,7 @@ import (
 	"pabal/internal/fault"
 )
 
-func source(t testing.TB, name string) []byte {
+func sourceOf(t testing.TB, name string) []byte {
 	t.Helper()
 	src, err := os.ReadFile(filepath.Join("profiles", name+".yaml"))
 	require.NoError(t, err)
@@ -22,7 +22,7 @@ func source(t testing.TB, name string) []byte {
 // Each case breaks cms.yaml in one place and is told so: code, path, the line
 // of the broken text, and what would be right.
 func TestProfileMistakes(t *testing.T) {
-	good := string(source(t, "cms"))
+	good := string(sourceOf(t, "cms"))
 	for _, c := range []struct {
 		name, old, broken string
 		at                string // text whose line the message names; "" = broken
@@ -108,7 +108,7 @@ func faults(err error) []*fault.Error {
 }
 
 func TestProfileProblemsComeTogether(t *testing.T) {
-	src := strings.Replace(string(source(t, "cms")), "packing: whole", "packing: half", 1)
+	src := strings.Replace(string(sourceOf(t, "cms")), "packing: whole", "packing: half", 1)
 	src = strings.Replace(src, "rounds: 10", "rounds: 0", 1)
 	src = strings.Replace(src, "value: FTE", "value: FTEX", 1)
 	_, err := Parse("my.yaml", []byte(src))
@@ -126,5 +126,5 @@ func TestNotAProfile(t *testing.T) {
 	}
 	_, err := Load("nobody")
 	require.Equal(t, CodeProfileUnknown, fault.CodeOf(err))
-	require.Equal(t, "cms, edi", fault.As(err).Args["known"])
+	require.Equal(t, "cms, cms-bank, edi", fault.As(err).Args["known"])
 }

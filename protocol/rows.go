@@ -14,14 +14,15 @@ import (
 // compiler gathers problems and the profile's own field names.
 type compiler struct {
 	root     *yaml.Node // the document, for the lines of problems; nil without one
+	origins  origins    // whose lines they are
 	own      map[string]Field
 	names    map[string]Field
 	problems []fault.Problem
 	said     map[string]bool
 }
 
-func newCompiler(root *yaml.Node) *compiler {
-	c := &compiler{root: root, own: map[string]Field{}, names: map[string]Field{}, said: map[string]bool{}}
+func newCompiler(root *yaml.Node, from origins) *compiler {
+	c := &compiler{root: root, origins: from, own: map[string]Field{}, names: map[string]Field{}, said: map[string]bool{}}
 	for i, n := range fieldNames() {
 		c.names[n] = Field(i)
 	}
@@ -36,7 +37,8 @@ func (c *compiler) problem(path string, code fault.Code, subject, expected strin
 		return
 	}
 	c.said[key] = true
-	e := fault.New(code, subject, "expected", expected, "line", lineOf(c.root, path))
+	at, line := lineOf(c.root, path)
+	e := fault.New(code, subject, "expected", expected, "line", line, "file", c.origins[at])
 	c.problems = append(c.problems, fault.Problem{Path: path, Err: e})
 }
 

@@ -10,8 +10,9 @@ import (
 // Spec is a profile as it is written down. Compile turns it into a Profile.
 type Spec struct {
 	Profile   string            `yaml:"profile"`
+	Extends   string            `yaml:"extends"`   // name of a profile; what is not said here is as there
 	Title     map[string]string `yaml:"title"`     // by language
-	Certainty string            `yaml:"certainty"` // certain, assumed, template
+	Certainty string            `yaml:"certainty"` // certain, assumed, template; own = written by a site, the default
 	Source    string            `yaml:"source"`    // document and section
 	Notes     []string          `yaml:"notes"`     // what the profile assumes
 
@@ -25,7 +26,8 @@ type Spec struct {
 	Responses map[string]string       `yaml:"responses"` // reason → code that we answer
 	Meanings  map[string]string       `yaml:"meanings"`  // code that a peer answers → reason; default refused
 
-	root *yaml.Node // what it was read from, for the lines of problems
+	root    *yaml.Node // what it was read from, for the lines of problems
+	origins origins    // … and their files
 }
 
 // FramingSpec says how one telegram is told from the next.

@@ -16,11 +16,6 @@ import (
 // outermost decoder, and forgets it inside UnmarshalYAML.
 func unknownKeys(n *yaml.Node, t reflect.Type, path string) []fault.Problem {
 	switch n.Kind {
-	case yaml.DocumentNode:
-		if len(n.Content) == 0 {
-			return nil
-		}
-		return unknownKeys(n.Content[0], t, path)
 	case yaml.SequenceNode:
 		if t.Kind() != reflect.Slice {
 			return nil // the decoder says that this is no list
@@ -69,25 +64,21 @@ func keysOf(t reflect.Type) map[string]reflect.Type {
 	return keys
 }
 
-// lineOf is the line of the place that path names, or of the nearest place
-// around it that the document has; 0 without a document.
-func lineOf(root *yaml.Node, path string) int {
+// lineOf is the node that path names, or the nearest around it that the
+// document has, and its line; nil and 0 without a document.
+func lineOf(root *yaml.Node, path string) (n *yaml.Node, line int) {
 	if root == nil {
-		return 0
+		return nil, 0
 	}
-	n := root
-	if n.Kind == yaml.DocumentNode && len(n.Content) > 0 {
-		n = n.Content[0]
-	}
-	line := n.Line
+	n, line = root, root.Line
 	for _, step := range steps(path) {
 		next, at := child(n, step)
 		if next == nil {
-			return line
+			break
 		}
 		n, line = next, at
 	}
-	return line
+	return n, line
 }
 
 func steps(path string) []string {

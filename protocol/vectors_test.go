@@ -124,8 +124,8 @@ func profile(t testing.TB, name string) *Profile {
 }
 
 func TestGoldenMessages(t *testing.T) {
-	institution := map[string]string{"cms": "12345678", "fts": "057"}
-	for _, name := range []string{"cms", "edi", "fts"} {
+	institution := map[string]string{"cms": "12345678", "cms-bank": "057"}
+	for _, name := range []string{"cms", "edi", "cms-bank"} {
 		p := profile(t, name)
 		for _, v := range readVectors(t, name) {
 			t.Run(name+"/"+v.kind, func(t *testing.T) {
