@@ -100,23 +100,28 @@ func (w *wiring) bad(path string, e *fault.Error) {
 	w.problems = append(w.problems, fault.Problem{Path: path, Err: e})
 }
 
-// loadProfiles reads those that come with the program and the site's own. A
-// site's own does not take the name of another: what runs must be plain.
+// loadProfiles reads those that come with the program and the site's own, which
+// may extend one another. A site's own does not take the name of another: what
+// runs must be plain.
 func (w *wiring) loadProfiles() {
 	w.profiles = map[string]*protocol.Profile{}
 	const at = "profiles.directory"
-	for _, name := range protocol.Embedded() {
-		p, err := protocol.Load(name)
+	lib := protocol.NewLibrary()
+	if dir := w.cfg.Profiles.Directory; dir != "" {
+		w.ownProfiles(at, dir, lib)
+	}
+	for _, name := range lib.Names() {
+		p, err := lib.Load(name)
 		if err != nil {
 			w.all(at, err)
 			continue
 		}
-		w.profiles[p.Name] = p
+		w.profiles[name] = p
 	}
-	dir := w.cfg.Profiles.Directory
-	if dir == "" {
-		return
-	}
+}
+
+// ownProfiles adds the profiles of a directory.
+func (w *wiring) ownProfiles(at, dir string, lib *protocol.Library) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		w.bad(at, fault.New(codeProfileDirectory, dir).Because(err))
@@ -131,14 +136,13 @@ func (w *wiring) loadProfiles() {
 			w.bad(at, fault.New(codeProfileDirectory, path).Because(err))
 			continue
 		}
-		p, err := protocol.Parse(path, text)
+		known := lib.Names()
+		name, err := lib.Add(path, text)
 		switch {
 		case err != nil:
 			w.all(at, err)
-		case w.profiles[p.Name] != nil:
-			w.bad(at, fault.New(codeProfileTwice, path, "profile", p.Name))
-		default:
-			w.profiles[p.Name] = p
+		case slices.Contains(known, name):
+			w.bad(at, fault.New(codeProfileTwice, path, "profile", name))
 		}
 	}
 }
