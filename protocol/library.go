@@ -187,8 +187,9 @@ func (m *merger) mergeRows(base, over *yaml.Node, path string) *yaml.Node {
 		})
 		switch {
 		case n < 0:
-			m.problems = append(m.problems, fault.Problem{Path: path + "." + key.Value, Err: fault.New(CodeProfileField, key.Value,
-				"expected", "the field of a row of the profile that is extended", "line", key.Line)})
+			at := path + "." + key.Value
+			m.problems = append(m.problems, fault.Problem{Path: at, Err: fault.New(CodeProfileField, key.Value,
+				"file", m.file, "path", at, "line", key.Line, "expected", "the field of a row of the profile that is extended")})
 		case value.Tag == "!!null":
 			out.Content = slices.Delete(out.Content, n, n+1)
 		default:
