@@ -119,6 +119,13 @@ type Institution struct {
 	Rounds      int               `yaml:"rounds"`       // missing rounds before a file fails
 	ResumeAge   time.Duration     `yaml:"resume_age"`   // an older partial file starts again
 	Options     map[string]Secret `yaml:"options"`      // of the profile, by name; one is a password
+	Approval    Approval          `yaml:"approval"`     // orders about its files that need a second person
+}
+
+// Approval names the orders that another person must agree to.
+type Approval struct {
+	SecondPerson []string      `yaml:"second_person"` // names of orders, or all
+	Expires      time.Duration `yaml:"expires"`       // a request that nobody decides on ends after so long
 }
 
 // Credentials are a name and a password on the wire.

@@ -20,7 +20,10 @@ func (i *Institution) setDefaults() {
 	i.Timeouts = Timeouts{Connect: 5 * time.Second, Reply: 60 * time.Second}
 	i.Rounds = 10
 	i.ResumeAge = 4 * time.Hour
+	i.Approval.Expires = 24 * time.Hour
 }
+
+func (a *Approval) setDefaults() { a.Expires = 24 * time.Hour }
 
 func (w *Window) setDefaults() { w.Every = 10 * time.Minute }
 

@@ -37,6 +37,11 @@ func (v *validator) institutions() {
 		v.lasts(path+".timeouts.reply", in.Timeouts.Reply, time.Millisecond, time.Hour)
 		v.between(path+".rounds", int64(in.Rounds), 1, 10000)
 		v.lasts(path+".resume_age", in.ResumeAge, 0, 31*24*time.Hour)
+		for j, order := range in.Approval.SecondPerson {
+			v.oneOf(fmt.Sprintf("%s.approval.second_person[%d]", path, j), order,
+				"all", "hold", "release", "resend", "resend_again", "cancel", "settle", "inquire", "recall")
+		}
+		v.lasts(path+".approval.expires", in.Approval.Expires, time.Minute, 31*24*time.Hour)
 	}
 }
 

@@ -25,4 +25,8 @@ const (
 	CodeAskNotSent      fault.Code = "control.ask_not_sent"      // the counterparty cannot know it yet, or never got it
 	CodeAskCannot       fault.Code = "control.ask_cannot"        // the protocol has no such question
 	CodeAskSettling     fault.Code = "control.ask_settling"      // the next session settles it without being asked
+	CodeSamePerson      fault.Code = "control.same_person"       // who asked cannot agree
+	CodeChangedSince    fault.Code = "control.changed_since"     // the transfer is not as it was when the order was asked for
+	CodeRequestExpired  fault.Code = "control.request_expired"   // nobody agreed in time
+	CodeRequestBroken   fault.Code = "control.request_broken"    // written by another version of the program
 )

@@ -9,6 +9,7 @@ package control
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"pabal/internal/catalog"
@@ -36,28 +37,51 @@ func New(s *store.Store, cat *catalog.Catalog, lang catalog.Lang, now func() tim
 // Actor is who gives an order. Reason may be empty only for a hold, which can
 // always be taken back.
 type Actor struct {
-	Who    string // OS user
-	Host   string
-	Reason string
+	Who     string // OS user, see transfer.Person
+	Login   string
+	LoginBy string
+	Host    string
+	Reason  string
+}
+
+func (a Actor) person() transfer.Person {
+	return transfer.Person{Who: a.Who, Login: a.Login, LoginBy: a.LoginBy, Host: a.Host}
+}
+
+// Command is the row of something that this person does.
+func (a Actor) Command(name string) transfer.Command {
+	return transfer.Command{Name: name, Who: a.Who, Login: a.Login, LoginBy: a.LoginBy, Host: a.Host, Reason: a.Reason}
+}
+
+// justified refuses an order without a reason.
+func (a Actor) justified(order string) error {
+	if strings.TrimSpace(a.Reason) == "" {
+		return fault.New(CodeReasonMissing, order)
+	}
+	return nil
 }
 
 // Order is an operator's command over one transfer.
 type Order struct {
-	Name  string // hold, release, resend, cancel, settle, inquire, recall
-	Again bool   // resend: also what was sent before
-	As    string // settle: AsArrived or AsNotArrived
+	Name  string `json:"-"`               // hold, release, resend, cancel, settle, inquire, recall
+	Again bool   `json:"again,omitempty"` // resend: also what was sent before
+	As    string `json:"as,omitempty"`    // settle: AsArrived or AsNotArrived
 
 	// Peers says of each institution what it can be asked; inquire and recall
 	// need it. It comes from the configuration, which this package does not read.
-	Peers map[string]Peer
+	Peers map[string]Peer `json:"-"`
 }
 
-// Peer is what a counterparty can be asked about a file that we sent.
+// Peer is what a counterparty can be asked about a file that we sent, and
+// which orders about its files need a second person.
 type Peer struct {
 	Profile string
 	Inquire bool // 파일조회
 	Recall  bool // 파일 취소/초기화
 	Settles bool // an unknown end is settled by announcing the file again (design D5)
+
+	Second  []string      // orders that another person must agree to: names, ResendAgain, or EveryOrder
+	Expires time.Duration // how long they have for it; 0 = DefaultExpiry
 }
 
 // Names of the orders, as they stand in the table of commands.
@@ -78,25 +102,37 @@ const (
 )
 
 // Do gives an order. id may be what Find takes. The result is the transfer
-// after it. Errors: those of Find; those of this package, which say why the
-// order makes no sense for a transfer as it stands; those of the store.
+// after it; where another person must agree first, it is the transfer as it
+// stands, with the request that was made. Errors: those of Find; those of this
+// package, which say why the order makes no sense for a transfer as it stands;
+// those of the store.
 func (c *Control) Do(ctx context.Context, id string, o Order, by Actor) (*Transfer, error) {
-	if by.Reason == "" && o.Name != Hold {
-		return nil, fault.New(CodeReasonMissing, o.Name)
+	if o.Name != Hold {
+		if err := by.justified(o.Name); err != nil {
+			return nil, err
+		}
 	}
 	t, err := c.Find(ctx, id)
 	if err != nil {
 		return nil, err
 	}
 	now := c.now().UTC()
-	t, err = c.s.Command(ctx, now, transfer.Command{
-		Name: o.Name, TransferID: t.ID, Who: by.Who, Host: by.Host, Reason: by.Reason,
-	}, func(t *transfer.Transfer) error {
+	if o.Peers[t.Institution].needsSecond(o) {
+		return c.ask(ctx, now, t, o, by)
+	}
+	command := by.Command(o.Name)
+	command.TransferID = t.ID
+	t, err = c.s.Command(ctx, now, command, func(t *transfer.Transfer) error {
 		if err := o.possible(t); err != nil {
 			return err
 		}
 		return Apply(t, o, now)
 	})
+	return c.result(t, err)
+}
+
+// result is what an order gives: the transfer, or why not, in words.
+func (c *Control) result(t *transfer.Transfer, err error) (*Transfer, error) {
 	if e := fault.As(err); e != nil {
 		return nil, c.inWords(e)
 	}

@@ -106,7 +106,8 @@ func (c *Control) history(ctx context.Context, id string) ([]Entry, error) {
 	for _, o := range orders {
 		out = append(out, Entry{
 			At: o.At, Kind: o.Name, From: string(o.Before), To: string(o.After),
-			Who: o.Who, Host: o.Host, Reason: o.Reason, order: true,
+			Who: o.Who, Login: o.Login, Host: o.Host, Reason: o.Reason, Subject: o.Subject, Approver: o.Approver,
+			Before: raw(o.BeforeFields), After: raw(o.AfterFields), order: true,
 		})
 	}
 	for _, e := range events {

@@ -47,6 +47,10 @@ type Transfer struct {
 	Attempt int64    `json:"attempt"`
 	Session string   `json:"session,omitempty"`
 	Error   *Failure `json:"error,omitempty"`
+
+	// Pending is the request that an order has made instead of being carried
+	// out, where another person must agree.
+	Pending *Request `json:"pending,omitempty"`
 }
 
 // Failure is a fault in words.
@@ -97,18 +101,28 @@ const (
 
 // Entry is one line of a transfer's history: an event, or an order of a person.
 type Entry struct {
-	At      time.Time       `json:"at"`
-	Kind    string          `json:"kind"`
-	From    string          `json:"from,omitempty"`
-	To      string          `json:"to,omitempty"`
-	Session string          `json:"session,omitempty"`
-	Who     string          `json:"who,omitempty"`
-	Host    string          `json:"host,omitempty"`
-	Reason  string          `json:"reason,omitempty"`
-	Detail  json.RawMessage `json:"detail,omitempty"`
-	Text    string          `json:"text,omitempty"` // the detail in words, where there are words for it
-	Error   *Failure        `json:"error,omitempty"`
-	order   bool
+	At       time.Time       `json:"at"`
+	Kind     string          `json:"kind"`
+	From     string          `json:"from,omitempty"`
+	To       string          `json:"to,omitempty"`
+	Session  string          `json:"session,omitempty"`
+	Who      string          `json:"who,omitempty"`
+	Login    string          `json:"login,omitempty"`
+	Host     string          `json:"host,omitempty"`
+	Reason   string          `json:"reason,omitempty"`
+	Subject  string          `json:"subject,omitempty"`
+	Approver string          `json:"approver,omitempty"`
+	Before   json.RawMessage `json:"before,omitempty"` // an order: what of the row it changed
+	After    json.RawMessage `json:"after,omitempty"`
+	Detail   json.RawMessage `json:"detail,omitempty"`
+	Text     string          `json:"text,omitempty"` // the detail in words, where there are words for it
+	Error    *Failure        `json:"error,omitempty"`
+	order    bool
+}
+
+// Person is who gave an order, for people.
+func (e Entry) Person() string {
+	return transfer.Person{Who: e.Who, Login: e.Login, Host: e.Host}.String()
 }
 
 // Order reports that a person did this.

@@ -154,44 +154,6 @@ func (t *tx) statusEvent(now time.Time, from transfer.Status, row *transfer.Tran
 		From: from, To: row.Status, Code: row.ErrorCode, Detail: row.ErrorDetail})
 }
 
-// Command is what a person asked for. It needs no ref: it raises the attempt
-// and clears the owner, so that whoever holds the transfer is fenced off by
-// its next write, lets f change the row, and writes the command with the
-// status before and after. Before, After and ID of c are filled in.
-// Errors: f's own, CodeNotFound, CodeIllegalMove, CodeForbidden.
-func (s *Store) Command(ctx context.Context, now time.Time, c transfer.Command, f func(*transfer.Transfer) error) (*transfer.Transfer, error) {
-	var out *transfer.Transfer
-	err := s.write(ctx, 0, func(tx *tx) error {
-		t, err := tx.transfer(c.TransferID)
-		if err != nil {
-			return err
-		}
-		before := t.Status
-		attempt := t.Attempt + 1
-		err = tx.change(now, t, func(t *transfer.Transfer) error {
-			t.Owner = ""
-			if f != nil {
-				if err := f(t); err != nil {
-					return err
-				}
-			}
-			t.Attempt = attempt
-			return nil
-		}, true)
-		if err != nil {
-			return err
-		}
-		row := c
-		row.At, row.Before, row.After = now, before, t.Status
-		out = t
-		return tx.command(&row)
-	})
-	if err != nil {
-		return nil, err
-	}
-	return out, nil
-}
-
 // TakeOver gives a transfer that is being received to a new, authenticated
 // session of the same peer. The former holder is fenced off.
 // Errors: CodeNotFound, CodeNotReceiving (arg status).

@@ -44,6 +44,9 @@ const (
 	CodeNotReceiving fault.Code = "store.not_receiving" // only a transfer being received can be taken over
 	CodeNotFinal     fault.Code = "store.not_final"     // payload of a transfer that is still under way
 	CodeForbidden    fault.Code = "store.forbidden"     // a change touched what only the store writes
+	CodeRequested    fault.Code = "store.requested"     // an order for it waits for a second person already
+	CodeNoRequest    fault.Code = "store.no_request"    // no such request
+	CodeRequestOver  fault.Code = "store.request_over"  // the request was decided on before
 
 	// The payload is not as it should be.
 	CodeBlockMissing fault.Code = "store.block_missing" // a block or a part of it is not held

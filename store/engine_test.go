@@ -216,9 +216,20 @@ func readableViews(t *testing.T, s *store.Store) {
 		require.NoError(t, db.QueryRow(`SELECT time FROM `+view).Scan(&created))
 		require.Equal(t, "2026-03-20T01:02:03.000Z", created)
 	}
-	for _, text := range []string{`UPDATE commands SET reason = 'x'`, `DELETE FROM commands`} {
+	refused := []string{
+		`UPDATE commands SET reason = 'x'`, `DELETE FROM commands`, `UPDATE commands SET reason = 'x' WHERE id = 0`,
+		`INSERT INTO commands SELECT * FROM commands WHERE true ON CONFLICT (id) DO UPDATE SET reason = 'x'`,
+	}
+	if strings.HasPrefix(s.URL(), "sqlite:") {
+		refused = append(refused[:2], refused[3], `INSERT OR REPLACE INTO commands SELECT * FROM commands`,
+			`REPLACE INTO commands SELECT * FROM commands`, `UPDATE OR REPLACE commands SET id = id + 1`)
+	} else {
+		refused[3] = strings.Replace(refused[3], "SELECT", "OVERRIDING SYSTEM VALUE SELECT", 1)
+		refused = append(refused, `TRUNCATE commands`, `SET session_replication_role = replica; DELETE FROM commands`)
+	}
+	for _, text := range refused {
 		_, err = db.Exec(text)
-		require.ErrorContains(t, err, "append-only")
+		require.ErrorContains(t, err, "append-only", text)
 	}
 }
 

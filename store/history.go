@@ -65,32 +65,6 @@ func byID(newestFirst bool) string {
 	return "id"
 }
 
-func (t *tx) command(c *transfer.Command) error {
-	_, err := t.exec(commandInsert, refs(commandColumns(c))[1:]...)
-	return err
-}
-
-// CommandFilter says which commands to read. Empty fields do not restrict.
-type CommandFilter struct {
-	TransferID  string
-	Name        string
-	Who         string
-	Since       time.Time
-	Until       time.Time
-	Limit       int
-	NewestFirst bool
-}
-
-// Commands reads what people asked for. The rows are append-only.
-func (s *Store) Commands(ctx context.Context, f CommandFilter) ([]*transfer.Command, error) {
-	var w where
-	w.equal("transfer_id", f.TransferID)
-	w.equal("name", f.Name)
-	w.equal("who", f.Who)
-	w.times("at", f.Since, f.Until)
-	return list(ctx, s, w.query("SELECT "+commandList+" FROM commands", byID(f.NewestFirst), f.Limit), w.args, commandColumns)
-}
-
 // OpenSession writes a session that has begun. An empty ID is filled in, and
 // OpenedAt, if zero, becomes now.
 func (s *Store) OpenSession(ctx context.Context, now time.Time, session *transfer.Session) error {

@@ -47,9 +47,20 @@ func eventColumns(e *transfer.Event) []column {
 
 func commandColumns(c *transfer.Command) []column {
 	return []column{
-		{"id", &c.ID}, {"at", micros{&c.At}}, {"name", &c.Name}, {"transfer_id", &c.TransferID},
-		{"who", &c.Who}, {"host", &c.Host}, {"reason", &c.Reason},
+		{"id", &c.ID}, {"at", micros{&c.At}}, {"name", &c.Name}, {"subject", &c.Subject}, {"transfer_id", &c.TransferID},
+		{"who", &c.Who}, {"login", &c.Login}, {"login_by", &c.LoginBy}, {"host", &c.Host}, {"reason", &c.Reason},
+		{"request_id", &c.RequestID}, {"approver", &c.Approver},
 		{"before_status", &c.Before}, {"after_status", &c.After},
+		{"before_fields", &c.BeforeFields}, {"after_fields", &c.AfterFields},
+	}
+}
+
+func requestColumns(r *transfer.Request) []column {
+	return []column{
+		{"id", &r.ID}, {"at", micros{&r.At}}, {"expires_at", micros{&r.ExpiresAt}},
+		{"command", &r.Command}, {"options", &r.Options}, {"transfer_id", &r.TransferID}, {"seen", &r.Seen},
+		{"who", &r.Who}, {"login", &r.Login}, {"login_by", &r.LoginBy}, {"host", &r.Host}, {"reason", &r.Reason},
+		{"state", &r.State}, {"decided_at", micros{&r.DecidedAt}}, {"decided_by", &r.DecidedBy},
 	}
 }
 
@@ -125,6 +136,8 @@ var (
 	eventInsert   = insertText("events", names(eventColumns(new(transfer.Event)))[1:])
 	commandList   = strings.Join(names(commandColumns(new(transfer.Command))), ", ")
 	commandInsert = insertText("commands", names(commandColumns(new(transfer.Command)))[1:])
+	requestList   = strings.Join(names(requestColumns(new(transfer.Request))), ", ")
+	requestInsert = insertText("requests", names(requestColumns(new(transfer.Request)))) + " ON CONFLICT (id) DO NOTHING"
 	sessionList   = strings.Join(names(sessionColumns(new(transfer.Session))), ", ")
 	sessionInsert = insertText("sessions", names(sessionColumns(new(transfer.Session)))) + " ON CONFLICT (id) DO NOTHING"
 	sessionUpdate = updateText("sessions", names(sessionColumns(new(transfer.Session))))

@@ -147,18 +147,55 @@ type Event struct {
 	Detail     string // JSON object
 }
 
-// Command is what a person asked for, and what it changed.
+// Command is what a person asked for, and what it changed. Rows are never
+// written again.
 type Command struct {
-	ID         int64
+	ID           int64
+	At           time.Time
+	Name         string // hold, release, resend, cancel, …, request, approve, reject
+	Subject      string // what it is about beside a transfer: the order that was requested, a version, a place
+	TransferID   string // "" for what is about no transfer
+	Who          string // OS user; see Person
+	Login        string
+	LoginBy      string
+	Host         string
+	Reason       string
+	RequestID    string // the request that was made, decided or carried out
+	Approver     string // who agreed to it, where a second person must
+	Before       Status
+	After        Status
+	BeforeFields string // what of the row changed, as JSON by column: what it was
+	AfterFields  string // … and what it became
+}
+
+// Request is an order that waits for a second person.
+type Request struct {
+	ID         string
 	At         time.Time
-	Name       string // hold, release, resend, cancel, …
+	ExpiresAt  time.Time
+	Command    string // name of the order
+	Options    string // of the order, as JSON
 	TransferID string
-	Who        string // OS user
+	Seen       string // what of the transfer the order rests on, when it was asked for
+	Who        string // OS user; see Person
+	Login      string
+	LoginBy    string
 	Host       string
 	Reason     string
-	Before     Status
-	After      Status
+	State      RequestState
+	DecidedAt  time.Time
+	DecidedBy  string
 }
+
+// RequestState is what has become of a request. One that nobody has decided
+// on stays pending; ExpiresAt says that it is too late.
+type RequestState string
+
+const (
+	Pending  RequestState = "pending"
+	Approved RequestState = "approved"
+	Rejected RequestState = "rejected"
+)
 
 // Session is one connection with a counterparty, from accept or connect to close.
 type Session struct {

@@ -5,10 +5,13 @@ import (
 	"os"
 	"os/user"
 	"strconv"
+	"strings"
 
 	"pabal/config"
 	"pabal/control"
+	"pabal/internal/fault"
 	"pabal/store"
+	"pabal/transfer"
 )
 
 // control opens the database beside the running server. Only the address is
@@ -45,19 +48,47 @@ func (a *app) controlOf(ctx context.Context, cfg *config.Config, keys []store.Ke
 	return control.New(st, a.cat, a.language(), a.now), cfg, nil
 }
 
-// actor is who sits at this shell.
+// actor is who sits at this shell: the user that the program runs as and,
+// where it can be found out, the one who logged in. docs/operations.md says
+// what that proves and what not.
 func (a *app) actor(reason string) control.Actor {
-	by := control.Actor{Reason: reason}
-	if u, err := user.Current(); err == nil {
-		by.Who = u.Username
+	by := control.Actor{Who: userName(strconv.Itoa(os.Geteuid())), Reason: strings.TrimSpace(reason)}
+	if login := loginUser(); login != "" {
+		by.Login, by.LoginBy = login, transfer.ByKernel
+	} else if sudo, ok := a.env("SUDO_USER"); ok && sudo != "" {
+		by.Login, by.LoginBy = sudo, transfer.ByCaller
 	}
-	if by.Who == "" {
-		by.Who = "uid " + strconv.Itoa(os.Getuid())
-	}
-	// With sudo the name behind it is the one that matters.
-	if real, ok := a.env("SUDO_USER"); ok && real != "" && real != by.Who {
-		by.Who = real + " (" + by.Who + ")"
+	if by.Login == by.Who && by.LoginBy == transfer.ByCaller {
+		by.Login, by.LoginBy = "", "" // it says nothing
 	}
 	by.Host, _ = os.Hostname()
 	return by
+}
+
+// userName is the name of a user id, or the id where it has none.
+func userName(uid string) string {
+	if u, err := user.LookupId(uid); err == nil {
+		return u.Username
+	}
+	return "uid " + uid
+}
+
+// loginUser is who logged in by the word of the kernel: the login uid is set
+// once and stays through su and sudo. Services and containers mostly have
+// none, and other systems never do.
+func loginUser() string {
+	text, err := os.ReadFile("/proc/self/loginuid")
+	uid := strings.TrimSpace(string(text))
+	if err != nil || uid == "" || uid == "4294967295" {
+		return ""
+	}
+	return userName(uid)
+}
+
+// orderError makes a missing reason what it is: a command line that is wrong.
+func orderError(err error) error {
+	if fault.CodeOf(err) == control.CodeReasonMissing {
+		return usageError{err}
+	}
+	return err
 }

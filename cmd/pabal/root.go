@@ -47,6 +47,8 @@ func newRoot(a *app, args []string) *cobra.Command {
 		newCheck(a),
 		newRun(a),
 		newTransfer(a),
+		newApprove(a),
+		newAudit(a),
 		newSimulate(a),
 		newSample(a),
 		newMigrate(a),

@@ -44,22 +44,31 @@ func (a *app) transferOrder(ctx context.Context, id string, o control.Order, rea
 	o.Peers = peers(cfg)
 	t, err := c.Do(ctx, id, o, a.actor(reason))
 	if err != nil {
-		return err
+		return orderError(err)
 	}
+	return a.ordered(t, o)
+}
+
+// ordered says what an order has come to.
+func (a *app) ordered(t *control.Transfer, o control.Order) error {
 	if a.json {
 		return a.writeJSON(a.out, t)
+	}
+	if r := t.Pending; r != nil {
+		_, err := fmt.Fprintln(a.out, a.text("ui.approve.asked", "request", r.ID, "name", shownName(t), "id", t.ID, "expires", r.Expires.Local().Format("01-02 15:04")))
+		return err
 	}
 	done := fault.Code("ui.ordered")
 	if t.Asked == o.Name {
 		done = "ui.asked"
 	}
-	_, err = fmt.Fprintln(a.out, a.text(done, "name", shownName(t), "id", t.ID, "status", t.StatusText))
+	_, err := fmt.Fprintln(a.out, a.text(done, "name", shownName(t), "id", t.ID, "status", t.StatusText))
 	return err
 }
 
 // peers is what each counterparty can be asked. The questions are the
 // institution's to put (protocols §1.3, §3), so where we play the centre there
-// are none. A profile that cannot be read leaves its institutions out: "check"
+// are none. With a profile that cannot be read there is nothing to ask: "check"
 // says why.
 func peers(cfg *config.Config) map[string]control.Peer {
 	w := &wiring{cfg: cfg}
@@ -68,12 +77,15 @@ func peers(cfg *config.Config) map[string]control.Peer {
 	for _, in := range cfg.Institutions {
 		p := w.profiles[in.Profile]
 		if p == nil {
+			// What needs a second person needs one all the same.
+			out[in.Code] = control.Peer{Second: in.Approval.SecondPerson, Expires: in.Approval.Expires}
 			continue
 		}
 		asks := in.Side == protocol.InstitutionSide.String()
 		out[in.Code] = control.Peer{
 			Profile: p.Name, Inquire: asks && p.Has(protocol.Inquiry), Recall: asks && p.Has(protocol.Inquiry) && p.Has(protocol.Cancel),
 			Settles: p.Files.SettleAgain,
+			Second:  in.Approval.SecondPerson, Expires: in.Approval.Expires,
 		}
 	}
 	return out

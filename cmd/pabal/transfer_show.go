@@ -12,6 +12,7 @@ import (
 
 	"pabal/control"
 	"pabal/internal/fault"
+	"pabal/store"
 )
 
 type showFlags struct {
@@ -248,7 +249,8 @@ func (p *page) happened(e control.Entry) string {
 		return p.cat.Status(p.language(), e.To)
 	}
 	for _, known := range []string{
-		control.Hold, control.Release, control.Resend, control.Cancel, control.Inquire, control.Recall,
+		control.Hold, control.Release, control.Resend, control.Cancel, control.Settle, control.Inquire, control.Recall,
+		store.CommandRequest, store.CommandApprove, store.CommandReject,
 		"take_over", "backup", "release", "error_file", "round", "refused", "answer",
 	} {
 		if e.Kind != known {
@@ -259,6 +261,9 @@ func (p *page) happened(e control.Entry) string {
 			area = "ui.order."
 		}
 		text := p.text(fault.Code(area + known))
+		if e.Subject != "" {
+			text += " " + e.Subject
+		}
 		if e.Order() && e.To != "" && e.To != e.From {
 			text += " → " + p.cat.Status(p.language(), e.To)
 		}
@@ -271,11 +276,7 @@ func (p *page) happened(e control.Entry) string {
 func (p *page) because(e control.Entry) string {
 	switch {
 	case e.Order():
-		text := e.Who + "@" + e.Host
-		if e.Reason != "" {
-			text += ": " + e.Reason
-		}
-		return text
+		return p.personAnd(e.Person(), e.Approver, e.Reason)
 	case e.Error != nil:
 		return e.Error.Sentence + " [" + e.Error.Code + "]"
 	case e.Text != "":

@@ -235,7 +235,10 @@ func testCommand(t *testing.T, open Open) {
 	require.NoError(t, err)
 	require.Len(t, all, 2)
 	c.ID, c.At, c.Before, c.After = all[0].ID, start.Add(time.Second), transfer.Sending, transfer.Held
+	c.BeforeFields, c.AfterFields = all[0].BeforeFields, all[0].AfterFields
 	require.Equal(t, &c, all[0])
+	require.JSONEq(t, `{"attempt":1,"owner":"one","status":"sending"}`, c.BeforeFields)
+	require.JSONEq(t, `{"attempt":2,"owner":"","status":"held"}`, c.AfterFields)
 	newest, err := s.Commands(t.Context(), store.CommandFilter{NewestFirst: true, Limit: 1})
 	require.NoError(t, err)
 	require.Equal(t, "release", newest[0].Name)

@@ -46,6 +46,7 @@ func Run(t *testing.T, open Open) {
 		{"ClaimExclusive", testClaimExclusive},
 		{"Command", testCommand},
 		{"CommandFences", testCommandFences},
+		{"Requests", testRequests},
 		{"TakeOver", testTakeOver},
 		{"BackedUp", testBackedUp},
 		{"Beside", testBeside},
