@@ -36,6 +36,11 @@ func (c *Config) Location() *time.Location { return c.location }
 // postgres:// address.
 type Database struct {
 	URL string `yaml:"url"`
+	// Password of the user in the URL; it may stand there instead.
+	Password Secret `yaml:"password"`
+	// Wait is how long the server waits at its start for a database server
+	// that is away; 0 is not at all.
+	Wait time.Duration `yaml:"wait"`
 	// PayloadKeys seal stored content: the first is written with, the others
 	// are for reading what was written before. None leaves content in clear.
 	PayloadKeys []Secret `yaml:"payload_keys"`

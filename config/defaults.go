@@ -7,6 +7,7 @@ import "time"
 
 func (c *Config) setDefaults() {
 	c.Zone = "Asia/Seoul"
+	c.Database.Wait = 5 * time.Minute
 	c.Log = Log{Level: "info", Format: "auto"}
 	c.Scan = Scan{Every: 2 * time.Second, Settle: 2 * time.Second}
 }

@@ -101,6 +101,7 @@ func (v *validator) check() {
 	v.oneOf("log.format", c.Log.Format, "auto", "text", "json")
 	v.lasts("scan.every", c.Scan.Every, 10*time.Millisecond, time.Hour)
 	v.lasts("scan.settle", c.Scan.Settle, 0, time.Hour)
+	v.lasts("database.wait", c.Database.Wait, 0, 24*time.Hour)
 	v.directories()
 	v.instances()
 	v.routers()

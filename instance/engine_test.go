@@ -2,8 +2,11 @@ package instance
 
 import (
 	"context"
+	"os"
 	"path/filepath"
 	"testing"
+
+	"github.com/stretchr/testify/require"
 
 	"pabal/internal/pgtest"
 	"pabal/store"
@@ -39,6 +42,14 @@ func (e engine) url(t *testing.T, dir string) string {
 		return "sqlite:" + filepath.Join(dir, "pabal.db")
 	}
 	return running.postgres.Prepared(t, migrate)
+}
+
+// makeDirs makes the directories of a server.
+func makeDirs(t *testing.T, dir string) {
+	t.Helper()
+	for _, d := range []string{"scan", "work", "receive", "result"} {
+		require.NoError(t, os.Mkdir(filepath.Join(dir, d), 0o750))
+	}
 }
 
 // migrate is all that every test would do again.

@@ -201,6 +201,7 @@ func (i *Instance) Run(ctx, hard context.Context) error {
 	stage("expire", func(*Instance) time.Duration { return time.Minute }, loop.NewSignal(), (*Instance).expireStep)
 	stage("send", poll, i.wake.send, func(g *Instance, _ context.Context) (bool, error) { return g.sendStep(ctx, work, &sessions) })
 	stage("fetch", poll, i.wake.fetch, func(g *Instance, _ context.Context) (bool, error) { return g.fetchStep(ctx, work, &sessions) })
+	stages.Go(func() { i.hearWork(ctx) })
 	i.log.Info("instance runs", "term", i.term, "listen", i.Addresses(), "work", i.work)
 	close(i.ready)
 

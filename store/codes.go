@@ -88,3 +88,7 @@ func Away(err error) bool {
 	}
 	return false
 }
+
+// Coming reports that err says that there is no database server to talk to,
+// or one that is still starting: whoever starts at the same time waits for it.
+func Coming(err error) bool { return fault.CodeOf(err) == CodeUnreachable }

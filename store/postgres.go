@@ -5,11 +5,14 @@ import (
 	"database/sql"
 	"errors"
 	"net"
+	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/jackc/pgx/v5/stdlib"
 
@@ -47,11 +50,14 @@ type postgres struct {
 }
 
 func openPostgres(ctx context.Context, o Options) (_ engine, err error) {
-	label := shown(o.URL)
+	label := Shown(o.URL)
 	config, err := pgxpool.ParseConfig(o.URL)
 	if err != nil {
 		// The cause would quote the address, with its password.
 		return nil, fault.New(CodeURL, label)
+	}
+	if o.Password != "" {
+		config.ConnConfig.Password = o.Password
 	}
 	sessionSettings(config.ConnConfig, o)
 	config.MaxConns = int32(o.Readers + o.Writers + 1) // and one to tell others of work
@@ -76,6 +82,22 @@ func openPostgres(ctx context.Context, o Options) (_ engine, err error) {
 		e.busyWG.Go(e.tell)
 	}
 	return e, nil
+}
+
+// shownHosts is an address that names several servers, which is no URL to the
+// standard library, without its password; "" if it is none.
+func shownHosts(address string) string {
+	c, err := pgconn.ParseConfig(address)
+	if err != nil || !strings.HasPrefix(address, "postgres") {
+		return ""
+	}
+	hosts := []string{net.JoinHostPort(c.Host, strconv.Itoa(int(c.Port)))}
+	for _, other := range c.Fallbacks { // one with TLS and one without for each
+		if h := net.JoinHostPort(other.Host, strconv.Itoa(int(other.Port))); !slices.Contains(hosts, h) {
+			hosts = append(hosts, h)
+		}
+	}
+	return "postgres://" + c.User + "@" + strings.Join(hosts, ",") + "/" + c.Database
 }
 
 // sessionSettings are what every connection of ours tells the server, unless

@@ -7,14 +7,15 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"pabal/internal/pgtest"
 	"pabal/store"
 	"pabal/transfer"
 )
 
 // behindCutter opens a migrated database through a cutter, and beside it.
-func behindCutter(t *testing.T, busy time.Duration) (through, beside *store.Store, c *cutter, term int64) {
+func behindCutter(t *testing.T, busy time.Duration) (through, beside *store.Store, c *pgtest.Cutter, term int64) {
 	beside = openPostgres(t)
-	c, address := newCutter(t, beside.URL())
+	c, address := running.postgres.Cutter(t, beside.URL())
 	through, err := store.Open(t.Context(), store.Options{URL: address, Server: true, BusyTimeout: busy})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, through.Close()) })
@@ -123,14 +124,14 @@ func TestCommitCut(t *testing.T) {
 		},
 	}
 	for name, write := range writes {
-		for where, plan := range map[string]cut{"before": before, "after": after} {
+		for where, plan := range map[string]pgtest.Cut{"before": pgtest.Before, "after": pgtest.After} {
 			for _, times := range []int{1, 2} {
 				t.Run(fmt.Sprint(name, "/", where, "/", times), func(t *testing.T) {
 					// Events and rows made beside do not pass the cutter.
-					c.next(plan, times, false)
+					c.Next(plan, times, false)
 					write(t)
-					require.Positive(t, c.count())
-					c.next(never, 0, false)
+					require.Positive(t, c.Count())
+					c.Next(pgtest.Never, 0, false)
 				})
 			}
 		}
@@ -140,12 +141,12 @@ func TestCommitCut(t *testing.T) {
 // TestCommitUnknown: while the server cannot be asked, nobody says that it is
 // done or not, and what was done is found later.
 func TestCommitUnknown(t *testing.T) {
-	for where, plan := range map[string]cut{"before": before, "after": after} {
+	for where, plan := range map[string]pgtest.Cut{"before": pgtest.Before, "after": pgtest.After} {
 		t.Run(where, func(t *testing.T) {
 			through, beside, c, term := behindCutter(t, 500*time.Millisecond)
 			row := &transfer.Transfer{Direction: transfer.Send, Status: transfer.Sending, Owner: "one", Term: term}
 			require.NoError(t, beside.Create(t.Context(), now, row))
-			c.next(plan, 1, true)
+			c.Next(plan, 1, true)
 			_, err := through.Change(t.Context(), now, row.Ref(), func(row *transfer.Transfer) error {
 				row.Status = transfer.Ending
 				return nil
@@ -155,10 +156,10 @@ func TestCommitUnknown(t *testing.T) {
 			_, err = through.Transfer(t.Context(), row.ID)
 			code(t, store.CodeUnreachable, err)
 			require.True(t, store.Away(err))
-			c.next(never, 0, false)
+			c.Next(pgtest.Never, 0, false)
 			got, err := through.Transfer(t.Context(), row.ID)
 			require.NoError(t, err)
-			require.Equal(t, map[cut]transfer.Status{before: transfer.Sending, after: transfer.Ending}[plan], got.Status)
+			require.Equal(t, map[pgtest.Cut]transfer.Status{pgtest.Before: transfer.Sending, pgtest.After: transfer.Ending}[plan], got.Status)
 		})
 	}
 }
@@ -169,12 +170,12 @@ func TestCommitCutAndTaken(t *testing.T) {
 	through, beside, c, term := behindCutter(t, 5*time.Second)
 	row := &transfer.Transfer{Direction: transfer.Receive, Status: transfer.Receiving, Owner: "one", Term: term, DataSize: 100, PerBlock: 1}
 	require.NoError(t, beside.Create(t.Context(), now, row))
-	c.next(before, 1, false)
+	c.Next(pgtest.Before, 1, false)
 	taken := false
 	_, err := through.Change(t.Context(), now, row.Ref(), func(row *transfer.Transfer) error {
 		if !taken {
 			taken = true
-			c.onCut(func() error {
+			c.OnCut(func() error {
 				_, err := beside.TakeOver(t.Context(), now, row.ID, "one", term, "s2")
 				return err
 			})
@@ -182,7 +183,7 @@ func TestCommitCutAndTaken(t *testing.T) {
 		return nil
 	}, someBlock(1))
 	require.ErrorIs(t, err, store.ErrFenced)
-	require.NoError(t, c.failed())
+	require.NoError(t, c.Failed())
 	held, err := beside.Contiguous(t.Context(), row.ID)
 	require.NoError(t, err)
 	require.Zero(t, held)

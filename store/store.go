@@ -13,6 +13,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -29,6 +30,8 @@ type Options struct {
 	// URL of the database: "sqlite:/path/to/file", or
 	// "postgres://user@host/database" with libpq's parameters.
 	URL string
+	// Password of the user in a postgres URL, if it does not stand there.
+	Password string
 	// Server is for the server process. With SQLite it takes the lock of the
 	// one server and makes the database if there is none. Without it the
 	// database must be migrated; that is how operators' commands work beside
@@ -124,15 +127,16 @@ func openEngine(ctx context.Context, o Options) (engine, error) {
 	case (scheme == "postgres" || scheme == "postgresql") && strings.HasPrefix(path, "//"):
 		return openPostgres(ctx, o)
 	}
-	return nil, fault.New(CodeURL, shown(o.URL))
+	return nil, fault.New(CodeURL, Shown(o.URL))
 }
 
-// shown is an address for messages: without a password, wherever it stands.
-func shown(address string) string {
+// Shown is an address as people may see it: without a password, wherever it
+// stands.
+func Shown(address string) string {
 	u, err := url.Parse(address)
 	if err != nil {
 		scheme, _, _ := strings.Cut(address, ":")
-		return scheme + ":…"
+		return cmp.Or(shownHosts(address), scheme+":…")
 	}
 	if u.User != nil {
 		u.User = url.User(u.User.Username())

@@ -145,7 +145,7 @@ func (a *app) newBenchPair(ctx context.Context, p *protocol.Profile, j benchJob)
 		if url == "" {
 			url = "sqlite:" + e.path("pabal.db")
 		}
-		if e.st, err = openServer(ctx, url); err != nil {
+		if e.st, err = openServer(ctx, store.Options{URL: url}); err != nil {
 			return nil, err
 		}
 		e.ours = true

@@ -33,7 +33,7 @@ func (a *app) check() error {
 		return a.writeJSON(a.out, map[string]any{
 			"good": true, "environment": c.Environment, "host": c.Host,
 			"instances": len(c.Instances), "institutions": len(c.Institutions), "jobs": len(c.Jobs), "files": len(c.Files),
-			"database": c.Database.URL, "payload_keys": keyNames(s.keys),
+			"database": store.Shown(c.Database.URL), "payload_keys": keyNames(s.keys),
 			"directories": map[string]string{
 				"scan": c.System.Scan, "work": c.System.Work, "receive": c.System.Receive, "result": c.System.Result,
 			},
@@ -42,7 +42,7 @@ func (a *app) check() error {
 	fmt.Fprintln(a.out, a.text("ui.check.good", "file", a.configPath))
 	rows := [][]string{
 		{a.text("ui.check.environment"), c.Environment + ", " + c.Host},
-		{a.text("ui.check.database"), c.Database.URL},
+		{a.text("ui.check.database"), store.Shown(c.Database.URL)},
 	}
 	for n, k := range s.keys {
 		use := a.text("ui.check.key_reads")

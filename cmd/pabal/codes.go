@@ -20,7 +20,6 @@ const (
 
 // What a configuration asks for and this program cannot do.
 const (
-	codePostgresLater    fault.Code = "command.postgres_later"
 	codeUnknownOption    fault.Code = "command.unknown_option"
 	codeBadOption        fault.Code = "command.bad_option"
 	codeLinesWithoutEnd  fault.Code = "command.lines_without_end"

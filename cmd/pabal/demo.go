@@ -20,6 +20,7 @@ import (
 
 type demoFlags struct {
 	dir   string
+	store string
 	size  string
 	crash bool
 	once  bool
@@ -37,6 +38,7 @@ func newDemo(a *app) *cobra.Command {
 	flags.BoolVar(&f.crash, "crash", false, a.text("ui.flag.demo_crash"))
 	flags.BoolVar(&f.once, "once", false, a.text("ui.flag.demo_once"))
 	flags.StringVar(&f.dir, "dir", "", a.text("ui.flag.demo_dir"))
+	flags.StringVar(&f.store, "store", "", a.text("ui.flag.demo_store"))
 	flags.StringVar(&f.size, "size", "", a.text("ui.flag.demo_size"))
 	flags.DurationVar(&f.limit, "limit", 0, a.text("ui.flag.demo_limit"))
 	return a.describe(cmd, "demo")
@@ -107,10 +109,16 @@ func (a *app) demo(ctx context.Context, f demoFlags) error {
 	if f.limit == 0 {
 		f.limit = time.Minute + time.Duration(size/(4<<20))*time.Second
 	}
+	if f.store != "" {
+		if err := unused(ctx, f.store); err != nil {
+			return err
+		}
+	}
 	w, err := newWorkspace(f.dir)
 	if err != nil {
 		return err
 	}
+	w.store = f.store
 	d := &demo{
 		a: a, w: w, out: a.out, began: time.Now(), labels: a.stageWidth(),
 		facts: make(chan fact, 256), events: make(chan peerEvent, 16), over: make(chan struct{}),
@@ -143,6 +151,25 @@ func (d *demo) run(ctx context.Context, f demoFlags, size int64) (err error) {
 	err = d.follow(ctx, nil)
 	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
 		err = nil // everything had arrived; a Ctrl-C is how this ends
+	}
+	return err
+}
+
+// unused refuses a database that has transfers: the demonstration would mix
+// with them.
+func unused(ctx context.Context, url string) error {
+	st, err := store.Open(ctx, store.Options{URL: url, Server: true})
+	if err != nil {
+		return err
+	}
+	defer st.Close()
+	have, _, err := st.SchemaVersions(ctx)
+	if err != nil || have == 0 {
+		return err
+	}
+	some, err := st.List(ctx, store.Filter{Limit: 1})
+	if err == nil && len(some) > 0 {
+		err = fault.New(codeDemoDatabase, store.Shown(url))
 	}
 	return err
 }
@@ -194,7 +221,7 @@ func (d *demo) prepare(ctx context.Context, f demoFlags, size int64) error {
 	if err := d.startServer(ctx); err != nil {
 		return err
 	}
-	if d.st, err = store.Open(ctx, store.Options{URL: "sqlite:" + d.w.database(), ReadOnly: true}); err != nil {
+	if d.st, err = store.Open(ctx, store.Options{URL: d.w.database(), ReadOnly: true}); err != nil {
 		return err
 	}
 	if f.crash {

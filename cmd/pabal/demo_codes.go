@@ -5,6 +5,7 @@ import "pabal/internal/fault"
 // The demonstration.
 const (
 	codeDemoDirectory fault.Code = "demo.directory_in_use" // --dir has something in it
+	codeDemoDatabase  fault.Code = "demo.database_in_use"  // --store has transfers in it
 	codeDemoSize      fault.Code = "demo.size"             // too small to have a second block
 	codeDemoServer    fault.Code = "demo.server"           // the server did not start, or ended by itself
 	codeDemoLate      fault.Code = "demo.late"             // not everything arrived within the time

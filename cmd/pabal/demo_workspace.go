@@ -28,6 +28,7 @@ var demoConfig string
 // ends: what happened can be looked at, and the server started again by hand.
 type workspace struct {
 	dir     string
+	store   string // address of the database, "" = a SQLite file in dir
 	listen  string // address where the VAN calls us
 	connect string // address of the clearing centre
 }
@@ -45,8 +46,15 @@ func (w *workspace) rel(path string) string {
 }
 
 func (w *workspace) config() string    { return w.path("pabal.yaml") }
-func (w *workspace) database() string  { return w.path("pabal.db") }
 func (w *workspace) serverLog() string { return w.path("logs", "server.log") }
+
+// database is the address of the database.
+func (w *workspace) database() string {
+	if w.store != "" {
+		return w.store
+	}
+	return "sqlite:" + w.path("pabal.db")
+}
 
 // newWorkspace makes the directories in dir, or in a new temporary directory.
 // A directory with something in it is refused: the demonstration would mix
@@ -86,7 +94,11 @@ func (w *workspace) writeConfig() error {
 		return p
 	}
 	text := strings.NewReplacer("{{listen}}", port(w.listen), "{{connect}}", port(w.connect)).Replace(demoConfig)
-	if err := os.WriteFile(w.config(), []byte(text), 0o640); err != nil {
+	mode := os.FileMode(0o640)
+	if w.store != "" { // it may hold a password
+		text, mode = strings.Replace(text, `"sqlite:pabal.db"`, strconv.Quote(w.store), 1), 0o600
+	}
+	if err := os.WriteFile(w.config(), []byte(text), mode); err != nil {
 		return fault.New(codeCannotWrite, w.config()).Because(err)
 	}
 	return nil

@@ -25,11 +25,12 @@ func (a *app) migrate(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	st, err := store.Open(ctx, store.Options{URL: s.cfg.Database.URL, Server: true, Keys: s.keys})
+	st, err := store.Open(ctx, s.database())
 	if err != nil {
 		return err
 	}
 	a.onClose(st.Close)
+	name := store.Shown(s.cfg.Database.URL)
 	from, _, err := st.SchemaVersions(ctx)
 	if err != nil {
 		return err
@@ -42,11 +43,11 @@ func (a *app) migrate(ctx context.Context) error {
 		return err
 	}
 	if a.json {
-		return a.writeJSON(a.out, map[string]any{"database": s.cfg.Database.URL, "from": from, "to": to})
+		return a.writeJSON(a.out, map[string]any{"database": name, "from": from, "to": to})
 	}
-	line := a.text("ui.migrate.done", "database", s.cfg.Database.URL, "from", from, "to", to)
+	line := a.text("ui.migrate.done", "database", name, "from", from, "to", to)
 	if from == to {
-		line = a.text("ui.migrate.nothing", "database", s.cfg.Database.URL, "to", to)
+		line = a.text("ui.migrate.nothing", "database", name, "to", to)
 	}
 	_, err = fmt.Fprintln(a.out, line)
 	return err

@@ -40,7 +40,7 @@ func (a *app) controlOfContent(ctx context.Context, readOnly bool) (*control.Con
 }
 
 func (a *app) controlOf(ctx context.Context, cfg *config.Config, keys []store.Key, readOnly bool) (*control.Control, *config.Config, error) {
-	st, err := store.Open(ctx, store.Options{URL: cfg.Database.URL, Keys: keys, ReadOnly: readOnly})
+	st, err := store.Open(ctx, store.Options{URL: cfg.Database.URL, Password: cfg.Database.Password.Reveal(), Keys: keys, ReadOnly: readOnly})
 	if err != nil {
 		return nil, nil, err
 	}

@@ -48,7 +48,7 @@ func (a *app) runServer(ctx context.Context, only []string) error {
 	if err := s.cfg.Report(lasting(s.checkDirectories())); err != nil {
 		return err
 	}
-	st, err := openServer(ctx, s.cfg.Database.URL, s.keys...)
+	st, err := awaitServer(ctx, s.database(), s.cfg.Database.Wait, log)
 	if err != nil {
 		return err
 	}
@@ -58,7 +58,7 @@ func (a *app) runServer(ctx context.Context, only []string) error {
 		return err
 	}
 	log.Info("pabal starts", "environment", s.cfg.Environment, "version", version, "host", s.cfg.Host, "pid", os.Getpid(),
-		"database", s.cfg.Database.URL, "zone", s.cfg.Zone, "config", a.configPath, "config_version", number, "config_sha256", digest[:12])
+		"database", store.Shown(s.cfg.Database.URL), "zone", s.cfg.Zone, "config", a.configPath, "config_version", number, "config_sha256", digest[:12])
 
 	hard := interrupt(ctx)
 	group, gctx := errgroup.WithContext(ctx)
@@ -106,18 +106,6 @@ func lasting(problems []fault.Problem) []fault.Problem {
 	return slices.DeleteFunc(problems, func(p fault.Problem) bool {
 		return p.Err.Code == filemgr.CodeDiskFull || p.Err.Code == filemgr.CodeIO
 	})
-}
-
-func openServer(ctx context.Context, url string, keys ...store.Key) (*store.Store, error) {
-	st, err := store.Open(ctx, store.Options{URL: url, Server: true, Keys: keys})
-	if err != nil {
-		return nil, err
-	}
-	if err := st.Migrate(ctx); err != nil {
-		_ = st.Close()
-		return nil, err
-	}
-	return st, nil
 }
 
 // sayReady prints one line when every instance works.

@@ -47,9 +47,6 @@ func (a *app) site() (*site, error) {
 // file.
 func wire(cfg *config.Config) (*site, []fault.Problem) {
 	w := &wiring{cfg: cfg}
-	if strings.HasPrefix(cfg.Database.URL, "postgres") {
-		w.bad("database.url", fault.New(codePostgresLater, "postgres"))
-	}
 	keys, problems := payloadKeys(cfg)
 	w.problems = append(w.problems, problems...)
 	w.loadProfiles()

@@ -161,7 +161,6 @@ func TestWireProblemsStandAtTheirKeys(t *testing.T) {
 		path           string
 		code           fault.Code
 	}{
-		{"postgres", `"sqlite:pabal.db"`, `"postgres://h/db"`, "database.url", codePostgresLater},
 		{"profile", "profile: edi }", "profile: edo }", "instances[1].listen[0].profile", protocol.CodeProfileUnknown},
 		{"option", "gzip:", "zip:", "institutions[1].options.zip", codeUnknownOption},
 		{"not a bool", `gzip: "true"`, `gzip: "on please"`, "institutions[1].options.gzip", codeBadOption},

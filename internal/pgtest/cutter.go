@@ -1,0 +1,279 @@
+package pgtest
+
+import (
+	"bytes"
+	"encoding/binary"
+	"io"
+	"net"
+	"path/filepath"
+	"sync"
+	"testing"
+)
+
+// Cutter stands between a client and a server and cuts connections at a
+// COMMIT, or all of them. It knows just as much of the protocol as that takes.
+type Cutter struct {
+	server string // its socket
+	dir    string
+
+	mu     sync.Mutex
+	plan   Cut
+	left   int    // how many commits to cut
+	with   []byte // only those of transactions that sent this
+	refuse bool   // let nobody in afterwards
+	away   bool   // nobody gets through
+	deny   []byte // a connection that sends this is cut
+	cuts   int
+	then   func() error // runs after a cut, before anybody is let in again
+	err    error
+	open   map[net.Conn]bool
+}
+
+// Cut is where a connection is cut.
+type Cut int
+
+// Where a commit is cut.
+const (
+	Never  Cut = iota
+	Before     // the server does not get it
+	After      // the server commits, but its answer is lost
+)
+
+// Cutter returns a cutter before this server, and the address of the database
+// behind it.
+func (s *Server) Cutter(t testing.TB, address string) (*Cutter, string) {
+	t.Helper()
+	c := &Cutter{server: s.Socket(t), dir: t.TempDir(), open: map[net.Conn]bool{}}
+	l, err := net.Listen("unix", filepath.Join(c.dir, filepath.Base(c.server)))
+	check(t, err)
+	t.Cleanup(func() { check(t, l.Close()) })
+	go func() {
+		for {
+			client, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go c.carry(client)
+		}
+	}()
+	return c, SocketURL(c.dir, Database(t, address))
+}
+
+// Next says what becomes of the next n commits, and whether nobody is let in
+// after the first of them.
+func (c *Cutter) Next(plan Cut, n int, refuse bool) { c.NextWith("", plan, n, refuse) }
+
+// NextWith is Next for the transactions that bind a parameter of this text.
+func (c *Cutter) NextWith(parameter string, plan Cut, n int, refuse bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.plan, c.left, c.refuse, c.cuts, c.away = plan, n, refuse, 0, false
+	c.with = nil
+	if parameter != "" {
+		c.with = append(binary.BigEndian.AppendUint32(nil, uint32(len(parameter))), parameter...)
+	}
+}
+
+// Deny cuts every connection that sends this text from now on.
+func (c *Cutter) Deny(text string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.deny = []byte(text)
+}
+
+// Away cuts all connections and lets nobody in until Next or Back.
+func (c *Cutter) Away() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.away = true
+	for conn := range c.open {
+		_ = conn.Close()
+	}
+}
+
+// Back lets everybody in again.
+func (c *Cutter) Back() { c.Next(Never, 0, false) }
+
+// Count is how many commits were cut since Next.
+func (c *Cutter) Count() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.cuts
+}
+
+// OnCut runs f after the next cut before the server, and before the client
+// knows of it.
+func (c *Cutter) OnCut(f func() error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.then = f
+}
+
+// Failed is what f of OnCut returned.
+func (c *Cutter) Failed() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.err
+}
+
+// busy reports that something is to happen before the client knows.
+func (c *Cutter) busy() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.then != nil
+}
+
+// marked reports that a packet is one that Next asked for, and denied that its
+// connection is to be cut for it.
+func (c *Cutter) marked(body []byte) (marked, denied bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.with) > 0 && bytes.Contains(body, c.with), len(c.deny) > 0 && bytes.Contains(body, c.deny)
+}
+
+// commit decides about one.
+func (c *Cutter) commit(marked bool) Cut {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.left == 0 || len(c.with) > 0 && !marked {
+		return Never
+	}
+	c.left--
+	c.cuts++
+	if c.refuse {
+		c.away = true
+	}
+	return c.plan
+}
+
+// enter counts a connection in, if it is let in.
+func (c *Cutter) enter(conns ...net.Conn) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, conn := range conns {
+		c.open[conn] = true
+	}
+	return !c.away
+}
+
+func (c *Cutter) leave(conns ...net.Conn) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, conn := range conns {
+		delete(c.open, conn)
+		_ = conn.Close()
+	}
+}
+
+// gone cuts all connections but the one whose commit is under way, after a cut
+// that nobody is let in after.
+func (c *Cutter) gone(but ...net.Conn) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.away {
+		return
+	}
+	for conn := range c.open {
+		if conn != but[0] && conn != but[1] {
+			_ = conn.Close()
+		}
+	}
+}
+
+func (c *Cutter) carry(client net.Conn) {
+	server, err := net.Dial("unix", c.server)
+	if err != nil {
+		_ = client.Close()
+		return
+	}
+	defer c.leave(client, server)
+	if !c.enter(client, server) {
+		return
+	}
+	// What the server says is passed on until its answers are not wanted.
+	deaf := make(chan struct{})
+	answered := make(chan struct{})
+	go func() {
+		defer close(answered)
+		buffer := make([]byte, 64<<10)
+		for {
+			n, err := server.Read(buffer)
+			if err != nil {
+				if !c.busy() {
+					_ = client.Close() // which may wait for just that
+				}
+				return
+			}
+			select {
+			case <-deaf:
+				return // the answer to the commit has come, so it is done
+			default:
+			}
+			if _, err := client.Write(buffer[:n]); err != nil {
+				return
+			}
+		}
+	}()
+	// The first packet has no letter: length and the start-up message.
+	if !pass(client, server) {
+		return
+	}
+	marked := false
+	for {
+		var head [5]byte
+		if _, err := io.ReadFull(client, head[:]); err != nil {
+			return
+		}
+		body := make([]byte, binary.BigEndian.Uint32(head[1:])-4)
+		if _, err := io.ReadFull(client, body); err != nil {
+			return
+		}
+		if head[0] == 'Q' && bytes.HasPrefix(bytes.ToLower(body), []byte("begin")) {
+			marked = false
+		}
+		is, denied := c.marked(body)
+		if denied {
+			return
+		}
+		marked = marked || is
+		plan := Never
+		if head[0] == 'Q' && bytes.EqualFold(body, []byte("commit\x00")) {
+			plan = c.commit(marked)
+			c.gone(client, server)
+		}
+		if plan == Before {
+			_ = server.Close() // and with it goes the transaction
+			c.mu.Lock()
+			if c.then != nil {
+				c.err = c.then()
+				c.then = nil
+			}
+			c.mu.Unlock()
+			return
+		}
+		if plan == After {
+			close(deaf)
+		}
+		if _, err := server.Write(append(head[:], body...)); err != nil {
+			return
+		}
+		if plan == After {
+			<-answered
+			return
+		}
+	}
+}
+
+// pass carries one packet without a letter.
+func pass(from io.Reader, to io.Writer) bool {
+	var length [4]byte
+	if _, err := io.ReadFull(from, length[:]); err != nil {
+		return false
+	}
+	body := make([]byte, binary.BigEndian.Uint32(length[:])-4)
+	if _, err := io.ReadFull(from, body); err != nil {
+		return false
+	}
+	_, err := to.Write(append(length[:], body...))
+	return err == nil
+}
