@@ -31,6 +31,13 @@ func (s *sealer) packBlocks(id string, blocks []transfer.Block) (rows []blockRow
 	rows = make([]blockRow, len(blocks))
 	for i := range blocks {
 		b := &blocks[i]
+		if inFile(b) {
+			if rows[i].lengths, err = packLengths(id, b); err != nil {
+				return nil, 0, err
+			}
+			rows[i].block, rows[i].checksum = b, b.Checksum
+			continue
+		}
 		// A block that came with its checksum is compared, so that damage on
 		// the way here is found now and not when it is read.
 		var sum uint32
@@ -113,7 +120,8 @@ func checkPlace(t *transfer.Transfer, b *transfer.Block) error {
 		}
 		total += int64(l)
 	}
-	if total != int64(len(b.Payload)) {
+	// Payload that is not here is in the file, if there is one.
+	if total != int64(len(b.Payload)) && (b.Payload != nil || t.PayloadIn == "") {
 		return invalid(t.ID, b, "payload")
 	}
 	return nil
@@ -126,6 +134,9 @@ func (t *tx) putBlocks(now time.Time, row *transfer.Transfer, blocks []blockRow)
 		if err := checkPlace(row, b.block); err != nil {
 			return err
 		}
+		if len(b.block.Payload) > 0 && row.PayloadIn != "" {
+			return invalid(row.ID, b.block, "payload")
+		}
 		payload := b.stored
 		if payload == nil {
 			payload = []byte{} // nil would be NULL
@@ -136,7 +147,7 @@ func (t *tx) putBlocks(now time.Time, row *transfer.Transfer, blocks []blockRow)
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 			ON CONFLICT (transfer_id, number) DO UPDATE SET byte_offset = excluded.byte_offset, length = excluded.length, checksum = excluded.checksum,
 				lengths = excluded.lengths, stored_at = excluded.stored_at, payload = excluded.payload, key_id = excluded.key_id`,
-			row.ID, b.block.Number, b.block.Offset, len(b.block.Payload), int64(b.checksum), b.lengths, toMicros(now), payload, b.key)
+			row.ID, b.block.Number, b.block.Offset, heldBytes(b.block), int64(b.checksum), b.lengths, toMicros(now), payload, b.key)
 		if err != nil {
 			return err
 		}

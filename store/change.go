@@ -36,7 +36,11 @@ func (s *Store) Change(ctx context.Context, now time.Time, ref transfer.Ref, f f
 
 // ChangeAlso is Change with more to write.
 func (s *Store) ChangeAlso(ctx context.Context, now time.Time, ref transfer.Ref, f func(*transfer.Transfer) error, also Also) (*transfer.Transfer, error) {
-	rows, payload, err := s.sealer.packBlocks(ref.ID, also.Blocks)
+	blocks, err := s.keep(ctx, ref, also.Blocks)
+	if err != nil {
+		return nil, err
+	}
+	rows, payload, err := s.sealer.packBlocks(ref.ID, blocks)
 	if err != nil {
 		return nil, err
 	}

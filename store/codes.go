@@ -18,6 +18,11 @@ const (
 	// PostgreSQL only.
 	CodeUnreachable fault.Code = "store.unreachable" // no connection: server down, starting, full, network
 	CodeDenied      fault.Code = "store.denied"      // the server refuses the user
+	// Payload that is kept in files.
+	CodePayloadFull   fault.Code = "store.payload_full"   // no room for the file
+	CodePayloadDenied fault.Code = "store.payload_denied" // it may not be read or written
+	CodePayloadAway   fault.Code = "store.payload_away"   // its directory is not there
+	CodePayloadIO     fault.Code = "store.payload_io"     // the disk failed
 	// CodeCommitUnknown is a write of which nobody knows whether it is there:
 	// the answer to its commit was lost, and reading again did not tell.
 	CodeCommitUnknown fault.Code = "store.commit_unknown"
@@ -81,7 +86,8 @@ func Away(err error) bool {
 			return false
 		}
 		switch e.Code {
-		case CodeBusy, CodeDiskFull, CodeReadOnly, CodeIO, CodeClosed, CodeUnreachable, CodeDenied, CodeCommitUnknown, CodeKeyMissing:
+		case CodeBusy, CodeDiskFull, CodeReadOnly, CodeIO, CodeClosed, CodeUnreachable, CodeDenied, CodeCommitUnknown, CodeKeyMissing,
+			CodePayloadFull, CodePayloadDenied, CodePayloadAway, CodePayloadIO:
 			return true
 		}
 		err = errors.Unwrap(e)

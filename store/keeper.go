@@ -13,7 +13,8 @@ import (
 )
 
 // This file is the payload keeper "database" (design D3): blocks are rows, and
-// payload passes the database once in and once out.
+// payload passes the database once in and once out. The keeper "files" is in
+// files.go; what both share is here.
 
 const (
 	// wholeRows is from how many bytes on a read takes whole rows and checks
@@ -49,8 +50,9 @@ const (
 )
 
 // ReadRange reads length wire bytes from offset on, across blocks, into dst's
-// array if it has room. From 64 KiB on, and always where payload is sealed, rows
-// are read whole and their checksums compared: a session reads block by block.
+// array if it has room. From 64 KiB on, and always where payload is sealed or in
+// a file, blocks are read whole and their checksums compared: a session reads
+// block by block.
 // Errors: CodeBlockMissing and CodeBlockDamaged, args block (and seq), when a
 // part is not held or a row is not what was written; CodeKeyMissing and
 // CodeBlockForeign when its seal cannot be opened.
@@ -58,6 +60,13 @@ func (s *Store) ReadRange(ctx context.Context, id string, offset, length int64, 
 	dst = dst[:0]
 	if length <= 0 {
 		return dst, nil
+	}
+	t, err := s.located(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	if t.PayloadIn != "" {
+		return s.readFile(ctx, t, offset, length, dst)
 	}
 	whole := length >= wholeRows || s.sealer.write != nil
 	text := readPiece
@@ -229,17 +238,23 @@ type Verified struct {
 
 // Verify reads all payload of a transfer back, compares every checksum and
 // hashes the bytes in order, in constant memory. It is what a positive end
-// rests on (design D2). Errors: CodeBlockDamaged (arg block), CodeNotFound.
+// rests on (design D2). Errors: CodeBlockDamaged (arg block), CodeBlockMissing
+// when the file that has it is gone, CodeNotFound.
 func (s *Store) Verify(ctx context.Context, id string) (Verified, error) {
-	if _, err := s.Transfer(ctx, id); err != nil {
+	t, err := s.Transfer(ctx, id)
+	if err != nil {
 		return Verified{}, err
+	}
+	each := s.eachBlock
+	if t.PayloadIn != "" {
+		each = s.eachInFile
 	}
 	var r run
 	sum := sha256.New()
 	var after int64
 	for {
 		n := 0
-		err := s.eachBlock(ctx, id, after, func(number, start int64, lengths, payload []byte) error {
+		err := each(ctx, t, after, func(number, start int64, lengths, payload []byte) error {
 			n, after = n+1, number
 			bytes := r.add(number, start, lengths)
 			if bytes > int64(len(payload)) {
@@ -263,9 +278,9 @@ func (s *Store) Verify(ctx context.Context, id string) (Verified, error) {
 }
 
 // eachBlock reads the next few blocks after a number, whole and checked.
-func (s *Store) eachBlock(ctx context.Context, id string, after int64, f func(number, start int64, lengths, payload []byte) error) error {
+func (s *Store) eachBlock(ctx context.Context, t *transfer.Transfer, after int64, f func(number, start int64, lengths, payload []byte) error) error {
 	rows, err := s.query(ctx, `SELECT number, byte_offset, checksum, lengths, payload, key_id
-		FROM blocks WHERE transfer_id = $1 AND number > $2 ORDER BY number LIMIT $3`, id, after, verifyStep)
+		FROM blocks WHERE transfer_id = $1 AND number > $2 ORDER BY number LIMIT $3`, t.ID, after, verifyStep)
 	if err != nil {
 		return err
 	}
@@ -280,10 +295,10 @@ func (s *Store) eachBlock(ctx context.Context, id string, after int64, f func(nu
 			return err
 		}
 		if crc32.Checksum(payload, castagnoli) != uint32(checksum) {
-			return fault.New(CodeBlockDamaged, id, "block", number)
+			return fault.New(CodeBlockDamaged, t.ID, "block", number)
 		}
 		if key != "" {
-			plain, err := s.sealer.openInto((*buf)[:0], id, key, number, start, lengths, payload)
+			plain, err := s.sealer.openInto((*buf)[:0], t.ID, key, number, start, lengths, payload)
 			if err != nil {
 				return err
 			}
@@ -323,11 +338,13 @@ func (t *tx) deleteBlocks(id string, from int64) (int64, error) {
 }
 
 // Release deletes the payload of a transfer that is final, in small steps, and
-// notes when (ReleasedAt). Row, history and digests stay. It can be repeated
+// notes when (ReleasedAt). A file that was kept for it alone goes with the first
+// step; one of the business side is not touched. Row, history and digests stay. It can be repeated
 // after a crash. Errors: CodeNotFound, CodeNotFinal (arg status).
 func (s *Store) Release(ctx context.Context, now time.Time, id string) error {
 	for {
 		n := int64(0)
+		var file transfer.Transfer
 		err := s.write(ctx, groupPayload, func(tx *tx) error {
 			t, err := tx.transfer(id)
 			if err != nil {
@@ -348,9 +365,13 @@ func (s *Store) Release(ctx context.Context, now time.Time, id string) error {
 					return err
 				}
 			}
+			file = *t
 			n, err = tx.deleteBlocks(id, 1)
 			return err
 		})
+		if err == nil {
+			err = removeFile(&file)
+		}
 		if err != nil || n < dropStep {
 			return err
 		}

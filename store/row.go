@@ -27,7 +27,7 @@ func transferColumns(t *transfer.Transfer) []column {
 		{"form", &t.Form}, {"encoding", &t.Encoding}, {"file_size", &t.FileSize}, {"wire_size", &t.WireSize},
 		{"message_size", &t.MessageSize}, {"data_size", &t.DataSize}, {"per_block", &t.PerBlock},
 		{"records", &t.Records}, {"sequences", &t.Sequences}, {"blocks", &t.Blocks},
-		{"file_digest", &t.FileDigest}, {"wire_digest", &t.WireDigest},
+		{"file_digest", &t.FileDigest}, {"wire_digest", &t.WireDigest}, {"payload_in", &t.PayloadIn},
 		{"owner", &t.Owner}, {"term", &t.Term}, {"attempt", &t.Attempt},
 		{"session_id", &t.SessionID}, {"sent_bytes", &t.SentBytes}, {"resent", &t.Resent}, {"missed", &t.Missed},
 		{"tries", &t.Tries}, {"next_try", micros{&t.NextTry}}, {"ended_once", flag{&t.EndedOnce}}, {"ended_digest", &t.EndedDigest},

@@ -59,6 +59,7 @@ type Store struct {
 	options Options
 	engine  engine
 	sealer  *sealer
+	files   files
 }
 
 // engine is what differs between SQLite and PostgreSQL.

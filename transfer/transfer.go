@@ -1,6 +1,9 @@
 package transfer
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Transfer is one file on its way in one direction (일괄전송 파일). Times are
 // UTC; a zero time means "not yet". Sizes are bytes.
@@ -38,7 +41,11 @@ type Transfer struct {
 	Sequences   int64
 	Blocks      int64
 	FileDigest  string // sha256 hex of the file
-	WireDigest  string // sha256 hex of the payload rows, once complete
+	WireDigest  string // sha256 hex of the payload, once complete
+	// PayloadIn says where the wire bytes are (design D3): "" in the block rows,
+	// InFile in the file of the business side itself, or else the path of a file
+	// that is kept for them alone.
+	PayloadIn string
 
 	// Ownership (design D4).
 	Owner   string
@@ -104,6 +111,25 @@ func (t *Transfer) ResultDue() bool {
 // stand in error/ yet.
 func (t *Transfer) ErrorFileDue() bool {
 	return t.Direction == Send && t.Status == Refused && t.ErrorPath == ""
+}
+
+// InFile as Transfer.PayloadIn: the wire bytes are those of the work file, or of
+// its backup once it is there; of a received file, those of the placed one.
+const InFile = "file"
+
+// PayloadFiles are the paths at which the payload may stand if it is in a file,
+// the likeliest first: between a rename and its note in the row it is the next.
+func (t *Transfer) PayloadFiles() []string {
+	var all []string
+	switch t.PayloadIn {
+	case "":
+		return nil
+	case InFile:
+		all = []string{t.WorkPath, t.BackupPath, t.FinalPath}
+	default:
+		all = []string{t.PayloadIn, t.FinalPath}
+	}
+	return slices.DeleteFunc(all, func(p string) bool { return p == "" })
 }
 
 // Ask is a question to the peer about a file that was sent, put in the next

@@ -7,6 +7,8 @@ import (
 	"encoding/hex"
 	"fmt"
 	"hash/crc32"
+	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -27,13 +29,31 @@ type keeper interface {
 	DropBlocks(ctx context.Context, now time.Time, ref transfer.Ref, fromNumber int64) error
 	Release(ctx context.Context, now time.Time, id string) error
 	Verify(ctx context.Context, id string) (store.Verified, error)
+	Recheck(ctx context.Context, now time.Time, ref transfer.Ref) error
+	Present(ctx context.Context, id string, size int64) (bool, error)
 }
 
-// Keeper runs the conformance suite of a payload keeper.
+// place gives a new transfer the place of its payload: a path for the keeper
+// "files", "" for the rows.
+type place func(t require.TestingT) string
+
+func inRows(require.TestingT) string { return "" }
+
+// inFiles gives each transfer a file in a directory of the test.
+func inFiles(t *testing.T) place {
+	dir := t.TempDir()
+	n := 0
+	return func(require.TestingT) string {
+		n++
+		return filepath.Join(dir, fmt.Sprint(n))
+	}
+}
+
+// Keeper runs the conformance suite of a payload keeper, for both of them.
 func Keeper(t *testing.T, open Open) {
 	tests := []struct {
 		name string
-		run  func(*testing.T, Open)
+		run  func(*testing.T, Open, place)
 	}{
 		{"PutAndRead", keeperPutAndRead},
 		{"Empty", keeperEmpty},
@@ -46,8 +66,10 @@ func Keeper(t *testing.T, open Open) {
 		{"LargeBlocks", keeperLarge},
 	}
 	for _, test := range tests {
-		t.Run(test.name, func(t *testing.T) { test.run(t, open) })
+		t.Run("database/"+test.name, func(t *testing.T) { test.run(t, open, inRows) })
+		t.Run("files/"+test.name, func(t *testing.T) { test.run(t, open, inFiles(t)) })
 	}
+	t.Run("files", func(t *testing.T) { keeperFiles(t, open) })
 }
 
 // block makes the block of a number, of consecutive bytes, all but the last
@@ -101,10 +123,10 @@ func put(t require.TestingT, k keeper, row *transfer.Transfer, blocks ...transfe
 	require.NoError(t, err)
 }
 
-func keeperPutAndRead(t *testing.T, open Open) {
+func keeperPutAndRead(t *testing.T, open Open, at place) {
 	s, term := begin(t, open)
 	var k keeper = s
-	row := held(t, s, term, transfer.Receive, transfer.Receiving)
+	row := heldRow(t, s, term, at)
 	file := random(2345) // two blocks of 1000 and four telegrams, the last of 45
 	out, err := k.PutBlocks(t.Context(), start, row.Ref(), cut(row, file), func(row *transfer.Transfer) error {
 		row.WireSize = 2345
@@ -142,9 +164,9 @@ func keeperPutAndRead(t *testing.T, open Open) {
 	require.Equal(t, store.Verified{Size: 2345, SHA256: digest(file), Blocks: 3, Sequences: 24, Continuous: true}, v)
 }
 
-func keeperEmpty(t *testing.T, open Open) {
+func keeperEmpty(t *testing.T, open Open, at place) {
 	s, term := begin(t, open)
-	row := held(t, s, term, transfer.Receive, transfer.Receiving, func(row *transfer.Transfer) { row.DataSize, row.PerBlock = 0, 0 })
+	row := heldRow(t, s, term, at, func(row *transfer.Transfer) { row.DataSize, row.PerBlock = 0, 0 })
 	v, err := s.Verify(t.Context(), row.ID)
 	require.NoError(t, err)
 	require.Equal(t, store.Verified{SHA256: digest(nil), Continuous: true}, v)
@@ -162,9 +184,9 @@ func keeperEmpty(t *testing.T, open Open) {
 
 // keeperReplace: a block that comes again, whole or fuller, replaces what the
 // number had.
-func keeperReplace(t *testing.T, open Open) {
+func keeperReplace(t *testing.T, open Open, at place) {
 	s, term := begin(t, open)
-	row := held(t, s, term, transfer.Receive, transfer.Receiving)
+	row := heldRow(t, s, term, at)
 	full := block(row, 1, random(1000))
 	put(t, s, row, without(full, 100, 3, 10))
 	put(t, s, row, block(row, 2, random(10)))
@@ -180,9 +202,9 @@ func keeperReplace(t *testing.T, open Open) {
 	}
 }
 
-func keeperMissing(t *testing.T, open Open) {
+func keeperMissing(t *testing.T, open Open, at place) {
 	s, term := begin(t, open)
-	row := held(t, s, term, transfer.Receive, transfer.Receiving)
+	row := heldRow(t, s, term, at)
 	file := random(3500)
 	blocks := cut(row, file)
 	blocks[1] = without(blocks[1], 100, 4, 5)
@@ -208,7 +230,7 @@ func keeperMissing(t *testing.T, open Open) {
 		Continuous: false, Gap: transfer.Position{Block: 2, Seq: 4}}, v)
 
 	// The blocks of a received file are as long as the peer made them.
-	row = held0(t, s, term)
+	row = held0(t, s, term, at)
 	first := transfer.Block{Number: 1, Lengths: []uint16{100, 30, 70}, Payload: file[:200]}
 	first.Held.Fill(3)
 	second := transfer.Block{Number: 2, Offset: 200, Lengths: []uint16{1, 99}, Payload: file[200:300]}
@@ -222,7 +244,7 @@ func keeperMissing(t *testing.T, open Open) {
 	require.Equal(t, store.Verified{Size: 300, SHA256: digest(file[:300]), Blocks: 2, Sequences: 5, Continuous: true}, v)
 
 	// A block that has not come at all, and one that ended early.
-	row = heldRow(t, s, term)
+	row = heldRow(t, s, term, at)
 	for _, test := range []struct {
 		first []byte
 		next  transfer.Block
@@ -231,7 +253,7 @@ func keeperMissing(t *testing.T, open Open) {
 		{file[:1000], blocks[2], transfer.Position{Block: 2, Seq: 1}},
 		{file[:700], block(row, 2, file[1000:2000]), transfer.Position{Block: 1, Seq: 8}},
 	} {
-		row = heldRow(t, s, term)
+		row = heldRow(t, s, term, at)
 		put(t, s, row, block(row, 1, test.first), test.next)
 		v, err = s.Verify(t.Context(), row.ID)
 		require.NoError(t, err)
@@ -242,7 +264,7 @@ func keeperMissing(t *testing.T, open Open) {
 	}
 
 	// What is missing at the end of a block is missing, not a gap.
-	row = heldRow(t, s, term)
+	row = heldRow(t, s, term, at)
 	put(t, s, row, without(block(row, 1, file[:1000]), 100, 8, 9, 10))
 	v, err = s.Verify(t.Context(), row.ID)
 	require.NoError(t, err)
@@ -250,17 +272,17 @@ func keeperMissing(t *testing.T, open Open) {
 }
 
 // held0 is a row without a geometry of ours.
-func held0(t *testing.T, s *store.Store, term int64) *transfer.Transfer {
-	return held(t, s, term, transfer.Receive, transfer.Receiving, func(row *transfer.Transfer) { row.DataSize = 0 })
+func held0(t *testing.T, s *store.Store, term int64, at place) *transfer.Transfer {
+	return heldRow(t, s, term, at, func(row *transfer.Transfer) { row.DataSize = 0 })
 }
 
-func heldRow(t *testing.T, s *store.Store, term int64) *transfer.Transfer {
-	return held(t, s, term, transfer.Receive, transfer.Receiving)
+func heldRow(t *testing.T, s *store.Store, term int64, at place, f ...func(*transfer.Transfer)) *transfer.Transfer {
+	return held(t, s, term, transfer.Receive, transfer.Receiving, append(f, func(row *transfer.Transfer) { row.PayloadIn = at(t) })...)
 }
 
-func keeperInvalid(t *testing.T, open Open) {
+func keeperInvalid(t *testing.T, open Open, at place) {
 	s, term := begin(t, open)
-	row := heldRow(t, s, term)
+	row := heldRow(t, s, term, at)
 	for name, f := range map[string]func(*transfer.Block){
 		"number":           func(b *transfer.Block) { b.Number, b.Offset = 0, -1000 },
 		"offset":           func(b *transfer.Block) { b.Offset = 5 },
@@ -285,9 +307,9 @@ func keeperInvalid(t *testing.T, open Open) {
 	put(t, s, row, b)
 }
 
-func keeperDrop(t *testing.T, open Open) {
+func keeperDrop(t *testing.T, open Open, at place) {
 	s, term := begin(t, open)
-	row := heldRow(t, s, term)
+	row := heldRow(t, s, term, at)
 	file := random(35 * 1000)
 	put(t, s, row, cut(row, file)...)
 	require.NoError(t, s.DropBlocks(t.Context(), start, row.Ref(), 5))
@@ -304,9 +326,9 @@ func keeperDrop(t *testing.T, open Open) {
 	require.Empty(t, infos)
 }
 
-func keeperRelease(t *testing.T, open Open) {
+func keeperRelease(t *testing.T, open Open, at place) {
 	s, term := begin(t, open)
-	row, other := heldRow(t, s, term), heldRow(t, s, term)
+	row, other := heldRow(t, s, term, at), heldRow(t, s, term, at)
 	put(t, s, row, cut(row, random(35*1000))...)
 	put(t, s, other, block(other, 1, random(10)))
 	requireCode(t, store.CodeNotFinal, s.Release(t.Context(), start, row.ID))
@@ -335,10 +357,10 @@ func keeperRelease(t *testing.T, open Open) {
 
 // keeperAnyOrder: whatever order, repetition and loss, what is held reads as
 // it was, and Contiguous says exactly how far that goes.
-func keeperAnyOrder(t *testing.T, open Open) {
+func keeperAnyOrder(t *testing.T, open Open, at place) {
 	s, term := begin(t, open)
 	rapid.Check(t, func(r *rapid.T) {
-		row := &transfer.Transfer{Direction: transfer.Receive, Status: transfer.Receiving, Owner: "one", Term: term,
+		row := &transfer.Transfer{Direction: transfer.Receive, Status: transfer.Receiving, Owner: "one", Term: term, PayloadIn: at(r),
 			DataSize: rapid.IntRange(1, 40).Draw(r, "data"), PerBlock: rapid.IntRange(1, 8).Draw(r, "per block")}
 		require.NoError(r, s.Create(t.Context(), start, row))
 		file := rapid.SliceOfN(rapid.Byte(), 1, 700).Draw(r, "file")
@@ -354,8 +376,11 @@ func keeperAnyOrder(t *testing.T, open Open) {
 			}
 		}
 		order := rapid.Permutation(append(blocks[:len(blocks):len(blocks)], blocks[0], blocks[len(blocks)-1])).Draw(r, "order")
-		for _, b := range order {
-			put(r, s, row, without(b, row.DataSize, lost[b.Number]...))
+		for i, b := range order {
+			order[i] = without(b, row.DataSize, lost[b.Number]...)
+		}
+		for some := range slices.Chunk(order, rapid.IntRange(1, 40).Draw(r, "at once")) {
+			put(r, s, row, some...)
 		}
 		held, err := s.Contiguous(t.Context(), row.ID)
 		require.NoError(r, err)
@@ -379,9 +404,9 @@ func keeperAnyOrder(t *testing.T, open Open) {
 }
 
 // keeperLarge: blocks of real size, read as whole rows and across them.
-func keeperLarge(t *testing.T, open Open) {
+func keeperLarge(t *testing.T, open Open, at place) {
 	s, term := begin(t, open)
-	row := held(t, s, term, transfer.Receive, transfer.Receiving, func(row *transfer.Transfer) { row.DataSize, row.PerBlock = 4057, 100 })
+	row := heldRow(t, s, term, at, func(row *transfer.Transfer) { row.DataSize, row.PerBlock = 4057, 100 })
 	file := random(20*405700 + 4057*3 + 1)
 	for _, b := range cut(row, file) {
 		put(t, s, row, b)

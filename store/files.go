@@ -1,0 +1,434 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"hash/crc32"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"syscall"
+	"time"
+
+	"pabal/internal/fault"
+	"pabal/internal/place"
+	"pabal/transfer"
+)
+
+// This file is the payload keeper "files" (design D3). Rows hold everything of
+// a block but its payload, which stands at the block's offset in a file: one
+// that is kept for it, or the work file itself (transfer.PayloadIn). Which
+// keeper a transfer has is said by its row, so both can be at work in one
+// database, and nobody who puts or reads has to know.
+//
+// What a crash leaves, step by step:
+//
+//	file made           a file without blocks; the first block empties it
+//	payload written     bytes that no row speaks of
+//	payload synced      the same
+//	name synced         the same
+//	row committed       the block is held
+//
+// A block that comes again is written over itself. A crash in that leaves
+// bytes whose checksum is not the row's: Recheck, with which every resume
+// begins, makes the block missing again.
+
+// files does the file operations of the keeper.
+type files struct {
+	dirs  place.Dirs
+	mu    sync.Mutex
+	locks map[string]*fileLock
+}
+
+type fileLock struct {
+	sync.Mutex
+	users int
+}
+
+// lock keeps other writers of a transfer's file away until unlock is called.
+func (k *files) lock(id string) (unlock func()) {
+	k.mu.Lock()
+	l := k.locks[id]
+	if l == nil {
+		if k.locks == nil {
+			k.locks = make(map[string]*fileLock)
+		}
+		l = new(fileLock)
+		k.locks[id] = l
+	}
+	l.users++
+	k.mu.Unlock()
+	l.Lock()
+	return func() {
+		l.Unlock()
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		if l.users--; l.users == 0 {
+			delete(k.locks, id)
+		}
+	}
+}
+
+// inFile reports a block whose payload is in the transfer's file already.
+func inFile(b *transfer.Block) bool { return b.Payload == nil && heldBytes(b) > 0 }
+
+// heldBytes is how many bytes the held sequences of a block have.
+func heldBytes(b *transfer.Block) (n int64) {
+	for i, l := range b.Lengths {
+		if b.Held.Has(i + 1) {
+			n += int64(l)
+		}
+	}
+	return n
+}
+
+// keep writes the payload of blocks to the transfer's file, if it has one, and
+// returns the blocks without it when it is durable. Rows are fenced, a file is
+// not: so the writer shows that it holds the transfer while it has the file to
+// itself, and a take-over rechecks the file after it (Recheck).
+func (s *Store) keep(ctx context.Context, ref transfer.Ref, blocks []transfer.Block) ([]transfer.Block, error) {
+	if !slices.ContainsFunc(blocks, func(b transfer.Block) bool { return b.Payload != nil }) {
+		return blocks, nil
+	}
+	defer s.files.lock(ref.ID)()
+	t, err := s.Transfer(ctx, ref.ID)
+	if err != nil || t.PayloadIn == "" {
+		return blocks, err
+	}
+	if t.Ref() != ref {
+		return nil, fault.New(CodeFenced, ref.ID)
+	}
+	kept := slices.Clone(blocks)
+	for i := range kept {
+		b := &kept[i]
+		if t.PayloadIn == transfer.InFile { // somebody else's file is not written to
+			return nil, invalid(t.ID, b, "payload")
+		}
+		if err := checkPlace(t, b); err != nil {
+			return nil, err
+		}
+		sum := crc32.Checksum(b.Payload, castagnoli)
+		if b.Checksum != 0 && b.Checksum != sum {
+			return nil, invalid(t.ID, b, "checksum")
+		}
+		b.Checksum = sum
+	}
+	if err := s.writeFile(ctx, t, kept); err != nil {
+		return nil, err
+	}
+	for i := range kept {
+		kept[i].Payload = nil
+	}
+	return kept, nil
+}
+
+// writeFile returns when the payload is durable at its place. The file is made
+// only for the first block: one that has gone meanwhile has taken the others
+// with it, which must not pass unnoticed.
+func (s *Store) writeFile(ctx context.Context, t *transfer.Transfer, blocks []transfer.Block) error {
+	path := t.PayloadIn
+	var one int
+	held, err := s.scan(ctx, []any{&one}, `SELECT 1 FROM blocks WHERE transfer_id = $1 AND length > 0 LIMIT 1`, t.ID)
+	if err != nil {
+		return err
+	}
+	flags := os.O_WRONLY
+	if !held {
+		flags |= os.O_CREATE | os.O_TRUNC
+	}
+	f, err := openFile(path, flags)
+	if held && errors.Is(err, fs.ErrNotExist) {
+		if _, away := os.Lstat(filepath.Dir(path)); away == nil {
+			return missing(t.ID, 1, 1)
+		}
+	}
+	if err != nil {
+		return fileFault(path, err)
+	}
+	for i := range blocks {
+		if _, err = f.WriteAt(blocks[i].Payload, blocks[i].Offset); err != nil {
+			break
+		}
+	}
+	if err == nil {
+		err = place.SyncData(f)
+	}
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	if err == nil && !held {
+		err = s.files.dirs.Sync(filepath.Dir(path))
+	}
+	return fileFault(path, err)
+}
+
+// openFile opens neither what a link points at nor a pipe that would never
+// open.
+func openFile(path string, flags int) (*os.File, error) {
+	return os.OpenFile(path, flags|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0o640)
+}
+
+// located is a transfer with the fields that say where its payload is.
+func (s *Store) located(ctx context.Context, id string) (*transfer.Transfer, error) {
+	t := &transfer.Transfer{ID: id}
+	_, err := s.scan(ctx, []any{&t.PayloadIn, &t.WorkPath, &t.BackupPath, &t.FinalPath},
+		`SELECT payload_in, work_path, backup_path, final_path FROM transfers WHERE id = $1`, id)
+	return t, err
+}
+
+// openPayload opens the file that has a transfer's payload. The error is that
+// of a block that is missing if there is none, except where its directory is
+// gone: a file system that is not mounted looks like that, and comes back.
+func openPayload(t *transfer.Transfer) (*os.File, error) {
+	paths := t.PayloadFiles()
+	for _, path := range paths {
+		f, err := openFile(path, os.O_RDONLY)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		return f, fileFault(path, err)
+	}
+	if len(paths) > 0 {
+		if _, err := os.Lstat(filepath.Dir(paths[0])); err != nil {
+			return nil, fileFault(paths[0], err)
+		}
+	}
+	return nil, missing(t.ID, 1, 1)
+}
+
+// extent is a block's row without payload.
+type extent struct {
+	number, start, size, checksum int64
+	lengths                       []byte
+}
+
+// extents runs a query that begins with the columns of an extent. No rows are
+// open any more when files are read.
+func (s *Store) extents(ctx context.Context, text string, args ...any) ([]extent, error) {
+	rows, err := s.query(ctx, text, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var all []extent
+	for rows.Next() {
+		var e extent
+		if err := rows.Scan(&e.number, &e.start, &e.size, &e.checksum, &e.lengths); err != nil {
+			return nil, s.engine.translate(err)
+		}
+		all = append(all, e)
+	}
+	return all, s.engine.translate(rows.Err())
+}
+
+const extentList = `SELECT b.number, b.byte_offset, b.length, b.checksum, b.lengths `
+
+// readFile is ReadRange from a file. Every block that the range touches is
+// read whole and its checksum compared, whatever the range's length: somebody
+// else may have written to the file.
+func (s *Store) readFile(ctx context.Context, t *transfer.Transfer, offset, length int64, dst []byte) ([]byte, error) {
+	end := offset + length
+	all, err := s.extents(ctx, extentList+readFrom, t.ID, offset, end)
+	if err != nil {
+		return nil, err
+	}
+	f, err := openPayload(t)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	if int64(cap(dst)) < length {
+		dst = make([]byte, 0, length)
+	}
+	at := offset
+	for _, e := range all {
+		if e.size == 0 {
+			continue
+		}
+		if e.start > at {
+			return nil, missing(t.ID, e.number-1, 1)
+		}
+		whole, seq := prefix(e.lengths)
+		to := min(end, e.start+e.size)
+		if to <= at || to-e.start > whole {
+			return nil, missing(t.ID, e.number, seq)
+		}
+		if dst, err = e.read(t.ID, f, dst, at-e.start, to-e.start); err != nil {
+			return nil, err
+		}
+		at = to
+	}
+	if at < end {
+		return nil, s.missingAt(ctx, t.ID, at)
+	}
+	return dst, nil
+}
+
+// readStep is how much of a block of which a part is wanted is read at once.
+const readStep = 128 << 10
+
+// read appends bytes from…to of the block to dst when the checksum of the
+// whole block is right. dst has room.
+func (e *extent) read(id string, f *os.File, dst []byte, from, to int64) ([]byte, error) {
+	n := int64(len(dst))
+	if from == 0 && to == e.size {
+		dst = dst[:n+e.size]
+		if err := readAt(f, dst[n:], e.start); err != nil {
+			return nil, e.fault(id, f, err)
+		}
+		if crc32.Checksum(dst[n:], castagnoli) != uint32(e.checksum) {
+			return nil, fault.New(CodeBlockDamaged, id, "block", e.number)
+		}
+		return dst, nil
+	}
+	buf := make([]byte, min(readStep, e.size))
+	sum := uint32(0)
+	for at := int64(0); at < e.size; {
+		p := buf[:min(int64(len(buf)), e.size-at)]
+		if err := readAt(f, p, e.start+at); err != nil {
+			return nil, e.fault(id, f, err)
+		}
+		sum = crc32.Update(sum, castagnoli, p)
+		next := at + int64(len(p))
+		if a, b := max(at, from), min(next, to); a < b {
+			dst = append(dst, p[a-at:b-at]...)
+		}
+		at = next
+	}
+	if sum != uint32(e.checksum) {
+		return nil, fault.New(CodeBlockDamaged, id, "block", e.number)
+	}
+	return dst, nil
+}
+
+func readAt(f *os.File, p []byte, at int64) error {
+	_, err := io.ReadFull(io.NewSectionReader(f, at, int64(len(p))), p)
+	return err
+}
+
+// fault of a read: a file that has become shorter is damaged.
+func (e *extent) fault(id string, f *os.File, err error) error {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return fault.New(CodeBlockDamaged, id, "block", e.number)
+	}
+	return fileFault(f.Name(), err)
+}
+
+// eachInFile is eachBlock from a file.
+func (s *Store) eachInFile(ctx context.Context, t *transfer.Transfer, after int64, f func(number, start int64, lengths, payload []byte) error) error {
+	all, err := s.extents(ctx, extentList+`FROM blocks b WHERE b.transfer_id = $1 AND b.number > $2 ORDER BY b.number LIMIT $3`,
+		t.ID, after, verifyStep)
+	if err != nil || len(all) == 0 {
+		return err
+	}
+	var file *os.File
+	if slices.ContainsFunc(all, func(e extent) bool { return e.size > 0 }) { // or there may be none
+		if file, err = openPayload(t); err != nil {
+			return err
+		}
+		defer file.Close()
+	}
+	var buf []byte
+	for i := range all {
+		e := &all[i]
+		buf = slices.Grow(buf[:0], int(e.size))
+		if e.size > 0 {
+			if buf, err = e.read(t.ID, file, buf, 0, e.size); err != nil {
+				return err
+			}
+		}
+		if err := f(e.number, e.start, e.lengths, buf); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Recheck is for whoever goes on with a transfer that another held: blocks
+// whose payload is not what their rows say, and those after them, are dropped.
+// It has nothing to do where payload is in the rows, which the database keeps
+// whole. The holder who wrote before is fenced off, and what it was writing is
+// written, before anything is looked at.
+// Errors: CodeFenced, and those for which Away is true.
+func (s *Store) Recheck(ctx context.Context, now time.Time, ref transfer.Ref) error {
+	t, err := s.located(ctx, ref.ID)
+	if err != nil || t.PayloadIn == "" {
+		return err
+	}
+	unlock := s.files.lock(ref.ID)
+	good, err := s.sound(ctx, t)
+	unlock()
+	switch fault.CodeOf(err) {
+	case CodeBlockDamaged, CodeBlockMissing:
+		return s.DropBlocks(ctx, now, ref, good+1)
+	}
+	return err
+}
+
+// sound is the number of the last block up to which all are what their rows
+// say, and the error of the one after it.
+func (s *Store) sound(ctx context.Context, t *transfer.Transfer) (good int64, err error) {
+	for {
+		n := 0
+		err := s.eachInFile(ctx, t, good, func(number, _ int64, _, _ []byte) error {
+			n, good = n+1, number
+			return ctx.Err()
+		})
+		if err != nil || n < verifyStep {
+			return good, err
+		}
+	}
+}
+
+// Present reports whether the payload of size bytes is still there, without
+// reading it: true where it is in the rows.
+func (s *Store) Present(ctx context.Context, id string, size int64) (bool, error) {
+	t, err := s.located(ctx, id)
+	if err != nil || t.PayloadIn == "" || size == 0 {
+		return err == nil, err
+	}
+	f, err := openPayload(t)
+	if fault.CodeOf(err) == CodeBlockMissing {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return false, fileFault(f.Name(), err)
+	}
+	return info.Size() >= size, nil
+}
+
+// removeFile removes the file that is kept for a transfer's payload alone.
+func removeFile(t *transfer.Transfer) error {
+	if t.PayloadIn == "" || t.PayloadIn == transfer.InFile {
+		return nil
+	}
+	if err := os.Remove(t.PayloadIn); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fileFault(t.PayloadIn, err)
+	}
+	return nil
+}
+
+// fileFault gives the errors of payload files their codes.
+func fileFault(path string, err error) error {
+	if err == nil || fault.As(err) != nil {
+		return err
+	}
+	code := CodePayloadIO
+	switch {
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		code = CodePayloadFull
+	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
+		code = CodePayloadDenied
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
+		code = CodePayloadAway
+	}
+	return fault.New(code, path).Because(err)
+}
