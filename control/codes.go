@@ -24,6 +24,8 @@ const (
 	CodeAskReceived     fault.Code = "control.ask_received"      // the file came from the counterparty
 	CodeAskNotSent      fault.Code = "control.ask_not_sent"      // the counterparty cannot know it yet, or never got it
 	CodeAskCannot       fault.Code = "control.ask_cannot"        // the protocol has no such question
+	CodeFromBlock       fault.Code = "control.from_block"        // the file has no such block
+	CodeNoResume        fault.Code = "control.no_resume"         // the protocol sends every file from its start
 	CodeAskSettling     fault.Code = "control.ask_settling"      // the next session settles it without being asked
 	CodeSamePerson      fault.Code = "control.same_person"       // who asked cannot agree
 	CodeChangedSince    fault.Code = "control.changed_since"     // the transfer is not as it was when the order was asked for

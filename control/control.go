@@ -66,6 +66,9 @@ type Order struct {
 	Name  string `json:"-"`               // hold, release, resend, cancel, settle, inquire, recall
 	Again bool   `json:"again,omitempty"` // resend: also what was sent before
 	As    string `json:"as,omitempty"`    // settle: AsArrived or AsNotArrived
+	// FromBlock, for resend, is the first block that the counterparty does not
+	// hold; 0 = nothing is known. From 1.
+	FromBlock int64 `json:"from_block,omitempty"`
 
 	// Peers says of each institution what it can be asked; inquire and recall
 	// need it. It comes from the configuration, which this package does not read.
@@ -78,6 +81,7 @@ type Peer struct {
 	Profile string
 	Inquire bool // 파일조회
 	Recall  bool // 파일 취소/초기화
+	Resumes bool // a file that was cut goes on where the counterparty says
 	Settles bool // an unknown end is settled by announcing the file again (design D5)
 
 	Second  []string      // orders that another person must agree to: names, ResendAgain, or EveryOrder

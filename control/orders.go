@@ -21,7 +21,7 @@ func Apply(t *transfer.Transfer, o Order, now time.Time) error {
 	case Release:
 		return release(t, now)
 	case Resend:
-		return resend(t, o.Again, now)
+		return resend(t, o.Again, o.FromBlock, now)
 	case Settle:
 		return settle(t, o.As, now)
 	case Inquire, Recall:
@@ -30,8 +30,11 @@ func Apply(t *transfer.Transfer, o Order, now time.Time) error {
 	return cancel(t, now)
 }
 
-// possible says whether the counterparty can be asked what the order wants.
+// possible says whether the counterparty's protocol has what the order wants.
 func (o Order) possible(t *transfer.Transfer) error {
+	if o.FromBlock != 0 && t.Direction == transfer.Send && !o.Peers[t.Institution].Resumes {
+		return fault.New(CodeNoResume, t.ID, "name", title(t), "institution", t.Institution, "profile", cmp.Or(o.Peers[t.Institution].Profile, "-"))
+	}
 	if o.Name != Inquire && o.Name != Recall || t.Direction == transfer.Receive {
 		return nil
 	}
@@ -58,7 +61,7 @@ func ask(t *transfer.Transfer, question transfer.Ask, now time.Time) error {
 	}
 	switch t.Status {
 	case transfer.Sent, transfer.Failed, transfer.Held, transfer.Unknown:
-		t.Ask, t.NextTry = question, now
+		t.Ask, t.NextTry, t.Tries = question, now, 0
 		return nil
 	}
 	return refuse(CodeAskNotSent, t)
@@ -105,6 +108,11 @@ func release(t *transfer.Transfer, now time.Time) error {
 	case t.Status == transfer.Waiting:
 		t.NextTry = now
 		return nil
+	case t.Status == transfer.Duplicate && !t.ReleasedAt.IsZero():
+		return fault.New(CodeNoPayload, title(t))
+	case t.Status == transfer.Duplicate: // a person says that it is a file of its own all the same
+		t.EndedAt = time.Time{}
+		t.Status = transfer.Received
 	case t.Status != transfer.Held:
 		return refuse(CodeNotHeld, t)
 	case t.Direction == transfer.Receive:
@@ -141,10 +149,10 @@ func settle(t *transfer.Transfer, as string, now time.Time) error {
 	case t.Direction == transfer.Receive || !unsettled(t) && !there:
 		return refuse(CodeNothingToSettle, t)
 	case as == AsArrived:
-		t.Status, t.EndedAt, t.Proofs = transfer.Sent, now, `{"settled":"by a person"}`
-		t.NextTry = time.Time{}
+		t.Status, t.EndedAt, t.NextTry = transfer.Sent, now, time.Time{}
+		t.Proofs = transfer.ProofsText([]transfer.Proof{{Name: transfer.ProofPerson, Expected: AsArrived, Actual: as}})
 	default:
-		t.EndedOnce = false // "already complete" would be about something else
+		t.EndedOnce, t.EndedDigest = false, "" // "already complete" would be about something else
 		queue(t)
 		t.NextTry = now
 	}
@@ -153,7 +161,12 @@ func settle(t *transfer.Transfer, as string, now time.Time) error {
 	return nil
 }
 
-func resend(t *transfer.Transfer, again bool, now time.Time) error {
+// resend puts a file to send again. fromBlock, if not 0, says that a person
+// knows the counterparty to hold the blocks before it: where the sending then
+// begins is what the counterparty answers to the announcement, for nothing in
+// it could name a block (protocols §1.5); an answer that goes further than
+// anything that was sent would else be held as somebody else's.
+func resend(t *transfer.Transfer, again bool, fromBlock int64, now time.Time) error {
 	switch {
 	case t.Direction == transfer.Receive:
 		return refuse(CodeOnlySending, t)
@@ -169,9 +182,18 @@ func resend(t *transfer.Transfer, again bool, now time.Time) error {
 	}
 	if t.Status == transfer.Sent {
 		// It is to be a new file for the peer: nothing of the first time counts.
-		t.SentBytes, t.Resent, t.EndedOnce, t.Proofs = 0, 0, false, ""
+		t.SentBytes, t.Resent, t.EndedOnce, t.EndedDigest, t.Proofs = 0, 0, false, "", ""
+	}
+	if fromBlock != 0 {
+		if fromBlock < 1 || fromBlock > t.Blocks {
+			return fault.New(CodeFromBlock, t.ID, "name", title(t), "block", fromBlock, "blocks", t.Blocks)
+		}
+		t.SentBytes = max(t.SentBytes, t.Geometry().Offset(transfer.Position{Block: fromBlock, Seq: 1}))
 	}
 	queue(t)
+	if t.Result != "" {
+		t.Result = transfer.ResultWanted // also where it ends as it did before
+	}
 	t.NextTry, t.Tries, t.EndedAt, t.SessionID, t.Ask = now, 0, time.Time{}, "", transfer.AskNothing
 	t.ErrorCode, t.ErrorDetail = "", ""
 	return nil

@@ -6,6 +6,7 @@ import (
 
 	"pabal/filemgr"
 	"pabal/internal/fault"
+	"pabal/protocol"
 	"pabal/store"
 	"pabal/transfer"
 )
@@ -37,6 +38,9 @@ func (i *Instance) assembleStep(ctx context.Context) (bool, error) {
 }
 
 func (i *Instance) build(ctx context.Context, t *transfer.Transfer) error {
+	if t.Repeat.Undecided() {
+		return i.compare(ctx, t)
+	}
 	f := i.file(t)
 	if f == nil {
 		return i.assembleLater(ctx, t, fault.New(CodeNotRoutable, t.Name, "institution", t.Institution))
@@ -80,7 +84,8 @@ func (i *Instance) build(ctx context.Context, t *transfer.Transfer) error {
 // on a day by the profile's rule, those after the first carry their serial.
 func (i *Instance) receivedName(ctx context.Context, t *transfer.Transfer, f *File) (string, error) {
 	inst := i.insts[t.Institution]
-	if inst == nil || !inst.Profile.Files.RepeatNew || f.ReceiveName != "" {
+	severalADay := t.RepeatOf != "" || inst != nil && or(f.Repeat, inst.Profile.Files.Repeat) == protocol.RepeatNew
+	if !severalADay || f.ReceiveName != "" {
 		return t.Name, nil
 	}
 	same, err := i.s.List(ctx, store.Filter{Institution: t.Institution, Direction: transfer.Receive, Name: t.Name})
@@ -89,7 +94,7 @@ func (i *Instance) receivedName(ctx context.Context, t *transfer.Transfer, f *Fi
 	}
 	n := 1
 	for _, o := range same {
-		if o.ID < t.ID && o.Status != transfer.Abandoned && o.Status != transfer.Failed && o.Status != transfer.Cancelled && o.Status != transfer.Receiving {
+		if o.ID < t.ID && o.Status != transfer.Abandoned && o.Status != transfer.Failed && o.Status != transfer.Cancelled && o.Status != transfer.Duplicate && o.Status != transfer.Receiving {
 			n++
 		}
 	}

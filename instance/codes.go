@@ -3,29 +3,32 @@ package instance
 import "pabal/internal/fault"
 
 const (
-	CodeNoTransform  fault.Code = "instance.no_transform"  // gzip or EBCDIC where the profile has none
-	CodeMessageSize  fault.Code = "instance.message_size"  // N too small for any data
-	CodeWindowCannot fault.Code = "instance.window_cannot" // a receive window, but we do not call
-	CodeSameCaller   fault.Code = "instance.same_caller"   // two institutions that call with one code
-	CodeNotRoutable  fault.Code = "instance.not_routable"  // the institution is not in this configuration
-	CodeWireName     fault.Code = "instance.wire_name"     // the wire name does not fit the profile
-	CodeWorkLost     fault.Code = "instance.work_lost"     // neither work file nor backup
-	CodeSameName     fault.Code = "instance.same_name"     // the same file was sent or is on its way
-	CodeConnect      fault.Code = "instance.connect"       // the counterparty cannot be reached
-	CodeListen       fault.Code = "instance.listen"        // the address cannot be taken
-	CodeFixed        fault.Code = "instance.fixed"         // place and directories stay as long as the process
-	CodeUnknownPeer  fault.Code = "instance.unknown_peer"  // nobody of that code calls here
-	CodeBadBusiness  fault.Code = "instance.bad_business"  // wrong business code in the header
-	CodeBadSender    fault.Code = "instance.bad_sender"    // wrong sender name
-	CodeBadPassword  fault.Code = "instance.bad_password"  // wrong password
-	CodeClosedHours  fault.Code = "instance.closed_hours"  // outside the agreed hours
-	CodeOccupied     fault.Code = "instance.occupied"      // taken over by a newer session of the same peer
-	CodeDraining     fault.Code = "instance.draining"      // the server stops
-	CodeWrongSize    fault.Code = "instance.wrong_size"    // the end does not agree with what is held
-	CodeGap          fault.Code = "instance.gap"           // a sequence is missing at the end
-	CodeOtherSize    fault.Code = "instance.other_size"    // a name that we hold, with another size
-	CodeTransferPass fault.Code = "instance.transfer_pass" // wrong transfer password
-	CodeInterrupted  fault.Code = "instance.interrupted"   // the server died at this point
-	CodeTriesUsed    fault.Code = "instance.tries_used"    // as often as configured
-	CodeSuperseded   fault.Code = "instance.superseded"    // a partial file that nothing will resume
+	CodeNoTransform   fault.Code = "instance.no_transform"   // gzip or EBCDIC where the profile has none
+	CodeMessageSize   fault.Code = "instance.message_size"   // N too small for any data
+	CodeWindowCannot  fault.Code = "instance.window_cannot"  // a receive window, but we do not call
+	CodeSameCaller    fault.Code = "instance.same_caller"    // two institutions that call with one code
+	CodeNotRoutable   fault.Code = "instance.not_routable"   // the institution is not in this configuration
+	CodeWireName      fault.Code = "instance.wire_name"      // the wire name does not fit the profile
+	CodeWorkLost      fault.Code = "instance.work_lost"      // neither work file nor backup
+	CodeSameName      fault.Code = "instance.same_name"      // the same file was sent or is on its way
+	CodeConnect       fault.Code = "instance.connect"        // the counterparty cannot be reached
+	CodeListen        fault.Code = "instance.listen"         // the address cannot be taken
+	CodeFixed         fault.Code = "instance.fixed"          // place and directories stay as long as the process
+	CodeUnknownPeer   fault.Code = "instance.unknown_peer"   // nobody of that code calls here
+	CodeBadBusiness   fault.Code = "instance.bad_business"   // wrong business code in the header
+	CodeBadSender     fault.Code = "instance.bad_sender"     // wrong sender name
+	CodeBadPassword   fault.Code = "instance.bad_password"   // wrong password
+	CodeClosedHours   fault.Code = "instance.closed_hours"   // outside the agreed hours
+	CodeOccupied      fault.Code = "instance.occupied"       // taken over by a newer session of the same peer
+	CodeDraining      fault.Code = "instance.draining"       // the server stops
+	CodeWrongSize     fault.Code = "instance.wrong_size"     // the end does not agree with what is held
+	CodeGap           fault.Code = "instance.gap"            // a sequence is missing at the end
+	CodeOtherSize     fault.Code = "instance.other_size"     // a name that we hold, with another size
+	CodeRepeatDiffers fault.Code = "instance.repeat_differs" // a name that we hold, with other content
+	CodeRepeatUnread  fault.Code = "instance.repeat_unread"  // … that cannot be compared any more
+	CodeUnproven      fault.Code = "instance.unproven"       // a proof that the profile wants does not hold
+	CodeTransferPass  fault.Code = "instance.transfer_pass"  // wrong transfer password
+	CodeInterrupted   fault.Code = "instance.interrupted"    // the server died at this point
+	CodeTriesUsed     fault.Code = "instance.tries_used"     // as often as configured
+	CodeSuperseded    fault.Code = "instance.superseded"     // a partial file that nothing will resume
 )

@@ -3,7 +3,6 @@ package instance
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"pabal/filemgr"
@@ -45,24 +44,23 @@ func (s *session) Accept(ctx context.Context, o machine.Offer) (line.Acceptance,
 		return refuse(protocol.Unregistered, fault.As(err))
 	}
 	id := store.Identity{Institution: s.inst.Code, Direction: transfer.Receive, FileID: reg.FileID, WireName: o.Name, BaseDate: name.BaseDate}
-	if !s.profile.Files.RepeatNew {
-		if held, err := s.heldWhole(ctx, id); err != nil || held != nil {
-			switch {
-			case err != nil:
-				return line.Acceptance{}, err
-			case o.Size <= 0 || s.declaredSize(held) == o.Size:
-				s.log.Info("file is held whole already", "transfer", held.ID, "wire_name", o.Name)
-				return line.Acceptance{Reason: protocol.Complete, Resume: machine.Resume{Held: held.WireSize}}, nil
-			}
-			return refuse(protocol.BadName, fault.New(CodeOtherSize, o.Name, "size", o.Size, "held", s.declaredSize(held), "other", held.ID))
+	rep, err := s.repeated(ctx, s.registered(reg), id, o)
+	if err != nil {
+		return line.Acceptance{}, err
+	}
+	if held := rep.whole; rep.told {
+		if o.Size <= 0 || s.declaredSize(held) == o.Size {
+			s.log.Info("file is held whole already", "transfer", held.ID, "wire_name", o.Name)
+			return line.Acceptance{Reason: protocol.Complete, Resume: machine.Resume{Held: held.WireSize}}, nil
 		}
+		return refuse(protocol.BadName, fault.New(CodeOtherSize, o.Name, "size", o.Size, "held", s.declaredSize(held), "other", held.ID))
 	}
 	n := s.agreed(o.MessageSize)
-	acc, err := s.resume(ctx, id, o, n)
+	acc, err := s.resume(ctx, id, o, n, rep)
 	if err != nil || s.incoming != nil {
 		return acc, err
 	}
-	return acc, s.startReceive(ctx, reg, name, o, n)
+	return acc, s.startReceive(ctx, reg, name, o, n, rep)
 }
 
 // agreed is N = min(theirs, ours) (§1.5).
@@ -81,25 +79,10 @@ func (s *session) declaredSize(t *transfer.Transfer) int64 {
 	return t.WireSize
 }
 
-// heldWhole is the transfer of this identity that came whole, if one did.
-func (s *session) heldWhole(ctx context.Context, id store.Identity) (*transfer.Transfer, error) {
-	same, err := s.s.FindSame(ctx, id)
-	if err != nil {
-		return nil, err
-	}
-	for _, t := range same {
-		switch t.Status {
-		case transfer.Received, transfer.Placing, transfer.Assembled, transfer.Delivered, transfer.Held, transfer.Waiting:
-			return t, nil
-		}
-	}
-	return nil, nil
-}
-
 // resume takes over a partial file that may be continued; every other one of
 // the identity is given up, so that nothing is ever spliced. Without a partial
 // s.incoming stays nil.
-func (s *session) resume(ctx context.Context, id store.Identity, o machine.Offer, n int) (line.Acceptance, error) {
+func (s *session) resume(ctx context.Context, id store.Identity, o machine.Offer, n int, rep repeat) (line.Acceptance, error) {
 	acc := line.Acceptance{Reason: protocol.OK, Resume: machine.Resume{MessageSize: n}}
 	date := id.BaseDate
 	id.BaseDate = "" // a half file of another day will not be gone on with either
@@ -116,7 +99,9 @@ func (s *session) resume(ctx context.Context, id store.Identity, o machine.Offer
 		if err != nil {
 			return acc, err
 		}
-		if s.incoming != nil || t.BaseDate != date || !s.continues(t, last, o, n) {
+		// A half that was begun as a file of its own is not turned into a repeat.
+		other := t.BaseDate != date || o.Despite || t.RepeatOf == "" && rep.as.Undecided()
+		if s.incoming != nil || other || !s.continues(t, last, o, n) {
 			if err := s.abandon(ctx, t); err != nil {
 				return acc, err
 			}
@@ -163,6 +148,7 @@ func (s *session) pickUp(ctx context.Context, t *transfer.Transfer, acc *line.Ac
 		return err
 	}
 	block, offset := int64(1), int64(0)
+	s.base = 0
 	var lengths []uint16
 	for _, b := range infos {
 		if b.Number != block || lengths != nil {
@@ -175,6 +161,7 @@ func (s *session) pickUp(ctx context.Context, t *transfer.Transfer, acc *line.Ac
 		if last == s.profile.Files.PerBlock {
 			block++
 			offset += b.Size
+			s.base += int64(last)
 			continue
 		}
 		lengths = b.Lengths[:last]
@@ -197,7 +184,7 @@ func (s *session) pickUp(ctx context.Context, t *transfer.Transfer, acc *line.Ac
 	return nil
 }
 
-func (s *session) startReceive(ctx context.Context, reg naming.Registration, name naming.Name, o machine.Offer, n int) error {
+func (s *session) startReceive(ctx context.Context, reg naming.Registration, name naming.Name, o machine.Offer, n int, rep repeat) error {
 	now := s.now()
 	t := &transfer.Transfer{
 		ID: store.NewID(now), Direction: transfer.Receive, Status: transfer.Receiving,
@@ -215,17 +202,16 @@ func (s *session) startReceive(ctx context.Context, reg naming.Registration, nam
 	if err != nil {
 		return err
 	}
-	t.Name = final
-	for i := range s.o.Files {
-		if f := &s.o.Files[i]; f.FileID == reg.FileID && f.Institution == reg.Institution && f.Job == reg.Job && f.Direction == transfer.Receive {
-			t.Form = f.Form.String()
-		}
+	t.Name, t.Form = final, s.registered(reg).Form.String()
+	if rep.whole != nil {
+		t.RepeatOf, t.Repeat = rep.whole.ID, rep.as
 	}
 	if err := s.s.Create(ctx, now, t); err != nil {
 		return err
 	}
 	s.incoming = t
-	s.log.Info("receiving", "transfer", t.ID, "wire_name", t.WireName, "name", t.Name, "declared", o.Size)
+	s.base = 0
+	s.log.Info("receiving", "transfer", t.ID, "wire_name", t.WireName, "name", t.Name, "declared", o.Size, "repeats", t.RepeatOf)
 	return nil
 }
 
@@ -301,6 +287,7 @@ func (s *session) Verify(ctx context.Context, c machine.Claims) (protocol.Reason
 	if s.profile.Files.FileSizes {
 		size = fileSize
 	}
+	proofs := s.received(t, c, gap, blocks, sequences, size)
 	var wrong *fault.Error
 	switch {
 	case err != nil: // what came does not unfold to a file
@@ -308,21 +295,16 @@ func (s *session) Verify(ctx context.Context, c machine.Claims) (protocol.Reason
 		if wrong == nil {
 			wrong = fault.New(CodeWrongSize, t.WireName, "held", wire, "declared", c.Declared).Because(err)
 		}
-	case gap:
-		wrong = fault.New(CodeGap, t.WireName, "held", wire, "blocks", blocks)
-	case blocks != c.Blocks:
-		wrong = fault.New(CodeGap, t.WireName, "held", wire, "blocks", blocks)
-	case c.Declared > 0 && c.Declared != size:
-		wrong = fault.New(CodeWrongSize, t.WireName, "held", size, "declared", c.Declared)
-	case c.AtEnd >= 0 && c.AtEnd != size && (c.AtEnd > 0 || c.Declared != size):
-		wrong = fault.New(CodeWrongSize, t.WireName, "held", size, "declared", c.AtEnd)
+	default:
+		wrong = disproved(t.WireName, proofs, wire, blocks)
 	}
 	now := s.now()
 	r, err := s.s.Change(ctx, now, t.Ref(), func(r *transfer.Transfer) error {
-		r.Owner, r.SessionID, r.Missed = "", "", r.Missed+c.Missed
+		r.Owner, r.Missed = "", r.Missed+c.Missed // the session stays: it tells later whether our answer was heard
 		if c.Serial != "" {
 			r.Serial = c.Serial
 		}
+		r.Proofs = transfer.ProofsText(proofs)
 		if wrong != nil {
 			r.Status, r.EndedAt = transfer.Failed, now
 			note(r, wrong)
@@ -331,7 +313,6 @@ func (s *session) Verify(ctx context.Context, c machine.Claims) (protocol.Reason
 		note(r, nil)
 		r.Status, r.NextTry = transfer.Received, time.Time{}
 		r.WireSize, r.FileSize, r.Sequences, r.Blocks = wire, fileSize, sequences, blocks
-		r.Proofs = fmt.Sprintf(`{"declared":%d,"at_end":%d,"bytes":%d,"blocks":%d,"sequences":%d}`, c.Declared, c.AtEnd, size, blocks, sequences)
 		return nil
 	})
 	if err != nil {

@@ -77,6 +77,7 @@ type Institution struct {
 	MessageSize     int           // N; 0 = the profile's
 	Rounds          int           // 0 = the profile's
 	ResumeAge       time.Duration // 0 = 4 h (protocols §1.5)
+	RepeatAge       time.Duration // how long after a file whose confirmation may be lost the same one is looked for, 0 = 12 h
 	StoreWait       time.Duration // how long an answer waits for the store, 0 = half of Reply
 
 	Gzip             bool   // files to it are compressed, where the profile can
@@ -114,7 +115,20 @@ type File struct {
 	FlagPlaced string // ".fin": a flag file follows a placed file
 	Result     bool   // result files when sending ends
 	Existing   filemgr.Existing
+	Repeat     protocol.Repeat // a name that we hold whole; "" = the profile's
+	SameName   SameName        // a name that was sent before on the same day
 }
+
+// SameName is what becomes of a second file of one name and base date that is
+// to be sent (design D6).
+type SameName string
+
+const (
+	SameNameProfile SameName = ""        // new where the profile takes repeated names as new files, else hold
+	SameNameNew     SameName = "new"     // it is sent as well
+	SameNameHold    SameName = "hold"    // a person says
+	SameNameReplace SameName = "replace" // the earlier one is cancelled if nobody has been asked to confirm it, else hold
+)
 
 // Validate returns what cannot work, at paths of the configuration.
 func (o *Options) Validate() []fault.Problem {

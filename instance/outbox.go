@@ -3,7 +3,6 @@ package instance
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 	"time"
 
@@ -148,7 +147,8 @@ func one(list []*transfer.Transfer) *transfer.Transfer {
 func (s *session) order(t *transfer.Transfer) machine.File {
 	f := machine.File{
 		Name: t.WireName, Date: t.BaseDate, Serial: t.Serial, Size: t.WireSize, Declared: t.WireSize,
-		Unit: 1, DataSize: t.DataSize, MessageSize: t.MessageSize, Sent: t.SentBytes, Ended: t.EndedOnce,
+		Unit: 1, DataSize: t.DataSize, MessageSize: t.MessageSize, Sent: t.SentBytes,
+		Ended:    t.EndedOnce && t.EndedDigest == t.FileDigest, // of this content, not just of this row (design D5)
 		Settle:   t.Status == transfer.Unknown,
 		Password: s.inst.TransferPassword,
 	}
@@ -235,7 +235,7 @@ func (s *session) round(ctx context.Context, t *transfer.Transfer, block int64, 
 // the peer's answer, an inquiry or a person says whether the file arrived.
 func (s *session) Ending(ctx context.Context, resent int64) (bool, error) {
 	t, err := s.s.Change(ctx, s.now(), s.current.Ref(), func(r *transfer.Transfer) error {
-		r.Status, r.EndedOnce = transfer.Ending, true
+		r.Status, r.EndedOnce, r.EndedDigest = transfer.Ending, true, r.FileDigest
 		r.Resent += resent
 		r.SentBytes = r.WireSize
 		return nil
@@ -327,7 +327,12 @@ func (s *session) finish(r *transfer.Transfer, o machine.Outcome) {
 	}
 	switch o.Result {
 	case machine.ArrivedWhole:
-		r.Proofs = fmt.Sprintf(`{"reply":%q,"bytes":%d,"blocks":%d,"sha256":%q}`, o.Proof, r.WireSize, r.Blocks, r.WireDigest)
+		proofs := s.sent(r, o)
+		r.Proofs = transfer.ProofsText(proofs)
+		if wrong := s.unproven(r, proofs, o.Settled); wrong != nil {
+			give(transfer.Held, wrong) // its end was asked for, so a person settles it
+			return
+		}
 		r.Tries = 0
 		give(transfer.Sent, nil)
 	case machine.AlreadyThere:
@@ -338,7 +343,7 @@ func (s *session) finish(r *transfer.Transfer, o machine.Outcome) {
 			give(transfer.Held, o.Err)
 			return
 		}
-		r.EndedOnce = false
+		r.EndedOnce, r.EndedDigest = false, ""
 		give(transfer.Failed, o.Err)
 	case machine.FailedHere:
 		if fault.CodeOf(o.Err) == machine.CodeResumeForeign {
@@ -352,7 +357,7 @@ func (s *session) finish(r *transfer.Transfer, o machine.Outcome) {
 		r.NextTry = now.Add(or(s.inst.RetryFirst, 30*time.Second))
 	case machine.NotThere:
 		give(transfer.Waiting, nil)
-		r.NextTry, r.EndedOnce = now, false
+		r.NextTry, r.EndedOnce, r.EndedDigest = now, false, ""
 	default: // LaterByPeer, CutBefore
 		s.retry(r, s.inst, o.Err, now)
 	}

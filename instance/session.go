@@ -42,6 +42,7 @@ type session struct {
 
 	incoming *transfer.Transfer // being received
 	offset   int64              // wire bytes of its whole blocks
+	base     int64              // sequences of those that earlier sessions brought
 }
 
 // run holds the session on conn until it is over.
@@ -133,7 +134,7 @@ func (s *session) close(ctx context.Context, report line.Report, err error) {
 		}
 		return
 	}
-	s.row.Files, s.row.ClosedAt = report.Files, s.now()
+	s.row.Files, s.row.Heard, s.row.ClosedAt = report.Files, report.Heard, s.now()
 	level := slog.LevelInfo
 	if e := fault.As(err); e != nil {
 		s.row.ErrorCode, s.row.ErrorDetail = string(e.Code), detail(e)

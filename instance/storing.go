@@ -9,6 +9,7 @@ import (
 
 	"pabal/filemgr"
 	"pabal/internal/fault"
+	"pabal/protocol"
 	"pabal/store"
 	"pabal/transfer"
 )
@@ -187,7 +188,7 @@ func (i *Instance) altered(ctx context.Context, t *transfer.Transfer, res filemg
 // is not sent again unless a person says so (design D6). A transfer that was
 // stored before, and is now stored again from its backup, is itself.
 func (i *Instance) sameBefore(ctx context.Context, t *transfer.Transfer, inst *institution) (*fault.Error, error) {
-	if inst.Profile.Files.RepeatNew || t.FileDigest != "" {
+	if inst.Profile.Files.Repeat == protocol.RepeatNew || t.FileDigest != "" {
 		return nil, nil
 	}
 	same, err := i.s.FindSame(ctx, store.Identity{Institution: t.Institution, Direction: transfer.Send, WireName: t.WireName, BaseDate: t.BaseDate})

@@ -118,6 +118,9 @@ func (p *Profile) Decode(frame []byte, t *Telegram) error {
 	case err != nil:
 		return err
 	}
+	if err := p.constants(l, frame); err != nil {
+		return err
+	}
 	if l.hasData() && l.fields&DataLength.bit() != 0 {
 		data := t.Data()
 		n := t.numbers[DataLength]
@@ -184,17 +187,35 @@ func (l *layout) hasData() bool {
 	return l.spans == 1 && l.places[len(l.places)-1].field == Data
 }
 
+// constants compares what tells a telegram from others of its type, also where
+// its type has no other. Replies may leave such a field blank (§4.13): what
+// they answer is known.
+func (p *Profile) constants(l *layout, frame []byte) error {
+	if len(l.where) == 0 || l.kind.Reply() == NoKind || l.matches(frame) {
+		return nil
+	}
+	for _, w := range l.where {
+		if v := frame[w.at : w.at+len(w.value)]; !bytes.Equal(v, w.value) {
+			return fault.New(CodeWrongConstant, l.kind.String(), "field", p.FieldName(w.field), "value", printable(v), "expected", string(w.value))
+		}
+	}
+	return nil
+}
+
+// matches reports that frame has the discriminators of the layout.
+func (l *layout) matches(frame []byte) bool {
+	for _, w := range l.where {
+		if w.at+len(w.value) > len(frame) || !bytes.Equal(frame[w.at:w.at+len(w.value)], w.value) {
+			return false
+		}
+	}
+	return true
+}
+
 // choose finds the layout whose discriminators the frame has.
 func choose(group []*layout, frame []byte) *layout {
 	for _, l := range group {
-		match := true
-		for _, w := range l.where {
-			if w.at+len(w.value) > len(frame) || !bytes.Equal(frame[w.at:w.at+len(w.value)], w.value) {
-				match = false
-				break
-			}
-		}
-		if match {
+		if l.matches(frame) {
 			return l
 		}
 	}

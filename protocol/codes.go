@@ -13,6 +13,7 @@ const (
 	CodeDoesNotFit    fault.Code = "wire.does_not_fit"
 	CodeNotInProfile  fault.Code = "wire.not_in_profile"
 	CodeWrongBusiness fault.Code = "wire.wrong_business"
+	CodeWrongConstant fault.Code = "wire.wrong_constant" // a request whose constant field says something else
 )
 
 // What can be wrong with a profile.

@@ -261,7 +261,7 @@ func (p *Profile) compileFiles(c *compiler, spec *Spec) {
 		Resume:        c.one("files.resume", f.Resume, "bytes", "none") == "bytes",
 		Rounds:        f.Rounds, Pause: time.Duration(f.Pause), EmptyCheck: f.EmptyCheck, MapWidth: f.MapWidth,
 		SettleAgain: c.one("files.settle", f.Settle, "again", "inquiry") == "again",
-		RepeatNew:   c.one("files.repeat", f.Repeat, "refuse", "new") == "new",
+		Repeat:      Repeat(c.one("files.repeat", f.Repeat, string(RepeatRefuse), string(RepeatAbsorb), string(RepeatNew))),
 		Serial:      f.Serial, Gzip: f.Gzip, EBCDIC: f.EBCDIC,
 		FileSizes: c.one("files.sizes", f.Sizes, "wire", "file") == "file",
 	}
@@ -288,6 +288,7 @@ func (p *Profile) compileFiles(c *compiler, spec *Spec) {
 			c.problem("telegrams", CodeProfileMissing, k.String(), "its layout")
 		}
 	}
+	p.compileProofs(c, f.Proofs)
 	if p.Files.Resume && !p.Carries(InfoReply, Size) {
 		c.problem("files.resume", CodeProfileMissing, "size", "a row for the size in telegrams.info-reply")
 	}
@@ -297,6 +298,33 @@ func (p *Profile) compileFiles(c *compiler, spec *Spec) {
 	if !mapFits(p.layouts[CheckReply], f.PerBlock, f.MapWidth, p.frame.maxTotal) {
 		c.problem("files.map_width", CodeProfileWidth, strconv.Itoa(f.MapWidth), "0, or files.per_block at least")
 	}
+}
+
+// compileProofs: a proof that the telegrams cannot give would never hold, and
+// without the one that the peer gives nothing would be proven.
+func (p *Profile) compileProofs(c *compiler, spec ProofsSpec) {
+	list := func(way string, given []string, must string, known ...string) []string {
+		path := "files.proofs." + way
+		if len(given) == 0 {
+			return known
+		}
+		for _, name := range given {
+			c.one(path, name, known...)
+		}
+		if !slices.Contains(given, must) {
+			c.problem(path, CodeProfileMissing, must, must)
+		}
+		return given
+	}
+	receive := []string{transfer.ProofBlocks, transfer.ProofLastSequence}
+	if p.Carries(Info, Size) {
+		receive = append(receive, transfer.ProofDeclaredSize)
+	}
+	if p.Carries(End, Size) {
+		receive = append(receive, transfer.ProofEndSize)
+	}
+	p.Files.SendProofs = list("send", spec.Send, transfer.ProofEndReply, transfer.ProofBlocks, transfer.ProofEndReply)
+	p.Files.ReceiveProofs = list("receive", spec.Receive, transfer.ProofBlocks, receive...)
 }
 
 func (p *Profile) compileLetters(c *compiler, spec *Spec) {

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"pabal/transfer"
 )
 
 // Page is the profile as a page of Markdown, in Korean for lang "ko", else in
@@ -215,9 +217,25 @@ func (w *page) switches() {
 	w.row(w.say("length of the map", "결번 맵 길이"), choose(f.MapWidth == 0, w.say("last sequence", "최종 시퀀스 번호"), strconv.Itoa(f.MapWidth)))
 	w.row(w.say("a cut file goes on where it stood", "이어받기"), yes(f.Resume))
 	w.row(w.say("an unknown end is settled by", "완료 여부 불명 시"), choose(f.SettleAgain, w.say("announcing the file again", "파일정보 재요구"), w.say("inquiry", "파일 조회")))
-	w.row(w.say("a name that is held whole", "기수신 파일명"), choose(f.RepeatNew, w.say("taken as a new file", "새 파일로 수신"), w.say("refused as complete", "기수신 완료로 응답")))
+	w.row(w.say("a name that is held whole", "기수신 파일명"), map[Repeat]string{
+		RepeatRefuse: w.say("refused as complete", "기수신 완료로 응답"), RepeatAbsorb: w.say("taken and compared", "수신하여 비교"), RepeatNew: w.say("taken as a new file", "새 파일로 수신"),
+	}[f.Repeat])
+	w.row(w.say("proofs of a sent file", "송신 완료 확인 항목"), w.proofs(f.SendProofs))
+	w.row(w.say("proofs of a received file", "수신 완료 확인 항목"), w.proofs(f.ReceiveProofs))
 	w.row(w.say("serial, gzip, EBCDIC", "일련번호, gzip, EBCDIC"), fmt.Sprintf("%s, %s, %s", yes(f.Serial), yes(f.Gzip), yes(f.EBCDIC)))
 	w.line("")
+}
+
+func (w *page) proofs(names []string) string {
+	ko := map[string]string{
+		transfer.ProofBlocks: "전 블록 결번 없음", transfer.ProofLastSequence: "블록별 최종 시퀀스", transfer.ProofDeclaredSize: "통보된 크기",
+		transfer.ProofEndSize: "완료 요청의 크기", transfer.ProofEndReply: "완료 응답",
+	}
+	said := make([]string, len(names))
+	for n, name := range names {
+		said[n] = w.say(strings.ReplaceAll(name, "_", " "), ko[name])
+	}
+	return strings.Join(said, ", ")
 }
 
 func (w *page) codes() {

@@ -59,15 +59,26 @@ type Files struct {
 	Resume        bool // the reply to Info says how many bytes are held
 	Rounds        int
 	Pause         time.Duration
-	EmptyCheck    bool // an empty file has one Check of block 1, sequence 0
-	MapWidth      int  // 0 = as long as the last sequence
-	SettleAgain   bool // an unknown end is settled by announcing again, else by Inquiry
-	RepeatNew     bool // a name that we hold whole is taken as a new file
+	EmptyCheck    bool     // an empty file has one Check of block 1, sequence 0
+	MapWidth      int      // 0 = as long as the last sequence
+	SettleAgain   bool     // an unknown end is settled by announcing again, else by Inquiry
+	Repeat        Repeat   // a name that we hold whole
+	SendProofs    []string // what must hold before a file counts as sent: names of transfer.Proof
+	ReceiveProofs []string // … as received
 	Serial        bool
 	Gzip          bool
 	EBCDIC        bool
 	FileSizes     bool // sizes are those of the file, not of the wire bytes
 }
+
+// Repeat is what becomes of a file whose name we hold whole (design D6).
+type Repeat string
+
+const (
+	RepeatRefuse Repeat = "refuse" // it is answered with "complete already"
+	RepeatAbsorb Repeat = "absorb" // it is taken and compared
+	RepeatNew    Repeat = "new"    // it is a further file
+)
 
 // Letters are the one-letter words of a profile.
 type Letters struct {

@@ -117,11 +117,19 @@ type FilesSpec struct {
 	EmptyCheck  bool     `yaml:"empty_check"`  // an empty file has one check of block 1, sequence 0
 	MapWidth    int      `yaml:"map_width"`    // 0: as long as the last sequence
 	Settle      string   `yaml:"settle"`       // an unknown end: "again" (announce again), "inquiry"
-	Repeat      string   `yaml:"repeat"`       // a name that we hold whole: refuse, new
+	Repeat      string   `yaml:"repeat"`       // a name that we hold whole: refuse, absorb, new
 	Serial      bool     `yaml:"serial"`       // files of a day carry a serial number
 	Gzip        bool     `yaml:"gzip"`         // the profile can say that a file is compressed
 	EBCDIC      bool     `yaml:"ebcdic"`       // … or in EBCDIC
 	Sizes       string   `yaml:"sizes"`        // what size means: "wire" bytes or "file" bytes
+
+	Proofs ProofsSpec `yaml:"proofs"` // what must hold before a file counts as arrived
+}
+
+// ProofsSpec names the proofs of each way; none = all that the telegrams allow.
+type ProofsSpec struct {
+	Send    []string `yaml:"send"`    // blocks, end_reply
+	Receive []string `yaml:"receive"` // blocks, last_sequence, declared_size, end_size
 }
 
 // Duration is a time.Duration written as 60s.

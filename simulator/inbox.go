@@ -41,7 +41,7 @@ func (s *session) Accept(_ context.Context, o machine.Offer) (line.Acceptance, e
 	if !safeName(id.date) || id.serial != "" && !safeName(id.serial) {
 		return no(protocol.BadName)
 	}
-	if !opt.Profile.Files.RepeatNew {
+	if opt.Profile.Files.Repeat == protocol.RepeatRefuse {
 		t.mu.Lock()
 		e := t.has(id)
 		t.mu.Unlock()

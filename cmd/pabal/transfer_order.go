@@ -21,12 +21,16 @@ func newTransferOrder(a *app, name string) *cobra.Command {
 		Use:  name + " ID",
 		Args: usage(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if cmd.Flags().Changed("from-block") && order.FromBlock < 1 {
+				return usageError{fault.New(codeFlagValue, "--from-block", "value", order.FromBlock)}
+			}
 			return a.transferOrder(cmd.Context(), args[0], order, reason)
 		},
 	}
 	cmd.Flags().StringVar(&reason, "reason", "", a.text("ui.flag.reason"))
 	if name == control.Resend {
 		cmd.Flags().BoolVar(&order.Again, "again", false, a.text("ui.flag.again"))
+		cmd.Flags().Int64Var(&order.FromBlock, "from-block", 0, a.text("ui.flag.from_block"))
 	}
 	if name == control.Settle {
 		cmd.Flags().StringVar(&order.As, "as", "", a.text("ui.flag.settle_as"))
@@ -84,8 +88,8 @@ func peers(cfg *config.Config) map[string]control.Peer {
 		asks := in.Side == protocol.InstitutionSide.String()
 		out[in.Code] = control.Peer{
 			Profile: p.Name, Inquire: asks && p.Has(protocol.Inquiry), Recall: asks && p.Has(protocol.Inquiry) && p.Has(protocol.Cancel),
-			Settles: p.Files.SettleAgain,
-			Second:  in.Approval.SecondPerson, Expires: in.Approval.Expires,
+			Settles: p.Files.SettleAgain, Resumes: p.Files.Resume,
+			Second: in.Approval.SecondPerson, Expires: in.Approval.Expires,
 		}
 	}
 	return out

@@ -30,6 +30,7 @@ type Options struct {
 type Report struct {
 	Files       int  // sent or received to their end
 	MoreToFetch bool // the peer has more than it gave
+	Heard       bool // the peer went on after the last end that we confirmed; or we confirmed none
 }
 
 const readBuffer = 64 << 10
@@ -62,7 +63,7 @@ func Run(ctx context.Context, conn net.Conn, cfg machine.Config, host Host, opt 
 	d.look()
 	err := d.loop()
 	d.rest()
-	return Report{Files: d.session.Files(), MoreToFetch: d.session.MoreToFetch()}, err
+	return Report{Files: d.session.Files(), MoreToFetch: d.session.MoreToFetch(), Heard: d.session.Heard()}, err
 }
 
 type driver struct {

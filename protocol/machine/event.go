@@ -187,6 +187,9 @@ type Offer struct {
 	Gzip        bool
 	EBCDIC      bool
 	Password    string
+	// Despite says that the peer was told "complete already" and sends the data
+	// all the same. It is taken from the start and compared (§1.5).
+	Despite bool
 }
 
 // Resume is where an accepted file goes on.
@@ -201,9 +204,12 @@ type Resume struct {
 type Claims struct {
 	Declared int64 // in the announcement, -1 none
 	AtEnd    int64 // in the end request, -1 none
-	Blocks   int64 // blocks that were checked and saved
-	Serial   string
-	Missed   int64 // sequences that we asked for again
+	Blocks   int64 // blocks that were checked and saved, the resumed ones included
+	// Sequences is the sum of the last sequences of the blocks that were checked
+	// in this session.
+	Sequences int64
+	Serial    string
+	Missed    int64 // sequences that we asked for again
 }
 
 // Result is how a file's way ended in this session.
@@ -233,9 +239,10 @@ type Outcome struct {
 	Result   Result
 	Response string // the peer's code
 	Err      error
-	Sent     int64 // bytes that may have reached the peer
-	Resent   int64 // sequences sent again
-	Missed   int64 // sequences asked for again
-	Proof    string
+	Sent     int64            // bytes that may have reached the peer
+	Resent   int64            // sequences sent again
+	Missed   int64            // sequences asked for again
+	Proofs   []transfer.Proof // ArrivedWhole: what was compared
+	Settled  bool             // ArrivedWhole by the rule for unknown ends, so without the proofs of a whole sending
 	Size     int64
 }

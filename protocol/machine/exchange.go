@@ -1,8 +1,11 @@
 package machine
 
 import (
+	"strconv"
+
 	"pabal/internal/fault"
 	"pabal/protocol"
+	"pabal/transfer"
 )
 
 // What a session does once it is open: files either way, fetches, inquiries
@@ -71,6 +74,7 @@ func (s *Session) toReceiver(ev *Event) {
 	}
 	if ev.Kind == Verified && ev.Reason == protocol.OK {
 		s.files++
+		s.unheard = true
 	}
 	if s.rcv.gone != nil {
 		s.over(s.rcv.gone)
@@ -194,7 +198,9 @@ func (s *Session) inquiryReply(ev *Event) {
 	if s.order.File.Settle {
 		switch m := s.p.Meaning(code); {
 		case m == protocol.OK && o.Size == s.order.File.Declared:
-			o.Result, o.Proof = ArrivedWhole, "inquiry "+code
+			o.Result, o.Settled = ArrivedWhole, true
+			o.Proofs = []transfer.Proof{{Name: transfer.ProofInquiry,
+				Expected: strconv.FormatInt(s.order.File.Declared, 10), Actual: strconv.FormatInt(o.Size, 10)}}
 		case m == protocol.Nothing:
 			o.Result = NotThere
 		default:

@@ -397,7 +397,7 @@ func (n *node) next() Order {
 func (n *node) accept(a *Action) Event {
 	n.offer, n.block, n.kept = a.Offer.Name, 0, map[int][]byte{}
 	st := n.w.stores[n.offer]
-	if st != nil && st.done && !n.w.p.Files.RepeatNew {
+	if st != nil && st.done && n.w.p.Files.Repeat == protocol.RepeatRefuse {
 		return Event{Kind: Accepted, Reason: protocol.Complete, Resume: Resume{Held: st.size}}
 	}
 	if st == nil || st.done || !n.w.p.Files.Resume {

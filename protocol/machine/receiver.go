@@ -40,8 +40,9 @@ type receiver struct {
 	block   int64 // the one being received
 	held    transfer.SeqSet
 	lengths [transfer.MaxPerBlock]uint16
-	dirty   bool // something came since the last save
-	lastOf  int  // last sequence of the block before
+	dirty   bool  // something came since the last save
+	lastOf  int   // last sequence of the block before
+	checked int64 // the sum of them
 	missed  int64
 	size    int // N agreed
 	serial  string
@@ -165,7 +166,7 @@ func (r *receiver) arrived(ev *Event) {
 	}
 	switch t.Kind {
 	case protocol.DataTelegram, protocol.Resend:
-		r.data(t)
+		r.data(ev)
 	case protocol.Check:
 		r.check(t)
 	case protocol.End, protocol.EndMore:
@@ -179,8 +180,13 @@ func (r *receiver) arrived(ev *Event) {
 
 // data takes one sequence. By number, never by arrival: what is held already,
 // belongs to a block that is done, or has no place in this one is not taken.
-func (r *receiver) data(t *protocol.Telegram) {
+func (r *receiver) data(ev *Event) {
+	t := ev.Telegram
 	if r.state == refusing {
+		if r.refusal == protocol.Complete && !r.offer.Despite && t.Number(protocol.Block) == 1 {
+			r.despite(ev)
+			return
+		}
 		r.timer(r.cfg.Idle)
 		return
 	}
@@ -205,6 +211,14 @@ func (r *receiver) data(t *protocol.Telegram) {
 	r.dirty = true
 	a := r.add(Keep)
 	a.Block, a.First = block, seq
+}
+
+// despite: some senders pass over the answer that the file is held whole, and
+// send it (§1.5). Its data is taken from the start, to be compared.
+func (r *receiver) despite(ev *Event) {
+	r.pending, r.announce = *ev, false
+	r.offer.Despite = true
+	r.accept()
 }
 
 // mostIdle is how many blocks' worth of telegrams may come without anything
@@ -301,6 +315,7 @@ func (r *receiver) answerCheck() {
 func (r *receiver) advance(last int) {
 	r.idle = 0
 	r.lastOf = last
+	r.checked += int64(last)
 	r.block++
 	r.held.Reset()
 	r.dirty = false
@@ -350,7 +365,7 @@ func (r *receiver) end(t *protocol.Telegram) {
 
 func (r *receiver) verify() {
 	a := r.add(Verify)
-	a.Claims = Claims{Declared: r.offer.Size, AtEnd: -1, Blocks: r.block - 1, Serial: r.serial, Missed: r.missed}
+	a.Claims = Claims{Declared: r.offer.Size, AtEnd: -1, Blocks: r.block - 1, Sequences: r.checked, Serial: r.serial, Missed: r.missed}
 	if r.p.Carries(protocol.End, protocol.Size) {
 		a.Claims.AtEnd = r.request.Number(protocol.Size)
 	}

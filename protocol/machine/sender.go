@@ -1,6 +1,8 @@
 package machine
 
 import (
+	"strconv"
+
 	"pabal/internal/fault"
 	"pabal/protocol"
 	"pabal/transfer"
@@ -35,6 +37,8 @@ type sender struct {
 	resends  int   // of the request that waits for its answer
 	reached  int64 // bytes that may have reached the peer
 	resent   int64
+	clean    int64  // blocks of which the peer has said that nothing is missing, or that it holds them
+	complete string // the response by which the peer said that it holds it whole; "" = it was sent
 	missing  transfer.SeqSet
 	outcome  Outcome
 	farewell protocol.Reason // response code of a closing End; "" = none is sent
@@ -154,7 +158,7 @@ func (s *sender) infoReply(t *protocol.Telegram) {
 	switch s.p.Meaning(code) {
 	case protocol.OK:
 	case protocol.Complete:
-		s.complete(code)
+		s.heldWhole(code)
 		return
 	case protocol.Retry:
 		s.fail(LaterByPeer, code, fault.New(CodeLater, s.file.Name, "code", code), protocol.OK)
@@ -192,11 +196,12 @@ func fit(most, unit int) int {
 	return most
 }
 
-// complete: the receiver says that it holds the file whole. That proves
+// heldWhole: the receiver says that it holds the file whole. That proves
 // success only when we know that an earlier attempt sent the end (D5).
-func (s *sender) complete(code string) {
+func (s *sender) heldWhole(code string) {
 	if s.file.Ended {
 		s.reached = s.file.Size
+		s.complete = code
 		s.state = marking
 		s.add(MarkEnding)
 		return
@@ -212,6 +217,10 @@ func (s *sender) position(held int64) {
 		return
 	}
 	s.reached = max(s.reached, held)
+	s.clean = held / s.geo.BlockBytes()
+	if held >= s.file.Size {
+		s.clean = s.blocks
+	}
 	if held >= s.file.Size {
 		if s.file.Size == 0 && s.p.Files.EmptyCheck {
 			s.block, s.last = 1, 0
@@ -296,6 +305,7 @@ func (s *sender) checkReply(t *protocol.Telegram) {
 		}
 	}
 	if s.missing.Count() == 0 {
+		s.clean = min(s.clean+1, s.blocks)
 		s.nextBlock()
 		return
 	}
@@ -351,12 +361,34 @@ func (s *sender) endReply(t *protocol.Telegram) {
 	code := t.Text(protocol.Response)
 	switch s.p.Meaning(code) {
 	case protocol.OK, protocol.Complete:
-		s.record(Outcome{Result: ArrivedWhole, Response: code, Proof: "end reply " + code})
+		s.record(Outcome{Result: ArrivedWhole, Response: code, Proofs: s.proofs(code), Settled: s.complete != ""})
 	case protocol.Retry:
 		s.record(Outcome{Result: LaterByPeer, Response: code, Err: fault.New(CodeLater, s.file.Name, "code", code)})
 	default:
 		s.record(Outcome{Result: RefusedByPeer, Response: code, Err: fault.New(CodeRefused, s.file.Name, "code", code)})
 	}
+}
+
+// proofs are what this session has compared. A peer that held the file whole
+// has said so instead of answering checks.
+func (s *sender) proofs(code string) []transfer.Proof {
+	end := transfer.Proof{Name: transfer.ProofEndReply, Expected: s.code(protocol.OK, code), Actual: code}
+	if s.complete != "" {
+		there := transfer.Proof{Name: transfer.ProofAlreadyComplete, Expected: s.code(protocol.Complete, s.complete), Actual: s.complete}
+		return []transfer.Proof{there, end}
+	}
+	return []transfer.Proof{
+		{Name: transfer.ProofBlocks, Expected: strconv.FormatInt(s.blocks, 10), Actual: strconv.FormatInt(s.clean, 10)}, end,
+	}
+}
+
+// code is the profile's for a reason; or the one that was said, where that
+// means success as well.
+func (s *sender) code(r protocol.Reason, said string) string {
+	if m := s.p.Meaning(said); m == r || m == protocol.Complete {
+		return said
+	}
+	return s.p.Code(r)
 }
 
 // record commits what became of the file.

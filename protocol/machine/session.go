@@ -51,6 +51,7 @@ type Session struct {
 	fetched bool // files come unannounced from here on
 	more    bool // there is more to fetch than this session brings
 	files   int
+	unheard bool  // nothing has come since the last file's end was confirmed
 	ev      Event // the one being handled
 	open    Do    // the question that waits for its answer; Send if none
 	opens   int   // openings that may still be answered
@@ -81,6 +82,10 @@ func (s *Session) MoreToFetch() bool { return s.more }
 // Files is how many files were sent or received to their end.
 func (s *Session) Files() int { return s.files }
 
+// Heard reports that the peer has gone on since we last confirmed the end of a
+// file, so that it knows what we said; or that we confirmed none.
+func (s *Session) Heard() bool { return !s.unheard }
+
 // opener reports that our side sends the opening: the institution does, in
 // both directions.
 func (s *Session) opener() bool { return s.cfg.Side == protocol.InstitutionSide }
@@ -98,6 +103,9 @@ func (s *Session) Step(ev Event) []Action {
 	s.now, s.ev = ev.Now, ev
 	if ev.Kind != Lost || s.open != Finish { // an outcome that is being committed is waited for
 		s.open = Send
+	}
+	if ev.Kind == Arrived || ev.Kind == Garbled {
+		s.unheard = false
 	}
 	switch ev.Kind {
 	case Arrived:

@@ -1,0 +1,45 @@
+package transfer
+
+import "encoding/json"
+
+// Names of proofs. A profile lists those that must hold for its files (design
+// D5); the others stand in for them where an unknown end is settled.
+const (
+	ProofBlocks          = "blocks"           // every block of the file was checked and nothing of it is missing
+	ProofLastSequence    = "last_sequence"    // receiving: as many sequences as the checks of all blocks named
+	ProofDeclaredSize    = "declared_size"    // receiving: the size that was announced
+	ProofEndSize         = "end_size"         // receiving: the size that the end request names
+	ProofEndReply        = "end_reply"        // sending: the response to the end request
+	ProofContent         = "content"          // sending: SHA-256 of the file, committed with "ending" and as it was stored
+	ProofAlreadyComplete = "already_complete" // sending: the peer holds it whole, after an end request of this content
+	ProofInquiry         = "inquiry"          // sending: the size that the peer says it holds
+	ProofPerson          = "person"           // sending: a person has settled it
+)
+
+// Proof is one thing that was compared before a file counted as arrived.
+type Proof struct {
+	Name     string `json:"proof"`
+	Expected string `json:"expected"`
+	Actual   string `json:"actual"`
+}
+
+// Holds reports that what was found is what should be.
+func (p Proof) Holds() bool { return p.Expected == p.Actual }
+
+// ProofsText is how a row keeps proofs: a JSON array, "" for none.
+func ProofsText(proofs []Proof) string {
+	if len(proofs) == 0 {
+		return ""
+	}
+	b, _ := json.Marshal(proofs) // strings cannot fail
+	return string(b)
+}
+
+// ProofsOf reads ProofsText. What cannot be read is no proof.
+func ProofsOf(text string) []Proof {
+	var proofs []Proof
+	if json.Unmarshal([]byte(text), &proofs) != nil {
+		return nil
+	}
+	return proofs
+}
