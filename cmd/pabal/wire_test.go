@@ -255,7 +255,7 @@ func TestPeersSayWhatCanBeAsked(t *testing.T) {
 		{Code: "GONE", Profile: "nowhere", Side: "institution"},
 	}})
 	require.Equal(t, map[string]control.Peer{
-		"KFTC":  {Profile: "cms", Inquire: true, Recall: true, Settles: true},
+		"KFTC":  {Profile: "cms", Inquire: true, Recall: true, Settles: true, Resumes: true},
 		"VAN":   {Profile: "edi", Inquire: true},
 		"KSNET": {Profile: "edi"},
 	}, got)
