@@ -63,6 +63,14 @@ const (
 	CodeKeyInvalid   fault.Code = "store.key_invalid"   // not 32 bytes in hexadecimal or base64
 	CodeBlockForeign fault.Code = "store.block_foreign" // as it was written, but not for this place
 
+	// Versions of the configuration.
+	CodeNoVersion         fault.Code = "store.no_version"         // there is none of that number
+	CodeVersionPending    fault.Code = "store.version_pending"    // another one is being decided
+	CodeVersionOvertaken  fault.Code = "store.version_overtaken"  // another one became active meanwhile
+	CodeVersionDecided    fault.Code = "store.version_decided"    // somebody else has decided it
+	CodeVersionUnanswered fault.Code = "store.version_unanswered" // not everybody has agreed
+	CodeEnvironment       fault.Code = "store.environment"        // the database belongs to another environment
+
 	// CodeSessionCut is written to sessions that were open when the server died.
 	CodeSessionCut fault.Code = "store.session_cut"
 )

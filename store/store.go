@@ -32,6 +32,9 @@ type Options struct {
 	URL string
 	// Password of the user in a postgres URL, if it does not stand there.
 	Password string
+	// Environment is production, test or dev. A database belongs to the first
+	// that has migrated it and opens for no other (design D10). "" asks nothing.
+	Environment string
 	// Server is for the server process. With SQLite it takes the lock of the
 	// one server and makes the database if there is none. Without it the
 	// database must be migrated; that is how operators' commands work beside
@@ -84,7 +87,7 @@ type engine interface {
 }
 
 // Open opens a database. It does not change its schema, see Migrate.
-// Errors: CodeURL, CodeMissing, CodeSchemaNewer, and CodeSchemaOlder when
+// Errors: CodeURL, CodeMissing, CodeSchemaNewer, CodeEnvironment, and CodeSchemaOlder when
 // Server is not set; CodeKeyMissing (arg key) when Server is set and Keys lacks
 // one that the payload needs. Of SQLite CodeUnopenable, CodeLocked (args pid, host),
 // CodeNetworkFS, CodeNotDatabase; of PostgreSQL CodeUnreachable, CodeDenied,
@@ -111,8 +114,10 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		err = fault.New(CodeSchemaNewer, e.name(), "have", have, "want", want)
 	case have < want && !o.Server:
 		err = fault.New(CodeSchemaOlder, e.name(), "have", have, "want", want)
-	case have == want && o.Server: // an older one has Migrate to ask
-		err = s.checkKeys(ctx)
+	case have > 0:
+		if err = s.sameEnvironment(ctx); err == nil && have == want && o.Server { // an older one has Migrate to ask
+			err = s.checkKeys(ctx)
+		}
 	}
 	if err != nil {
 		return nil, errors.Join(err, s.Close())
@@ -167,7 +172,7 @@ func (s *Store) OpenedWith() Options { return s.options }
 func (s *Store) Close() error { return s.engine.close() }
 
 // Migrate brings the schema to the program's version and gives a new database
-// its identity. Only the server process migrates.
+// its identity and its environment. Only the server process migrates.
 func (s *Store) Migrate(ctx context.Context) error {
 	if err := s.engine.migrate(ctx); err != nil {
 		return err
@@ -175,9 +180,19 @@ func (s *Store) Migrate(ctx context.Context) error {
 	err := s.write(ctx, 0, func(tx *tx) error {
 		_, err := tx.exec(`INSERT INTO meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING`,
 			metaIdentity, newIdentity())
+		if err == nil {
+			_, err = tx.exec(`INSERT INTO meta (name, value) VALUES ($1, '0') ON CONFLICT (name) DO NOTHING`, metaActive)
+		}
+		if err == nil && s.options.Environment != "" {
+			_, err = tx.exec(`INSERT INTO meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING`,
+				metaEnvironment, s.options.Environment)
+		}
 		return err
 	})
 	if err != nil {
+		return err
+	}
+	if err := s.sameEnvironment(ctx); err != nil { // of two that come first at once, one is wrong
 		return err
 	}
 	if err := s.checkKeys(ctx); err != nil {
