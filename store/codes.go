@@ -52,6 +52,7 @@ const (
 	CodeRequested    fault.Code = "store.requested"     // an order for it waits for a second person already
 	CodeNoRequest    fault.Code = "store.no_request"    // no such request
 	CodeRequestOver  fault.Code = "store.request_over"  // the request was decided on before
+	CodeText         fault.Code = "store.text"          // text that is not UTF-8, or has a NUL in it
 
 	// The payload is not as it should be.
 	CodeBlockMissing fault.Code = "store.block_missing" // a block or a part of it is not held

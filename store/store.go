@@ -79,6 +79,8 @@ type engine interface {
 	schema(ctx context.Context) (have, want int64, err error)
 	// translate makes a fault of what the driver returned.
 	translate(err error) error
+	// losses counts the connections that broke.
+	losses() int64
 	// wake tells of work that other processes have made, or is nil.
 	wake(ctx context.Context) <-chan struct{}
 	// name is the database in messages, without a password.
@@ -158,6 +160,12 @@ func Shown(address string) string {
 // whoever listens looks by himself from time to time as well (design D7). It
 // ends with ctx. SQLite has none and the channel is nil.
 func (s *Store) Wake(ctx context.Context) <-chan struct{} { return s.engine.wake(ctx) }
+
+// Losses counts the connections to the database server that broke since the
+// store was opened. Who sees it change knows that what he remembers of the
+// store may be of another server than the one that answers now (design D2).
+// SQLite has none to break.
+func (s *Store) Losses() int64 { return s.engine.losses() }
 
 // URL is the address that the store was opened with. It may hold a password:
 // it is for opening the database again and never for people to read.
@@ -269,6 +277,9 @@ func (s *statements) get(ctx context.Context, text string) (*sql.Stmt, error) {
 }
 
 func (s *statements) query(ctx context.Context, text string, args ...any) (*sql.Rows, error) {
+	if err := checkText(args); err != nil {
+		return nil, err
+	}
 	if s.prepare == nil {
 		return s.direct(ctx, text, args...)
 	}
@@ -283,6 +294,9 @@ func (s *statements) query(ctx context.Context, text string, args ...any) (*sql.
 }
 
 func (s *statements) exec(ctx context.Context, text string, args ...any) (sql.Result, error) {
+	if err := checkText(args); err != nil {
+		return nil, err
+	}
 	if s.prepare == nil {
 		return s.change(ctx, text, args...)
 	}

@@ -28,6 +28,8 @@ func Run(t *testing.T, open Open) {
 	}{
 		{"Create", testCreate},
 		{"CreateWithID", testCreateWithID},
+		{"CreateFenced", testCreateFenced},
+		{"Text", testText},
 		{"EveryFieldReturns", testEveryField},
 		{"Find", testFind},
 		{"List", testList},
