@@ -3,7 +3,6 @@ package instance
 import (
 	"context"
 	"net"
-	"sync"
 	"time"
 
 	"pabal/internal/fault"
@@ -16,9 +15,9 @@ import (
 
 // sendStep calls every counterparty that something is ready for: one session
 // takes all of it. It only starts sessions; they go on by themselves.
-func (i *Instance) sendStep(ctx, work context.Context, sessions *sync.WaitGroup) (bool, error) {
+func (i *Instance) sendStep(ctx context.Context, t *term) (bool, error) {
 	for _, n := range i.insts {
-		if !n.calls() || n.closedNow(i.business(), true) {
+		if !i.calls(n) || n.closedNow(i.business(), true) {
 			continue
 		}
 		if n.dialLater(i.now()) {
@@ -27,7 +26,7 @@ func (i *Instance) sendStep(ctx, work context.Context, sessions *sync.WaitGroup)
 				continue
 			}
 		}
-		if err := i.startSend(ctx, work, n, sessions); err != nil {
+		if err := i.startSend(ctx, t, n); err != nil {
 			return false, err
 		}
 	}
@@ -35,7 +34,10 @@ func (i *Instance) sendStep(ctx, work context.Context, sessions *sync.WaitGroup)
 }
 
 // calls: we connect and, as the institution, drive what we send.
-func (n *institution) calls() bool { return n.Connect != "" && n.Side == protocol.InstitutionSide }
+// Those that stand before us in the configuration's order call while they live.
+func (i *Instance) calls(n *institution) bool {
+	return n.Connect != "" && n.Side == protocol.InstitutionSide && !i.others.anyAlive(n.Before)
+}
 
 func (n *institution) dialLater(now time.Time) bool {
 	n.mu.Lock()
@@ -77,50 +79,68 @@ func (n *institution) dialed(now time.Time, err error) {
 	n.dialAt = now.Add(loop.Backoff(or(n.RetryFirst, 30*time.Second), or(n.RetryMax, 10*time.Minute), n.fails))
 }
 
-func (i *Instance) startSend(ctx, work context.Context, n *institution, sessions *sync.WaitGroup) error {
-	sctx, cut := context.WithCancelCause(work)
-	slot, free := n.send.try(cut)
-	if !free {
-		cut(nil)
-		return nil
-	}
-	t, err := i.claimSend(ctx, n)
-	if err != nil || t == nil {
-		n.send.leave(slot)
-		cut(nil)
+func (i *Instance) startSend(ctx context.Context, t *term, n *institution) error {
+	if ready, err := i.sendable(ctx, n); err != nil || !ready {
 		return err
 	}
-	s := &session{Instance: i, inst: n, profile: n.Profile, slot: slot, slots: n.send, first: t, left: -1, draining: ctx.Done(), log: i.log}
-	sessions.Go(func() {
-		defer cut(nil)
-		if _, err := s.call(sctx, transfer.Send); err == nil {
+	s, err := i.newCall(ctx, t, n, transfer.Send)
+	if s == nil {
+		return err
+	}
+	if s.first, err = i.claimSend(ctx, n, s.row.ID); err != nil || s.first == nil {
+		s.end(context.WithoutCancel(ctx)) // another instance was faster
+		s.cut(nil)
+		return err
+	}
+	t.run(func() {
+		if _, err := s.call(); err == nil {
 			i.wake.send.Give() // what has become ready meanwhile
 		}
 	})
 	return nil
 }
 
+// newCall takes a line for a session that we open; nil if none is free.
+func (i *Instance) newCall(ctx context.Context, t *term, n *institution, d transfer.Direction) (*session, error) {
+	s := &session{Instance: i, inst: n, profile: n.Profile, left: -1, draining: t.taking.Done(), log: i.log}
+	s.ctx, s.cut = context.WithCancelCause(t.work)
+	err := s.begin(ctx, n.Connect, true, d)
+	if err == nil {
+		return s, nil
+	}
+	s.cut(nil)
+	if fault.CodeOf(err) == store.CodeLineTaken {
+		err = nil
+	}
+	return nil, err
+}
+
 // call connects and runs the session. What was claimed for it goes back to
 // wait if the counterparty cannot be reached.
-func (s *session) call(ctx context.Context, d transfer.Direction) (line.Report, error) {
-	conn, err := s.dial(ctx)
+func (s *session) call() (line.Report, error) {
+	defer s.cut(nil)
+	conn, err := s.dial(s.ctx)
 	s.inst.dialed(s.now(), err)
 	if err == nil {
-		err = s.begin(ctx, conn.RemoteAddr(), true, d)
-		if err != nil {
-			_ = conn.Close()
-		}
+		s.row.Peer = conn.RemoteAddr().String()
+		return s.run(s.ctx, conn)
 	}
-	if err != nil {
-		s.log.Warn("no session", "institution", s.inst.Code, "err", err)
-		if t := s.first; t != nil {
-			s.first = nil
-			s.giveBack(context.WithoutCancel(ctx), t, err)
+	s.log.Warn("no session", "institution", s.inst.Code, "err", err)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(s.ctx), 10*time.Second)
+	defer cancel()
+	if t := s.first; t != nil {
+		s.first = nil
+		why := err
+		if s.stopping() {
+			why = nil
 		}
-		s.slots.leave(s.slot)
-		return line.Report{}, err
+		s.giveBack(ctx, t, why)
 	}
-	return s.run(ctx, conn)
+	if e := fault.As(err); e != nil {
+		s.row.ErrorCode, s.row.ErrorDetail = string(e.Code), detail(e)
+	}
+	s.end(ctx)
+	return line.Report{}, err
 }
 
 func (s *session) dial(ctx context.Context) (net.Conn, error) {
@@ -134,9 +154,9 @@ func (s *session) dial(ctx context.Context) (net.Conn, error) {
 
 // fetchStep goes and fetches in the receive windows. When each was last tried
 // is kept in the store, so a window that passed while we were down is made up.
-func (i *Instance) fetchStep(ctx, work context.Context, sessions *sync.WaitGroup) (bool, error) {
+func (i *Instance) fetchStep(ctx context.Context, t *term) (bool, error) {
 	for _, n := range i.insts {
-		if len(n.Windows) == 0 || !n.calls() || n.dialLater(i.now()) {
+		if len(n.Windows) == 0 || !i.calls(n) || n.dialLater(i.now()) {
 			continue
 		}
 		last, err := i.s.Window(ctx, "fetch "+n.Code)
@@ -146,30 +166,27 @@ func (i *Instance) fetchStep(ctx, work context.Context, sessions *sync.WaitGroup
 		if !due(n.Windows, i.business(), last) || n.closedNow(i.business(), false) {
 			continue
 		}
-		if err := i.startFetch(ctx, work, n, last, sessions); err != nil {
+		if err := i.startFetch(ctx, t, n, last); err != nil {
 			return false, err
 		}
 	}
 	return false, nil
 }
 
-func (i *Instance) startFetch(ctx, work context.Context, n *institution, last store.Window, sessions *sync.WaitGroup) error {
-	sctx, cut := context.WithCancelCause(work)
-	slot, free := n.receive.try(cut)
-	if !free {
-		cut(nil)
-		return nil
-	}
-	last.LastTry = i.now()
-	if err := i.s.SetWindow(ctx, i.now(), "fetch "+n.Code, last); err != nil {
-		n.receive.leave(slot)
-		cut(nil)
+func (i *Instance) startFetch(ctx context.Context, t *term, n *institution, last store.Window) error {
+	s, err := i.newCall(ctx, t, n, transfer.Receive)
+	if s == nil {
 		return err
 	}
-	s := &session{Instance: i, inst: n, profile: n.Profile, slot: slot, slots: n.receive, fetch: true, draining: ctx.Done(), log: i.log}
-	sessions.Go(func() {
-		defer cut(nil)
-		report, err := s.call(sctx, transfer.Receive)
+	s.fetch = true
+	last.LastTry = i.now()
+	if err := i.s.SetWindow(ctx, i.now(), "fetch "+n.Code, last); err != nil {
+		s.end(context.WithoutCancel(ctx))
+		s.cut(nil)
+		return err
+	}
+	t.run(func() {
+		report, err := s.call()
 		if err != nil {
 			return
 		}
@@ -179,7 +196,7 @@ func (i *Instance) startFetch(ctx, work context.Context, n *institution, last st
 			i.wake.fetch.Give()
 		}
 		done := func(ctx context.Context) error { return i.s.SetWindow(ctx, i.now(), "fetch "+n.Code, last) }
-		if err := done(context.WithoutCancel(sctx)); err != nil {
+		if err := done(context.WithoutCancel(s.ctx)); err != nil {
 			i.later(done)
 		}
 	})

@@ -21,6 +21,8 @@ const (
 	CodeClosedHours   fault.Code = "instance.closed_hours"   // outside the agreed hours
 	CodeOccupied      fault.Code = "instance.occupied"       // taken over by a newer session of the same peer
 	CodeDraining      fault.Code = "instance.draining"       // the server stops
+	CodeLeaseLost     fault.Code = "instance.lease_lost"     // could not be renewed in time
+	CodeTermOver      fault.Code = "instance.term_over"      // others held us for dead, or our id was started again
 	CodeWrongSize     fault.Code = "instance.wrong_size"     // the end does not agree with what is held
 	CodeGap           fault.Code = "instance.gap"            // a sequence is missing at the end
 	CodeOtherSize     fault.Code = "instance.other_size"     // a name that we hold, with another size

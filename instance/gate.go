@@ -53,13 +53,10 @@ func (s *session) Open(ctx context.Context, t *protocol.Telegram) (line.Judgemen
 		return no(protocol.ClosedHours, fault.New(CodeClosedHours, s.inst.Code))
 	}
 	d := transfer.Receive
-	s.slots = s.inst.receive
 	if send {
 		d = transfer.Send
-		s.slots = s.inst.send
 	}
-	s.slot = s.slots.take(s.cut, fault.New(CodeOccupied, s.inst.Code))
-	if err := s.begin(ctx, s.peer, false, d); err != nil {
+	if err := s.begin(ctx, s.peer.String(), false, d); err != nil {
 		return line.Judgement{}, err
 	}
 	s.opened()

@@ -95,7 +95,7 @@ func (s *session) resume(ctx context.Context, id store.Identity, o machine.Offer
 		if err != nil {
 			return acc, err
 		}
-		t, err := s.s.TakeOver(ctx, s.now(), p.Transfer.ID, s.o.ID, s.term, s.row.ID)
+		t, err := s.s.TakeOver(ctx, s.now(), p.Transfer.ID, s.o.ID, s.term, s.row.ID, s.o.Place)
 		if err != nil {
 			return acc, err
 		}
@@ -264,6 +264,7 @@ func (s *session) Save(ctx context.Context, b *transfer.Block, complete bool) er
 func (s *session) taken(err error) error {
 	if err = dropped(err); errors.Is(err, line.ErrDropped) {
 		s.incoming = nil
+		s.doubt.Give()
 	}
 	return err
 }

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"os"
+	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -33,11 +33,15 @@ type Instance struct {
 type core struct {
 	s    *store.Store
 	log  *slog.Logger
-	term int64
+	term int64  // the present one; it changes only while nothing runs in it
 	work string // our work directory
 
 	buffers *line.Buffers
 	lobby   *lobby
+	open    openSessions
+	others  *observer
+	present atomic.Pointer[term] // nil while there is none
+	doubt   loop.Signal          // a write was fenced off: is our term over?
 	wake    wakes
 	ready   chan struct{}
 	latest  atomic.Pointer[Instance] // the options that new work begins with
@@ -53,14 +57,10 @@ type wakes struct {
 	scan, store, backup, send, fetch, assemble loop.Signal
 }
 
-// institution is a counterparty with its lines, which stay when its options
-// change.
+// institution is a counterparty in the options of one configuration.
 type institution struct {
 	Institution
-	send    *lines // sessions that send
-	receive *lines // … and that receive; the same where a session does both
-	limits  [2]int // of send and receive, for lines that were carried over
-	*dialing
+	*dialing // stays when the options change
 }
 
 // dialing is how calling a counterparty has gone.
@@ -84,7 +84,10 @@ func New(s *store.Store, o Options) (*Instance, error) {
 			send: loop.NewSignal(), fetch: loop.NewSignal(), assemble: loop.NewSignal(),
 		},
 		ready: make(chan struct{}),
+		open:  openSessions{cuts: map[string]context.CancelCauseFunc{}},
+		doubt: loop.NewSignal(),
 	}
+	c.others = &observer{s: s, id: o.ID, now: o.Now, log: c.log}
 	i, err := newGeneration(c, o, nil)
 	if err != nil {
 		return nil, err
@@ -116,7 +119,7 @@ func (o *Options) setDefaults() {
 }
 
 // newGeneration makes the Instance for o. Of before, if there is one, it takes
-// over the lines of every counterparty and how calling it has gone.
+// over how calling every counterparty has gone.
 func newGeneration(c *core, o Options, before *Instance) (*Instance, error) {
 	regs := make([]naming.Registration, len(o.Files))
 	for n, f := range o.Files {
@@ -133,16 +136,6 @@ func newGeneration(c *core, o Options, before *Instance) (*Instance, error) {
 	i := &Instance{core: c, o: o, book: book, insts: map[string]*institution{}}
 	for _, inst := range o.Institutions {
 		n := &institution{Institution: inst, dialing: &dialing{}}
-		send, receive := or(inst.SendSessions, 1), or(inst.ReceiveSessions, 1)
-		// In some profiles the opening does not say which way files will go.
-		one := inst.Profile.Session.FetchByRequest
-		if one {
-			send = max(send, receive)
-		}
-		n.send, n.receive = &lines{most: send}, &lines{most: receive}
-		if one {
-			n.receive = n.send
-		}
 		n.carryOver(before)
 		i.insts[inst.Code] = n
 	}
@@ -155,76 +148,6 @@ func (i *Instance) Ready() <-chan struct{} { return i.ready }
 // Addresses are those that it listens on, in the order of Options.Listen;
 // good once Ready.
 func (i *Instance) Addresses() []string { return i.listeners.addresses(i.current().o.Listen) }
-
-// Run starts a term, settles what a former process left, and works until ctx
-// ends. Then it takes no new work, lets sessions finish the file they carry
-// for the drain time or until hard ends, and returns.
-func (i *Instance) Run(ctx, hard context.Context) error {
-	for _, dir := range []string{i.work, i.o.Dirs.Receive, i.o.Dirs.Scan, i.o.Result} {
-		if dir != "" {
-			if err := filemgr.MakeDir(dir); err != nil {
-				return err
-			}
-		}
-	}
-	var err error
-	if i.term, err = i.s.Begin(ctx, i.now(), i.o.ID, i.o.Place, or(i.o.PID, os.Getpid())); err != nil {
-		return err
-	}
-	if err := i.recover(ctx); err != nil {
-		return err
-	}
-
-	work, stopWork := context.WithCancelCause(hard) // sessions and stages that must not be cut at once
-	defer stopWork(nil)
-	var stages, sessions sync.WaitGroup
-	serve := func(l *listener) { i.accept(ctx, work, l, &sessions) }
-	if err := i.listeners.start(ctx, i.current().o.Listen, serve); err != nil {
-		return err
-	}
-	// Each step begins with the options that count at that moment.
-	stage := func(name string, every func(*Instance) time.Duration, wake loop.Signal, f func(*Instance, context.Context) (bool, error)) {
-		stages.Go(func() {
-			loop.Run(ctx, func() time.Duration { return every(i.current()) }, wake,
-				func(ctx context.Context) (bool, error) { return f(i.current(), ctx) },
-				func(err error) { i.log.Error("stage failed", "stage", name, "err", err) })
-		})
-	}
-	poll := func(g *Instance) time.Duration { return g.o.Poll }
-	sc := &scan{}
-	stage("scan", func(g *Instance) time.Duration { return g.o.ScanEvery }, i.wake.scan,
-		func(g *Instance, stepCtx context.Context) (bool, error) { return sc.with(ctx, g).step(stepCtx) })
-	stage("store", poll, i.wake.store, (*Instance).storeStep)
-	stage("backup", func(g *Instance) time.Duration { return 5 * g.o.Poll }, i.wake.backup, (*Instance).backupStep)
-	stage("assemble", poll, i.wake.assemble, (*Instance).assembleStep)
-	stage("settle", poll, loop.NewSignal(), (*Instance).settleStep)
-	stage("expire", func(*Instance) time.Duration { return time.Minute }, loop.NewSignal(), (*Instance).expireStep)
-	stage("send", poll, i.wake.send, func(g *Instance, _ context.Context) (bool, error) { return g.sendStep(ctx, work, &sessions) })
-	stage("fetch", poll, i.wake.fetch, func(g *Instance, _ context.Context) (bool, error) { return g.fetchStep(ctx, work, &sessions) })
-	stages.Go(func() { i.hearWork(ctx) })
-	i.log.Info("instance runs", "term", i.term, "listen", i.Addresses(), "work", i.work)
-	close(i.ready)
-
-	<-ctx.Done()
-	i.log.Info("instance drains", "sessions", i.lobby.count())
-	i.listeners.stop()
-	stages.Wait()
-	drained := make(chan struct{})
-	go func() { sessions.Wait(); close(drained) }()
-	select {
-	case <-drained:
-	case <-hard.Done():
-	case <-time.After(i.o.Drain):
-	}
-	stopWork(fault.New(CodeDraining, i.o.ID))
-	i.lobby.closeAll()
-	<-drained
-	settle, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
-	defer cancel()
-	_, err = i.settleStep(settle)
-	i.log.Info("instance has stopped")
-	return err
-}
 
 func (i *Instance) now() time.Time      { return i.o.Now().UTC() }
 func (i *Instance) business() time.Time { return i.o.Now().In(i.o.Zone) }
@@ -267,55 +190,53 @@ func (i *Instance) settleStep(ctx context.Context) (bool, error) {
 			return false, err
 		}
 		if err != nil {
-			i.log.Warn("outcome not written", "err", err)
+			i.log.Warn("outcome not written", "code", fault.CodeOf(err), "err", err)
 		}
 	}
 	return false, nil
 }
 
-// lines counts the sessions of one direction with one counterparty. The
-// newest authenticated session wins: an older one on the same line is a
-// connection that died without our knowing (design D4).
-type lines struct {
+// openSessions are those that this process holds, by id.
+type openSessions struct {
 	mu   sync.Mutex
-	most int
-	open []*lineSlot
+	cuts map[string]context.CancelCauseFunc
 }
 
-type lineSlot struct{ cut context.CancelCauseFunc }
-
-// try takes a place if one is free.
-func (l *lines) try(cut context.CancelCauseFunc) (*lineSlot, bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if len(l.open) >= l.most {
-		return nil, false
-	}
-	s := &lineSlot{cut: cut}
-	l.open = append(l.open, s)
-	return s, true
+func (o *openSessions) add(id string, cut context.CancelCauseFunc) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.cuts[id] = cut
 }
 
-// take takes a place; where none is free the oldest session is cut.
-func (l *lines) take(cut context.CancelCauseFunc, why error) *lineSlot {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for len(l.open) >= l.most {
-		l.open[0].cut(why)
-		l.open = l.open[1:]
-	}
-	s := &lineSlot{cut: cut}
-	l.open = append(l.open, s)
-	return s
+func (o *openSessions) remove(id string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	delete(o.cuts, id)
 }
 
-func (l *lines) leave(s *lineSlot) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for n := range l.open {
-		if l.open[n] == s {
-			l.open = append(l.open[:n:n], l.open[n+1:]...)
-			return
-		}
+func (o *openSessions) cut(id string, why error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if cut := o.cuts[id]; cut != nil {
+		cut(why)
 	}
+}
+
+func (o *openSessions) ids() []string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return slices.Collect(maps.Keys(o.cuts))
+}
+
+// line is the direction of the lines that a session takes, and how many there
+// are. Where the opening does not say which way files will go both share them.
+func (n *institution) line(d transfer.Direction) (direction string, most int) {
+	send, receive := or(n.SendSessions, 1), or(n.ReceiveSessions, 1)
+	switch {
+	case n.Profile.Session.FetchByRequest:
+		return store.LineBoth, max(send, receive)
+	case d == transfer.Send:
+		return store.LineSend, send
+	}
+	return store.LineReceive, receive
 }

@@ -125,8 +125,9 @@ func (s *listeners) stop() {
 // accept lets callers in until the listener is closed. A caller holds a place
 // in the lobby until it has opened its session; who says nothing for long
 // makes room for the next, so that silent connections never keep a
-// counterparty out.
-func (i *Instance) accept(ctx, work context.Context, ln *listener, sessions *sync.WaitGroup) {
+// counterparty out. While we have no lease nobody is let in: the caller tries
+// again, here or where another instance listens.
+func (i *Instance) accept(ctx context.Context, ln *listener) {
 	pause := 5 * time.Millisecond
 	for {
 		conn, err := ln.Accept()
@@ -145,16 +146,20 @@ func (i *Instance) accept(ctx, work context.Context, ln *listener, sessions *syn
 			continue
 		}
 		pause = 5 * time.Millisecond
-		leave := i.lobby.enter(conn)
-		sessions.Go(func() {
+		t := i.present.Load()
+		taken := t != nil && t.run(func() {
+			leave := i.lobby.enter(conn)
 			defer leave()
 			s := &session{
-				Instance: i.current(), profile: ln.profile.Load(), peer: conn.RemoteAddr(), draining: ctx.Done(), log: i.log, left: -1,
+				Instance: i.current(), profile: ln.profile.Load(), peer: conn.RemoteAddr(), draining: t.taking.Done(), log: i.log, left: -1,
 			}
 			s.opened = func() { i.lobby.known(conn) }
-			_, _ = s.run(work, conn)
+			_, _ = s.run(t.work, conn)
 			i.wake.send.Give()
 		})
+		if !taken {
+			_ = conn.Close()
+		}
 	}
 }
 

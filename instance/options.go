@@ -62,7 +62,8 @@ type Institution struct {
 	Sender Credentials // what we present
 	Expect Credentials // what we demand of a caller; an empty name demands nothing
 
-	Connect string // where we call; "" = they call us
+	Connect string   // where we call; "" = they call us
+	Before  []string // instances that call it rather than we, as long as one of them lives
 
 	SendSessions    int // at once; 0 = 1
 	ReceiveSessions int

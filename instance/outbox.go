@@ -71,19 +71,30 @@ func (s *session) take(ctx context.Context) (*transfer.Transfer, error) {
 	return s.claimInquiry(ctx, s.inst, s.row.ID)
 }
 
+// sendable reports whether there is something to call an institution for: a
+// file that is ready, or one to ask about. It only reads.
+func (i *Instance) sendable(ctx context.Context, inst *institution) (bool, error) {
+	for _, q := range append(i.inquiryQueries(inst, ""), i.fileQuery(inst, "")) {
+		if found, err := i.s.Claimable(ctx, i.now(), q); found || err != nil {
+			return found, err
+		}
+	}
+	return false, nil
+}
+
 // claimSend claims one transfer that is ready for an institution, or one
 // whose end is to be asked about.
-func (i *Instance) claimSend(ctx context.Context, inst *institution) (*transfer.Transfer, error) {
-	t, err := i.claimFile(ctx, inst, "", "")
+func (i *Instance) claimSend(ctx context.Context, inst *institution, sessionID string) (*transfer.Transfer, error) {
+	t, err := i.claimFile(ctx, inst, sessionID, "")
 	if t != nil || err != nil {
 		return t, err
 	}
-	return i.claimInquiry(ctx, inst, "")
+	return i.claimInquiry(ctx, inst, sessionID)
 }
 
-// claimFile claims the oldest file that is ready. Where the profile settles an
-// unknown end by announcing the file again, those are ready too (design D5).
-func (i *Instance) claimFile(ctx context.Context, inst *institution, sessionID, wireName string) (*transfer.Transfer, error) {
+// fileQuery looks for the oldest file that is ready. Where the profile settles
+// an unknown end by announcing the file again, those are ready too (design D5).
+func (i *Instance) fileQuery(inst *institution, sessionID string) store.ClaimQuery {
 	q := store.ClaimQuery{
 		Owner: i.o.ID, Term: i.term, Direction: transfer.Send, Institution: inst.Code, SessionID: sessionID, Limit: 1,
 		Statuses: []transfer.Status{transfer.Stored, transfer.Waiting}, To: transfer.Sending,
@@ -92,6 +103,11 @@ func (i *Instance) claimFile(ctx context.Context, inst *institution, sessionID, 
 	if inst.Profile.Files.SettleAgain {
 		q.Statuses = append(q.Statuses, transfer.Unknown)
 	}
+	return q
+}
+
+func (i *Instance) claimFile(ctx context.Context, inst *institution, sessionID, wireName string) (*transfer.Transfer, error) {
+	q := i.fileQuery(inst, sessionID)
 	if wireName != "" {
 		ids, err := i.waitingIDs(ctx, inst, wireName, q.Statuses)
 		if err != nil || len(ids) == 0 {
@@ -103,25 +119,34 @@ func (i *Instance) claimFile(ctx context.Context, inst *institution, sessionID, 
 	return one(got), err
 }
 
-// claimInquiry claims a transfer that the peer is to be asked about: because
-// a person wants to know, or because its end is unknown and the profile
-// settles that by asking. Files come first: a peer that does not know the
-// inquiry must not keep them waiting.
-func (i *Instance) claimInquiry(ctx context.Context, inst *institution, sessionID string) (*transfer.Transfer, error) {
+// inquiryQueries look for a transfer that the peer is to be asked about:
+// because a person wants to know, or because its end is unknown and the
+// profile settles that by asking.
+func (i *Instance) inquiryQueries(inst *institution, sessionID string) []store.ClaimQuery {
 	if !inst.Profile.Has(protocol.Inquiry) {
-		return nil, nil
+		return nil
 	}
-	q := store.ClaimQuery{
+	asked := store.ClaimQuery{
 		Owner: i.o.ID, Term: i.term, Direction: transfer.Send, Institution: inst.Code, SessionID: sessionID, Limit: 1,
 		Statuses: []transfer.Status{transfer.Sent, transfer.Failed, transfer.Held, transfer.Unknown}, Asked: true,
 	}
-	got, err := i.s.Claim(ctx, i.now(), q)
-	if err != nil || len(got) > 0 || inst.Profile.Files.SettleAgain {
-		return one(got), err
+	if inst.Profile.Files.SettleAgain {
+		return []store.ClaimQuery{asked}
 	}
-	q.Statuses, q.Asked = []transfer.Status{transfer.Unknown}, false
-	got, err = i.s.Claim(ctx, i.now(), q)
-	return one(got), err
+	unknown := asked
+	unknown.Statuses, unknown.Asked = []transfer.Status{transfer.Unknown}, false
+	return []store.ClaimQuery{asked, unknown}
+}
+
+// claimInquiry claims one of those. Files come first: a peer that does not
+// know the inquiry must not keep them waiting.
+func (i *Instance) claimInquiry(ctx context.Context, inst *institution, sessionID string) (*transfer.Transfer, error) {
+	for _, q := range i.inquiryQueries(inst, sessionID) {
+		if got, err := i.s.Claim(ctx, i.now(), q); err != nil || len(got) > 0 {
+			return one(got), err
+		}
+	}
+	return nil, nil
 }
 
 func (i *Instance) waitingIDs(ctx context.Context, inst *institution, wireName string, in []transfer.Status) ([]string, error) {

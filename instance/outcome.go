@@ -35,7 +35,8 @@ func Noted(code, detail string) *fault.Error { return fault.Noted(code, detail) 
 func (i *Instance) retry(t *transfer.Transfer, inst *institution, err error, now time.Time) {
 	note(t, err)
 	t.Owner, t.SessionID = "", ""
-	if fault.CodeOf(err) == CodeDraining { // our own doing, no failure
+	switch fault.CodeOf(err) {
+	case CodeDraining, CodeLeaseLost, CodeTermOver: // our own doing, no failure
 		t.Status, t.NextTry = transfer.Waiting, now
 		return
 	}

@@ -33,9 +33,6 @@ func (i *Instance) Reconfigure(ctx context.Context, o Options) error {
 	}
 	err = i.listeners.change(ctx, o.Listen, func() {
 		i.lobby.limit(o.MaxSessions)
-		for _, n := range next.insts {
-			n.settleLimits()
-		}
 		i.latest.Store(next)
 	})
 	if err != nil {
@@ -46,9 +43,8 @@ func (i *Instance) Reconfigure(ctx context.Context, o Options) error {
 	return nil
 }
 
-// carryOver takes the lines of the same counterparty in other options, so that
-// the number of sessions is counted over both. How calling it has gone is
-// forgotten when it is to be called in another way: that may be the remedy.
+// carryOver takes how calling the same counterparty has gone in other options.
+// That is forgotten when it is to be called in another way: it may be the remedy.
 func (n *institution) carryOver(before *Instance) {
 	if before == nil {
 		return
@@ -60,28 +56,6 @@ func (n *institution) carryOver(before *Instance) {
 	if n.Connect == old.Connect && n.Sender == old.Sender && n.WireCode == old.WireCode {
 		n.dialing = old.dialing
 	}
-	if (n.send == n.receive) != (old.send == old.receive) {
-		return // another way of counting: what is under way ends by itself
-	}
-	n.limits = [2]int{n.send.most, n.receive.most}
-	n.send, n.receive = old.send, old.receive
-}
-
-// settleLimits puts the limits of these options on lines that were carried over.
-func (n *institution) settleLimits() {
-	if n.limits == [2]int{} {
-		return
-	}
-	n.send.limit(n.limits[0])
-	n.receive.limit(n.limits[1])
-}
-
-// limit changes how many sessions there may be. Those beyond it are not cut:
-// they end by themselves, or when a newer one needs the place.
-func (l *lines) limit(most int) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.most = most
 }
 
 // all stages look for work at once.

@@ -127,15 +127,22 @@ func TestReconfigureScan(t *testing.T) {
 func TestCarryOver(t *testing.T) {
 	h := centreOf(t, sqlite, nil)
 	n := h.inst.insts["MEMBER"]
-	_, free := n.send.try(func(error) {})
-	require.True(t, free)
+	take := func(g *Instance) bool {
+		t.Helper()
+		s, err := g.newCall(t.Context(), h.inst.present.Load(), g.insts["MEMBER"], transfer.Send)
+		require.NoError(t, err)
+		if s != nil {
+			t.Cleanup(func() { s.cut(nil) })
+		}
+		return s != nil
+	}
+	require.True(t, take(h.inst))
 	n.dialed(time.Now(), fault.New(CodeConnect, "x"))
 
 	require.NoError(t, h.inst.Reconfigure(t.Context(), h.opt))
 	same := h.inst.current().insts["MEMBER"]
 	require.NotSame(t, n, same)
-	_, free = same.send.try(func(error) {})
-	require.False(t, free, "the place is taken by a session of the former version")
+	require.False(t, take(h.inst.current()), "the place is taken by a session of the former version")
 	require.True(t, same.dialLater(time.Now()))
 
 	next := h.opt
@@ -145,8 +152,6 @@ func TestCarryOver(t *testing.T) {
 	require.NoError(t, h.inst.Reconfigure(t.Context(), next))
 	moved := h.inst.current().insts["MEMBER"]
 	require.False(t, moved.dialLater(time.Now()))
-	_, free = moved.send.try(func(error) {})
-	require.True(t, free)
-	_, free = moved.send.try(func(error) {})
-	require.False(t, free)
+	require.True(t, take(h.inst.current()))
+	require.False(t, take(h.inst.current()))
 }

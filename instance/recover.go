@@ -13,43 +13,54 @@ import (
 	"pabal/transfer"
 )
 
-// recover settles what a former process of this instance left in hand. What
-// each status means after a crash:
+// orphaned is what becomes of a transfer whose holder can write to it no more:
+// its process has died, its instance's lease is over, or its session was ended
+// by a newer one. Nobody knows more of it than the row says:
 //
-//	storing            cut again from the start
+//	storing            cut again from the start, at its place
 //	stored, waiting    as they are
 //	sending            nothing says how far it came: all of it may have
 //	                   reached the peer, the end request has not left
 //	ending             the end request may have left: unknown (design D5)
 //	unknown, held      as they are
 //	receiving          waits for the peer, who resumes or starts again
-//	received, placing  the assemble stage goes on from what the disk shows
+//	received, placing  the assemble stage goes on from what the disk shows,
+//	                   at its place
+func (i *Instance) orphaned(t *transfer.Transfer) error {
+	t.SessionID = ""
+	switch t.Status {
+	case transfer.Sending:
+		t.Status, t.NextTry, t.SentBytes = transfer.Waiting, i.now(), t.WireSize
+		note(t, fault.New(CodeInterrupted, t.Name))
+	case transfer.Ending:
+		t.Status, t.NextTry, t.SentBytes = transfer.Unknown, i.now(), t.WireSize
+		note(t, fault.New(CodeInterrupted, t.Name))
+	}
+	return nil
+}
+
+// recover settles what terms that are over have left in hand: former ones of
+// this instance, and those of others. A crash in the middle leaves the rest to
+// the next look, of whichever instance has it first.
 func (i *Instance) recover(ctx context.Context) error {
-	orphans, err := i.s.Orphans(ctx, i.o.ID, i.term)
+	orphans, err := i.s.Orphans(ctx)
 	if err != nil {
 		return err
 	}
 	for _, o := range orphans {
-		now := i.now()
-		t, err := i.s.Reclaim(ctx, now, i.o.ID, i.term, o.ID, func(t *transfer.Transfer) error {
-			t.Owner, t.SessionID = "", ""
-			switch t.Status {
-			case transfer.Sending:
-				t.Status, t.NextTry, t.SentBytes = transfer.Waiting, now, t.WireSize
-				note(t, fault.New(CodeInterrupted, t.Name))
-			case transfer.Ending:
-				t.Status, t.NextTry, t.SentBytes = transfer.Unknown, now, t.WireSize
-				note(t, fault.New(CodeInterrupted, t.Name))
-			}
-			return nil
-		})
+		t, err := i.s.Reclaim(ctx, i.now(), o.Ref(), i.orphaned)
 		if errors.Is(err, store.ErrFenced) {
 			continue
 		}
 		if err != nil {
 			return err
 		}
-		i.log.Info("recovered", "transfer", t.ID, "name", t.Name, "was", string(o.Status), "now", string(t.Status))
+		i.log.Info("recovered", "transfer", t.ID, "name", t.Name, "of", o.Owner, "was", string(o.Status), "now", string(t.Status))
+	}
+	if len(orphans) > 0 {
+		i.wake.store.Give()
+		i.wake.send.Give()
+		i.wake.assemble.Give()
 	}
 	return nil
 }
@@ -57,7 +68,7 @@ func (i *Instance) recover(ctx context.Context) error {
 // expireStep gives up half files that are too old to be gone on with, so that
 // nothing waits for ever for a peer that does not come back.
 func (i *Instance) expireStep(ctx context.Context) (bool, error) {
-	half, err := i.s.List(ctx, store.Filter{Direction: transfer.Receive, Statuses: []transfer.Status{transfer.Receiving}, Place: i.o.Place})
+	half, err := i.s.List(ctx, store.Filter{Direction: transfer.Receive, Statuses: []transfer.Status{transfer.Receiving}})
 	if err != nil {
 		return false, err
 	}
@@ -69,11 +80,12 @@ func (i *Instance) expireStep(ctx context.Context) (bool, error) {
 		if t.Owner != "" || i.now().Sub(t.UpdatedAt) < age {
 			continue
 		}
-		r, err := i.s.TakeOver(ctx, i.now(), t.ID, i.o.ID, i.term, "")
+		r, err := i.s.TakeOver(ctx, i.now(), t.ID, i.o.ID, i.term, "", "")
 		if err == nil {
 			err = i.abandon(ctx, r)
 		}
-		if err != nil && !errors.Is(err, store.ErrFenced) {
+		// Another instance may be at the same.
+		if err != nil && !errors.Is(err, store.ErrFenced) && fault.CodeOf(err) != store.CodeNotReceiving {
 			return false, err
 		}
 	}

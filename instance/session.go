@@ -25,9 +25,8 @@ type session struct {
 	profile  *protocol.Profile
 	row      transfer.Session
 	log      *slog.Logger
+	ctx      context.Context // of a session that we open, before it runs
 	cut      context.CancelCauseFunc
-	slot     *lineSlot
-	slots    *lines
 	peer     net.Addr
 	opened   func() // tells the lobby that the caller is known
 	draining <-chan struct{}
@@ -88,14 +87,38 @@ func (s *session) selfCode() string {
 	return ""
 }
 
-// begin writes the session's row once the counterparty is known.
-func (s *session) begin(ctx context.Context, conn net.Addr, calling bool, d transfer.Direction) error {
+// begin takes a line of the counterparty, once it is known, and writes the
+// session's row with it. Who calls us takes the line from its oldest session;
+// we call only where one is free (CodeLineTaken).
+func (s *session) begin(ctx context.Context, peer string, calling bool, d transfer.Direction) error {
 	s.row = transfer.Session{
 		ID: store.NewID(s.now()), Institution: s.inst.Code, Profile: s.profile.Name, Instance: s.o.ID,
-		Direction: d, Calling: calling, Peer: conn.String(), OpenedAt: s.now(),
+		Direction: d, Calling: calling, Peer: peer, OpenedAt: s.now(),
+	}
+	o := store.Opening{Session: &s.row, Term: s.term, Newest: !calling, Why: CodeOccupied, Settle: s.orphaned}
+	o.Direction, o.Most = s.inst.line(d)
+	ended, err := s.s.OpenLine(ctx, s.now(), o)
+	if err != nil {
+		s.row = transfer.Session{}
+		return err
+	}
+	s.open.add(s.row.ID, s.cut)
+	for _, id := range ended {
+		s.open.cut(id, fault.New(CodeOccupied, s.inst.Code)) // if it is one of ours
 	}
 	s.log = s.Instance.log.With("session", s.row.ID, "institution", s.inst.Code)
-	return s.s.OpenSession(ctx, s.now(), &s.row)
+	return nil
+}
+
+// end writes the session's row for the last time, which frees its line.
+func (s *session) end(ctx context.Context) {
+	s.row.ClosedAt = s.now()
+	row := s.row
+	end := func(ctx context.Context) error { return s.s.CloseSession(ctx, row.ClosedAt, &row) }
+	if end(ctx) != nil {
+		s.later(end)
+	}
+	s.open.remove(row.ID)
 }
 
 // close gives back what was claimed but not carried and ends the row.
@@ -125,27 +148,20 @@ func (s *session) close(ctx context.Context, report line.Report, err error) {
 	if t := s.incoming; t != nil {
 		s.settle(ctx, t, func(r *transfer.Transfer) { r.Owner, r.SessionID = "", "" })
 	}
-	if s.slot != nil {
-		s.slots.leave(s.slot)
-	}
 	if s.row.ID == "" {
 		if err != nil {
 			s.Instance.log.Warn("caller turned away", "profile", s.profile.Name, "code", fault.CodeOf(err), "err", err)
 		}
 		return
 	}
-	s.row.Files, s.row.Heard, s.row.ClosedAt = report.Files, report.Heard, s.now()
+	s.row.Files, s.row.Heard = report.Files, report.Heard
 	level := slog.LevelInfo
 	if e := fault.As(err); e != nil {
 		s.row.ErrorCode, s.row.ErrorDetail = string(e.Code), detail(e)
 		level = slog.LevelWarn
 	}
 	s.log.Log(ctx, level, "session over", "files", report.Files, "code", s.row.ErrorCode, "err", err)
-	row := s.row
-	end := func(ctx context.Context) error { return s.s.CloseSession(ctx, row.ClosedAt, &row) }
-	if end(ctx) != nil {
-		s.later(end)
-	}
+	s.end(ctx)
 }
 
 // giveBack returns a transfer that was claimed for this session but did not
@@ -193,6 +209,7 @@ func (s *session) settle(ctx context.Context, t *transfer.Transfer, f func(*tran
 	case err == nil:
 		return written
 	case errors.Is(err, store.ErrFenced):
+		s.doubt.Give()
 		s.Instance.log.Info("transfer was taken from the session", "transfer", t.ID, "session", s.row.ID)
 	case store.Away(err) || ctx.Err() != nil:
 		s.Instance.log.Error("outcome cannot be written now, will be", "transfer", t.ID, "err", err)

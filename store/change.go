@@ -159,13 +159,16 @@ func (t *tx) statusEvent(now time.Time, from transfer.Status, row *transfer.Tran
 }
 
 // TakeOver gives a transfer that is being received to a new, authenticated
-// session of the same peer. The former holder is fenced off.
-// Errors: CodeNotFound, CodeNotReceiving (arg status). With CodeCommitUnknown
-// comes the row as it may be, see Claim.
-func (s *Store) TakeOver(ctx context.Context, now time.Time, id, owner string, term int64, sessionID string) (*transfer.Transfer, error) {
+// session of the same peer. The former holder is fenced off. The file belongs
+// to the place of the new session then, unless place is empty.
+// Errors: CodeNotFound, CodeNotReceiving (arg status), CodeFenced.
+func (s *Store) TakeOver(ctx context.Context, now time.Time, id, owner string, term int64, sessionID, place string) (*transfer.Transfer, error) {
 	var out *transfer.Transfer
 	err := s.write(ctx, 0, func(tx *tx) error {
 		if err := tx.inTerm(id, owner, term); err != nil {
+			return err
+		}
+		if err := tx.inSession(id, sessionID); err != nil {
 			return err
 		}
 		t, err := tx.transfer(id)
@@ -178,6 +181,9 @@ func (s *Store) TakeOver(ctx context.Context, now time.Time, id, owner string, t
 		former := t.SessionID
 		err = tx.change(now, t, func(t *transfer.Transfer) error {
 			t.Owner, t.Term, t.Attempt, t.SessionID = owner, term, t.Attempt+1, sessionID
+			if place != "" {
+				t.Place = place
+			}
 			return nil
 		}, true)
 		if err != nil {
@@ -187,11 +193,10 @@ func (s *Store) TakeOver(ctx context.Context, now time.Time, id, owner string, t
 		return tx.event(now, transfer.Event{TransferID: id, SessionID: sessionID, Kind: EventTakeOver,
 			Detail: detail("former_session", former)})
 	})
-	switch {
-	case err == nil, fault.CodeOf(err) == CodeCommitUnknown:
-		return out, err
+	if err != nil {
+		return nil, err
 	}
-	return nil, err
+	return out, nil
 }
 
 // Backup is where the file of a transfer stands in the backup directory.

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"time"
 
-	"pabal/internal/fault"
 	"pabal/transfer"
 )
 
@@ -38,13 +37,11 @@ type ClaimQuery struct {
 // and term, a raised attempt, and the status To with its event. No two calls
 // get the same row, in whatever process they run. On PostgreSQL a row that
 // somebody is writing to at this moment is passed over.
-// Errors: CodeFenced when the term is over, CodeIllegalMove. With
-// CodeCommitUnknown come the rows that may be claimed: nobody works on them,
-// so the caller must give them back when the store answers again.
+// Errors: CodeFenced when the term or the session is over, CodeIllegalMove.
 func (s *Store) Claim(ctx context.Context, now time.Time, q ClaimQuery) ([]*transfer.Transfer, error) {
 	// Most calls find nothing, and then there is no need to wait for the
 	// writer, let alone for a sync.
-	if found, err := s.anyClaimable(ctx, now, q); err != nil || !found {
+	if found, err := s.Claimable(ctx, now, q); err != nil || !found {
 		return nil, err
 	}
 	var claimed []*transfer.Transfer
@@ -52,17 +49,19 @@ func (s *Store) Claim(ctx context.Context, now time.Time, q ClaimQuery) ([]*tran
 		claimed, err = tx.claim(now, q)
 		return err
 	})
-	switch {
-	case err == nil, fault.CodeOf(err) == CodeCommitUnknown:
-		return claimed, err
+	if err != nil {
+		return nil, err
 	}
-	return nil, err
+	return claimed, nil
 }
 
 // claim asks for each status by itself, because then the index gives the
 // oldest at once however many wait, and takes the oldest of all.
 func (t *tx) claim(now time.Time, q ClaimQuery) ([]*transfer.Transfer, error) {
 	if err := t.inTerm("", q.Owner, q.Term); err != nil {
+		return nil, err
+	}
+	if err := t.inSession(q.Owner, q.SessionID); err != nil {
 		return nil, err
 	}
 	limit := max(1, q.Limit)
@@ -105,8 +104,9 @@ func (t *tx) claim(now time.Time, q ClaimQuery) ([]*transfer.Transfer, error) {
 	return found, nil
 }
 
-// anyClaimable asks for the statuses together: in which order is no matter.
-func (s *Store) anyClaimable(ctx context.Context, now time.Time, q ClaimQuery) (bool, error) {
+// Claimable reports whether Claim would find something. It only reads, and asks
+// for the statuses together: in which order is no matter.
+func (s *Store) Claimable(ctx context.Context, now time.Time, q ClaimQuery) (bool, error) {
 	if len(q.Statuses) == 0 {
 		return false, nil
 	}

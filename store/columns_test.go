@@ -53,7 +53,7 @@ func TestPragmas(t *testing.T) {
 	s := openServer(t)
 	require.NoError(t, s.write(t.Context(), 0, func(tx *tx) error {
 		for pragma, want := range map[string]string{
-			"synchronous": "2", "journal_mode": "wal", "foreign_keys": "1", "busy_timeout": "10000",
+			"synchronous": "2", "journal_mode": "wal", "foreign_keys": "1", "busy_timeout": "6000",
 			"wal_autocheckpoint": "4000", "temp_store": "2",
 		} {
 			var got string

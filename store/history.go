@@ -68,16 +68,20 @@ func byID(newestFirst bool) string {
 // OpenSession writes a session that has begun. An empty ID is filled in, and
 // OpenedAt, if zero, becomes now.
 func (s *Store) OpenSession(ctx context.Context, now time.Time, session *transfer.Session) error {
+	fillSession(now, session)
+	return s.write(ctx, 0, func(tx *tx) error {
+		_, err := tx.exec(sessionInsert, refs(sessionColumns(session))...)
+		return err
+	})
+}
+
+func fillSession(now time.Time, session *transfer.Session) {
 	if session.ID == "" {
 		session.ID = NewID(now)
 	}
 	if session.OpenedAt.IsZero() {
 		session.OpenedAt = normalTime(now)
 	}
-	return s.write(ctx, 0, func(tx *tx) error {
-		_, err := tx.exec(sessionInsert, refs(sessionColumns(session))...)
-		return err
-	})
 }
 
 // UpdateSession writes what has become known: institution, direction, files.
@@ -88,12 +92,19 @@ func (s *Store) UpdateSession(ctx context.Context, session *transfer.Session) er
 	})
 }
 
-// CloseSession writes the whole session; ClosedAt, if zero, becomes now.
+// CloseSession writes the whole session and frees its line. ClosedAt, if zero,
+// becomes now. One that was ended by somebody else stays as it is.
 func (s *Store) CloseSession(ctx context.Context, now time.Time, session *transfer.Session) error {
 	if session.ClosedAt.IsZero() {
 		session.ClosedAt = normalTime(now)
 	}
-	return s.UpdateSession(ctx, session)
+	return s.write(ctx, 0, func(tx *tx) error {
+		if _, err := tx.exec(`DELETE FROM lines WHERE session_id = $1`, session.ID); err != nil {
+			return err
+		}
+		_, err := tx.exec(sessionUpdate+` AND closed_at = 0`, refs(sessionColumns(session))...)
+		return err
+	})
 }
 
 // SessionFilter says which sessions to read. Empty fields do not restrict.

@@ -13,38 +13,54 @@ import (
 type Instance struct {
 	ID      string
 	Term    int64
-	Beat    time.Time
-	Host    string
+	Beat    time.Time     // of the last beat, on the instance's own clock: for people
+	Beats   int64         // how many beats this term had: for observers
+	Lease   time.Duration // it is dead when it has not beaten for so long
+	Host    string        // its place
 	PID     int
 	Started time.Time
+
+	// Ended is when its last term was over, zero while it has one. EndedBy is
+	// the instance that ended it: itself when it stopped, another that found
+	// it dead.
+	Ended   time.Time
+	EndedBy string
 }
 
-// Begin starts a new term of an instance. From then on every write of a
-// process of an earlier term is fenced off. Sessions that an earlier process
-// left open are closed with CodeSessionCut.
+// Lease is how long an instance of this process may go without a beat before
+// others take over (design D4).
+func (s *Store) Lease() time.Duration { return s.options.Lease }
+
+// Begin starts a new term of an instance, with this store's lease. From then
+// on every write of an earlier term is fenced off. Sessions that an earlier
+// term left open are closed with CodeSessionCut.
 func (s *Store) Begin(ctx context.Context, now time.Time, instanceID, host string, pid int) (term int64, err error) {
 	err = s.write(ctx, 0, func(tx *tx) error {
 		if err := tx.holdTerm(instanceID, true); err != nil {
 			return err
 		}
-		_, err := tx.scan([]any{&term}, `INSERT INTO instances (id, term, beat, host, pid, started) VALUES ($1, 1, $2, $3, $4, $2)
+		_, err := tx.scan([]any{&term}, `INSERT INTO instances (id, term, beat, host, pid, started, lease) VALUES ($1, 1, $2, $3, $4, $2, $5)
 			ON CONFLICT (id) DO UPDATE SET term = instances.term + 1, beat = excluded.beat, host = excluded.host,
-				pid = excluded.pid, started = excluded.started
-			RETURNING term`, instanceID, toMicros(now), host, pid)
+				pid = excluded.pid, started = excluded.started, lease = excluded.lease, beats = 0, ended = 0, ended_by = ''
+			RETURNING term`, instanceID, toMicros(now), host, pid, s.options.Lease.Microseconds())
 		if err != nil {
 			return err
 		}
-		_, err = tx.exec(`UPDATE sessions SET closed_at = $1, error_code = $2 WHERE closed_at = 0 AND instance = $3`,
-			toMicros(now), string(CodeSessionCut), instanceID)
-		return err
+		return tx.cutSessions(now, instanceID)
 	})
 	return term, err
+}
+
+func (t *tx) cutSessions(now time.Time, instanceID string) error {
+	_, err := t.exec(`UPDATE sessions SET closed_at = $1, error_code = $2 WHERE closed_at = 0 AND instance = $3`,
+		toMicros(now), string(CodeSessionCut), instanceID)
+	return err
 }
 
 // Beat says that the instance lives. Errors: CodeFenced when its term is over.
 func (s *Store) Beat(ctx context.Context, now time.Time, instanceID string, term int64) error {
 	return s.write(ctx, 0, func(tx *tx) error {
-		n, err := tx.exec(`UPDATE instances SET beat = $1 WHERE id = $2 AND term = $3`, toMicros(now), instanceID, term)
+		n, err := tx.exec(`UPDATE instances SET beat = $1, beats = beats + 1 WHERE id = $2 AND term = $3`, toMicros(now), instanceID, term)
 		if err == nil && n == 0 {
 			err = fault.New(CodeFenced, instanceID)
 		}
@@ -52,16 +68,52 @@ func (s *Store) Beat(ctx context.Context, now time.Time, instanceID string, term
 	})
 }
 
+// End ends the instance's own term, when it stops. What it still holds is then
+// an orphan, see Orphans. A term that is over already stays as it is.
+func (s *Store) End(ctx context.Context, now time.Time, instanceID string, term int64) error {
+	_, err := s.endTerm(ctx, now, instanceID, instanceID, `id = $3 AND term = $4`, instanceID, term)
+	return err
+}
+
+// Bury ends the term of an instance that by has found dead: one whose row is
+// still what was seen before the lease time. From then on its writes are
+// fenced off, its lines are free, and what it held are Orphans. False says
+// that it lives, or that somebody else was faster.
+func (s *Store) Bury(ctx context.Context, now time.Time, seen *Instance, by string) (bool, error) {
+	return s.endTerm(ctx, now, seen.ID, by, `id = $3 AND term = $4 AND beats = $5`, seen.ID, seen.Term, seen.Beats)
+}
+
+// endTerm raises a term without anybody who has it.
+func (s *Store) endTerm(ctx context.Context, now time.Time, instanceID, by, where string, args ...any) (ended bool, err error) {
+	err = s.write(ctx, 0, func(tx *tx) error {
+		// Its writes that have begun end first: after this none is committed.
+		if err := tx.holdTerm(instanceID, true); err != nil {
+			return err
+		}
+		n, err := tx.exec(`UPDATE instances SET term = term + 1, ended = $1, ended_by = $2 WHERE ended = 0 AND `+where,
+			append([]any{toMicros(now), by}, args...)...)
+		ended = n > 0
+		if err != nil || !ended {
+			return err
+		}
+		return tx.cutSessions(now, instanceID)
+	})
+	return ended, err
+}
+
 // Instances reads all that ever began a term.
 func (s *Store) Instances(ctx context.Context) ([]*Instance, error) {
-	rows, err := s.query(ctx, `SELECT id, term, beat, host, pid, started FROM instances ORDER BY id`)
+	rows, err := s.query(ctx, `SELECT id, term, beat, beats, lease, host, pid, started, ended, ended_by FROM instances ORDER BY id`)
 	if err != nil {
 		return nil, err
 	}
 	all, err := readAll(rows, func(i *Instance) []column {
-		return []column{{"id", &i.ID}, {"term", &i.Term}, {"beat", micros{&i.Beat}},
-			{"host", &i.Host}, {"pid", &i.PID}, {"started", micros{&i.Started}}}
+		return []column{{"id", &i.ID}, {"term", &i.Term}, {"beat", micros{&i.Beat}}, {"beats", &i.Beats}, {"lease", &i.Lease},
+			{"host", &i.Host}, {"pid", &i.PID}, {"started", micros{&i.Started}}, {"ended", micros{&i.Ended}}, {"ended_by", &i.EndedBy}}
 	})
+	for _, i := range all {
+		i.Lease *= time.Microsecond
+	}
 	return all, s.engine.translate(err)
 }
 
@@ -93,8 +145,7 @@ func (t *tx) inTerm(subject, owner string, term int64) error {
 	if err := t.holdTerm(owner, false); err != nil {
 		return err
 	}
-	var one int
-	over, err := t.scan([]any{&one}, `SELECT 1 FROM instances WHERE id = $1 AND term > $2`, owner, term)
+	over, err := t.termOver(owner, term)
 	if err == nil && over {
 		if subject == "" {
 			subject = owner
@@ -104,49 +155,57 @@ func (t *tx) inTerm(subject, owner string, term int64) error {
 	return err
 }
 
-// Orphans reads what an earlier process of this instance left in hand: open
-// rows with this owner and an earlier term, oldest first. What becomes of
-// each is the instance's decision, see Reclaim.
-func (s *Store) Orphans(ctx context.Context, instanceID string, term int64) ([]*transfer.Transfer, error) {
+// termOver is true of a row whose owner has lost the term that it took it in.
+const termOver = `EXISTS (SELECT 1 FROM instances i WHERE i.id = owner AND i.term > `
+
+// Orphans reads what terms that are over have left in hand, whoever's they
+// were: open rows with an owner that can write to them no more, oldest first.
+// What becomes of each is the instance's decision, see Reclaim.
+func (s *Store) Orphans(ctx context.Context) ([]*transfer.Transfer, error) {
 	var w where
 	w.add("claimable = 1")
-	w.add("owner = " + w.arg(instanceID))
-	w.add("term < " + w.arg(term))
+	w.add("owner <> ''")
+	w.add(termOver + "transfers.term)")
 	return s.transfers(ctx, w, false, 0)
 }
 
-// Reclaim takes an orphan over into this term, raises its attempt, and lets f
-// settle it: clear the owner and choose a status, as a rule. CodeFenced says
-// that it is no orphan of this instance any more.
-func (s *Store) Reclaim(ctx context.Context, now time.Time, instanceID string, term int64, id string, f func(*transfer.Transfer) error) (*transfer.Transfer, error) {
+// Reclaim takes an orphan, as ref says that it was seen, from its owner and
+// lets f choose what becomes of it. Nobody owns it then, and its attempt is
+// raised. CodeFenced says that it is no orphan any more: somebody else was
+// faster.
+func (s *Store) Reclaim(ctx context.Context, now time.Time, ref transfer.Ref, f func(*transfer.Transfer) error) (*transfer.Transfer, error) {
 	var out *transfer.Transfer
 	err := s.write(ctx, 0, func(tx *tx) error {
-		if err := tx.inTerm(id, instanceID, term); err != nil {
-			return err
-		}
-		t, err := tx.transfer(id)
+		t, err := tx.transfer(ref.ID)
 		if err != nil {
 			return err
 		}
-		if t.Owner != instanceID || t.Term >= term {
-			return fault.New(CodeFenced, id)
+		over, err := tx.termOver(ref.Owner, ref.Term)
+		if err == nil && (!over || t.Ref() != ref) {
+			err = fault.New(CodeFenced, ref.ID)
 		}
-		attempt := t.Attempt + 1
-		err = tx.change(now, t, func(t *transfer.Transfer) error {
-			t.Owner, t.Term, t.Attempt = instanceID, term, attempt
-			if f != nil {
-				if err := f(t); err != nil {
-					return err
-				}
-			}
-			t.Term, t.Attempt = term, attempt
-			return nil
-		}, true)
+		if err != nil {
+			return err
+		}
 		out = t
-		return err
+		return tx.takeAway(now, t, f)
 	})
 	if err != nil {
 		return nil, err
 	}
 	return out, nil
+}
+
+// takeAway ends the ownership of a row that was just read.
+func (t *tx) takeAway(now time.Time, row *transfer.Transfer, f func(*transfer.Transfer) error) error {
+	attempt := row.Attempt + 1
+	return t.change(now, row, func(row *transfer.Transfer) error {
+		if f != nil {
+			if err := f(row); err != nil {
+				return err
+			}
+		}
+		row.Owner, row.Attempt = "", attempt
+		return nil
+	}, true)
 }

@@ -15,6 +15,7 @@ func postgresDialogue() dialect {
 	return dialect{
 		lockRow:    " FOR UPDATE",
 		skipLocked: " FOR UPDATE SKIP LOCKED",
+		shareRow:   " FOR SHARE",
 		shareTerm:  "SELECT pg_advisory_xact_lock_shared($1)",
 		takeTerm:   "SELECT pg_advisory_xact_lock($1)",
 	}
@@ -71,7 +72,7 @@ func (e *postgres) write(ctx context.Context, _ int64, f func(*tx) error) error 
 			}
 			continue
 		case ctx.Err() == nil && lostConnection(err):
-			e.forget()
+			e.pool.Reset() // the others are as old
 			continue
 		case metAnother(err):
 			continue
@@ -128,7 +129,7 @@ func (e *postgres) run(ctx context.Context, again bool, f func(*tx) error) (*tx,
 func (e *postgres) settle(ctx context.Context, lost *tx) (written, known bool) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), e.busy)
 	defer cancel()
-	e.forget()
+	e.pool.Reset()
 	for {
 		var row *transfer.Transfer
 		_, err := e.run(ctx, false, func(t *tx) (err error) {

@@ -32,9 +32,6 @@ type Options struct {
 	URL string
 	// Password of the user in a postgres URL, if it does not stand there.
 	Password string
-	// Environment is production, test or dev. A database belongs to the first
-	// that has migrated it and opens for no other (design D10). "" asks nothing.
-	Environment string
 	// Server is for the server process. With SQLite it takes the lock of the
 	// one server and makes the database if there is none. Without it the
 	// database must be migrated; that is how operators' commands work beside
@@ -42,11 +39,18 @@ type Options struct {
 	Server bool
 	// ReadOnly refuses every write.
 	ReadOnly bool
+	// Lease is how long an instance of this process may go without a beat
+	// before others hold it for dead (design D4). 0 means DefaultLease.
+	Lease time.Duration
 	// BusyTimeout is how long a write waits for another process before it
 	// fails with CodeBusy, and on PostgreSQL how long the server lets a
-	// transaction of ours stand still. 0 means 10 seconds. It must be less
-	// than half of a lease (design D4).
+	// transaction of ours stand still. It is below half of the lease, and two
+	// fifths of it where 0 or more is given: whoever takes over from us waits
+	// so long for what we left standing.
 	BusyTimeout time.Duration
+	// Watch, if set, is called before each write, in the goroutine that
+	// writes, and what it returns, if anything, after it, with its outcome.
+	Watch func() func(error)
 	// Readers is how many queries may run at once. 0 means 4.
 	Readers int
 	// Writers is how many writes may run at once on PostgreSQL; SQLite has
@@ -56,6 +60,9 @@ type Options struct {
 	// first, what is read by whichever it needs. None leaves payload as it is.
 	Keys []Key
 }
+
+// DefaultLease is the lease where none is given.
+const DefaultLease = 15 * time.Second
 
 // Store is an open database. It is safe for concurrent use.
 type Store struct {
@@ -79,8 +86,6 @@ type engine interface {
 	schema(ctx context.Context) (have, want int64, err error)
 	// translate makes a fault of what the driver returned.
 	translate(err error) error
-	// losses counts the connections that broke.
-	losses() int64
 	// wake tells of work that other processes have made, or is nil.
 	wake(ctx context.Context) <-chan struct{}
 	// name is the database in messages, without a password.
@@ -89,14 +94,17 @@ type engine interface {
 }
 
 // Open opens a database. It does not change its schema, see Migrate.
-// Errors: CodeURL, CodeMissing, CodeSchemaNewer, CodeEnvironment, and CodeSchemaOlder when
+// Errors: CodeURL, CodeMissing, CodeSchemaNewer, and CodeSchemaOlder when
 // Server is not set; CodeKeyMissing (arg key) when Server is set and Keys lacks
 // one that the payload needs. Of SQLite CodeUnopenable, CodeLocked (args pid, host),
 // CodeNetworkFS, CodeNotDatabase; of PostgreSQL CodeUnreachable, CodeDenied,
 // CodeServerOld (arg version), CodeNotDurable (args setting, value).
 func Open(ctx context.Context, o Options) (*Store, error) {
-	if o.BusyTimeout <= 0 {
-		o.BusyTimeout = 10 * time.Second
+	if o.Lease <= 0 {
+		o.Lease = DefaultLease
+	}
+	if most := o.Lease * 2 / 5; o.BusyTimeout <= 0 || o.BusyTimeout > most {
+		o.BusyTimeout = most
 	}
 	if o.Readers <= 0 {
 		o.Readers = 4
@@ -116,10 +124,8 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		err = fault.New(CodeSchemaNewer, e.name(), "have", have, "want", want)
 	case have < want && !o.Server:
 		err = fault.New(CodeSchemaOlder, e.name(), "have", have, "want", want)
-	case have > 0:
-		if err = s.sameEnvironment(ctx); err == nil && have == want && o.Server { // an older one has Migrate to ask
-			err = s.checkKeys(ctx)
-		}
+	case have == want && o.Server: // an older one has Migrate to ask
+		err = s.checkKeys(ctx)
 	}
 	if err != nil {
 		return nil, errors.Join(err, s.Close())
@@ -161,12 +167,6 @@ func Shown(address string) string {
 // ends with ctx. SQLite has none and the channel is nil.
 func (s *Store) Wake(ctx context.Context) <-chan struct{} { return s.engine.wake(ctx) }
 
-// Losses counts the connections to the database server that broke since the
-// store was opened. Who sees it change knows that what he remembers of the
-// store may be of another server than the one that answers now (design D2).
-// SQLite has none to break.
-func (s *Store) Losses() int64 { return s.engine.losses() }
-
 // URL is the address that the store was opened with. It may hold a password:
 // it is for opening the database again and never for people to read.
 func (s *Store) URL() string { return s.options.URL }
@@ -180,7 +180,7 @@ func (s *Store) OpenedWith() Options { return s.options }
 func (s *Store) Close() error { return s.engine.close() }
 
 // Migrate brings the schema to the program's version and gives a new database
-// its identity and its environment. Only the server process migrates.
+// its identity. Only the server process migrates.
 func (s *Store) Migrate(ctx context.Context) error {
 	if err := s.engine.migrate(ctx); err != nil {
 		return err
@@ -188,19 +188,9 @@ func (s *Store) Migrate(ctx context.Context) error {
 	err := s.write(ctx, 0, func(tx *tx) error {
 		_, err := tx.exec(`INSERT INTO meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING`,
 			metaIdentity, newIdentity())
-		if err == nil {
-			_, err = tx.exec(`INSERT INTO meta (name, value) VALUES ($1, '0') ON CONFLICT (name) DO NOTHING`, metaActive)
-		}
-		if err == nil && s.options.Environment != "" {
-			_, err = tx.exec(`INSERT INTO meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING`,
-				metaEnvironment, s.options.Environment)
-		}
 		return err
 	})
 	if err != nil {
-		return err
-	}
-	if err := s.sameEnvironment(ctx); err != nil { // of two that come first at once, one is wrong
 		return err
 	}
 	if err := s.checkKeys(ctx); err != nil {
@@ -220,7 +210,15 @@ func (s *Store) write(ctx context.Context, payload int64, f func(*tx) error) err
 	if s.options.ReadOnly {
 		return fault.New(CodeReadOnly, s.engine.name())
 	}
-	return s.engine.translate(s.engine.write(ctx, payload, f))
+	if s.options.Watch == nil {
+		return s.engine.translate(s.engine.write(ctx, payload, f))
+	}
+	done := s.options.Watch()
+	err := s.engine.translate(s.engine.write(ctx, payload, f))
+	if done != nil {
+		done(err)
+	}
+	return err
 }
 
 // query runs a query. One whose text is one of few is kept prepared.
@@ -277,9 +275,6 @@ func (s *statements) get(ctx context.Context, text string) (*sql.Stmt, error) {
 }
 
 func (s *statements) query(ctx context.Context, text string, args ...any) (*sql.Rows, error) {
-	if err := checkText(args); err != nil {
-		return nil, err
-	}
 	if s.prepare == nil {
 		return s.direct(ctx, text, args...)
 	}
@@ -294,9 +289,6 @@ func (s *statements) query(ctx context.Context, text string, args ...any) (*sql.
 }
 
 func (s *statements) exec(ctx context.Context, text string, args ...any) (sql.Result, error) {
-	if err := checkText(args); err != nil {
-		return nil, err
-	}
 	if s.prepare == nil {
 		return s.change(ctx, text, args...)
 	}
@@ -331,6 +323,8 @@ type dialect struct {
 	// lockRow and skipLocked end a SELECT of rows that are written next, so
 	// that they stay as they were read.
 	lockRow, skipLocked string
+	// shareRow is the same for a row that must only stay as it is.
+	shareRow string
 	// shareTerm and takeTerm wait, given the key of an instance, until nobody
 	// has the other of the two in a transaction, see holdTerm.
 	shareTerm, takeTerm string

@@ -216,7 +216,7 @@ func filesFenced(t *testing.T, open Open) {
 	row := heldRow(t, s, term, inFiles(t))
 	blocks := cut(row, random(3000))
 	put(t, s, row, blocks[:2]...)
-	now, err := s.TakeOver(t.Context(), start, row.ID, "one", term, "newer")
+	now, err := s.TakeOver(t.Context(), start, row.ID, "one", term, "newer", "")
 	require.NoError(t, err)
 	_, err = s.PutBlocks(t.Context(), start, row.Ref(), []transfer.Block{block(row, 2, random(1000))}, nil)
 	require.ErrorIs(t, err, store.ErrFenced)

@@ -24,7 +24,7 @@ func testTerms(t *testing.T, open Open) {
 	require.NoError(t, s.Beat(t.Context(), start.Add(time.Minute), "one", 3))
 	all, err := s.Instances(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, []*store.Instance{{ID: "one", Term: 3, Beat: start.Add(time.Minute), Host: "host3", PID: 3, Started: start}}, all)
+	require.Equal(t, []*store.Instance{{ID: "one", Term: 3, Beat: start.Add(time.Minute), Beats: 1, Lease: s.Lease(), Host: "host3", PID: 3, Started: start}}, all)
 }
 
 func testSessions(t *testing.T, open Open) {

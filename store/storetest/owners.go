@@ -54,7 +54,10 @@ func testFencingByTerm(t *testing.T, open Open) {
 	_, err = s.Claim(t.Context(), start, store.ClaimQuery{Owner: "one", Term: term, Statuses: []transfer.Status{transfer.Stored}, Limit: 1})
 	require.ErrorIs(t, err, store.ErrFenced)
 	require.ErrorIs(t, s.Beat(t.Context(), start, "one", term), store.ErrFenced)
-	_, err = s.Reclaim(t.Context(), start, "one", term, row.ID, nil)
+	late := *row
+	late.ID = ""
+	require.ErrorIs(t, s.Create(t.Context(), start, &late), store.ErrFenced)
+	_, err = s.OpenLine(t.Context(), start, opening("late", term))
 	require.ErrorIs(t, err, store.ErrFenced)
 	require.Equal(t, row, read(t, s, row.ID))
 }
@@ -270,7 +273,7 @@ func testTakeOver(t *testing.T, open Open) {
 	row := held(t, s, term, transfer.Receive, transfer.Receiving, func(row *transfer.Transfer) { row.SessionID = "s1" })
 	_, err := s.Begin(t.Context(), start, "two", "host", 2)
 	require.NoError(t, err)
-	out, err := s.TakeOver(t.Context(), start, row.ID, "two", 1, "s2")
+	out, err := s.TakeOver(t.Context(), start, row.ID, "two", 1, "s2", "")
 	require.NoError(t, err)
 	require.Equal(t, transfer.Ref{ID: row.ID, Owner: "two", Term: 1, Attempt: 2}, out.Ref())
 	require.Equal(t, "s2", out.SessionID)
@@ -284,9 +287,9 @@ func testTakeOver(t *testing.T, open Open) {
 
 	_, err = s.Change(t.Context(), start, out.Ref(), to(transfer.Received))
 	require.NoError(t, err)
-	_, err = s.TakeOver(t.Context(), start, row.ID, "one", term, "s3")
+	_, err = s.TakeOver(t.Context(), start, row.ID, "one", term, "s3", "")
 	requireCode(t, store.CodeNotReceiving, err)
-	_, err = s.TakeOver(t.Context(), start, "none", "one", term, "s3")
+	_, err = s.TakeOver(t.Context(), start, "none", "one", term, "s3", "")
 	requireCode(t, store.CodeNotFound, err)
 }
 
@@ -321,38 +324,39 @@ func testBackedUp(t *testing.T, open Open) {
 
 func testOrphans(t *testing.T, open Open) {
 	s, term := begin(t, open)
+	other, err := s.Begin(t.Context(), start, "two", "host", 2)
+	require.NoError(t, err)
 	sending := held(t, s, term, transfer.Send, transfer.Sending)
 	ending := held(t, s, term, transfer.Send, transfer.Ending, func(row *transfer.Transfer) { row.CreatedAt = start.Add(1) })
 	held(t, s, term, transfer.Send, transfer.Sent)
 	create(t, s, transfer.Send, transfer.Stored)
-	create(t, s, transfer.Send, transfer.Sending, func(row *transfer.Transfer) { row.Owner, row.Term = "two", 1 })
-
-	none, err := s.Orphans(t.Context(), "one", term)
-	require.NoError(t, err)
-	require.Empty(t, none, "rows of the present term are in hand")
+	create(t, s, transfer.Send, transfer.Sending, func(row *transfer.Transfer) { row.Owner, row.Term = "two", other })
+	orphans := func() []*transfer.Transfer {
+		got, err := s.Orphans(t.Context())
+		require.NoError(t, err)
+		return got
+	}
+	require.Empty(t, orphans(), "rows of the present term are in hand")
+	_, err = s.Reclaim(t.Context(), start, ending.Ref(), nil)
+	require.ErrorIs(t, err, store.ErrFenced, "they are nobody else's")
 	next, err := s.Begin(t.Context(), start, "one", "host", 2)
 	require.NoError(t, err)
-	orphans, err := s.Orphans(t.Context(), "one", next)
-	require.NoError(t, err)
-	require.ElementsMatch(t, []*transfer.Transfer{sending, ending}, orphans)
+	require.ElementsMatch(t, []*transfer.Transfer{sending, ending}, orphans())
 
-	out, err := s.Reclaim(t.Context(), start, "one", next, ending.ID, func(row *transfer.Transfer) error {
-		row.Status, row.Owner = transfer.Unknown, ""
-		return nil
-	})
+	out, err := s.Reclaim(t.Context(), start, ending.Ref(), to(transfer.Unknown))
 	require.NoError(t, err)
-	require.Equal(t, transfer.Ref{ID: ending.ID, Owner: "", Term: next, Attempt: 2}, out.Ref())
+	require.Equal(t, transfer.Ref{ID: ending.ID, Owner: "", Term: term, Attempt: 1 + ending.Attempt}, out.Ref())
 	require.Equal(t, transfer.Unknown, read(t, s, ending.ID).Status)
-	_, err = s.Reclaim(t.Context(), start, "one", next, ending.ID, nil)
+	_, err = s.Reclaim(t.Context(), start, ending.Ref(), nil)
 	require.ErrorIs(t, err, store.ErrFenced, "it is settled")
-	_, err = s.Reclaim(t.Context(), start, "one", next, sending.ID, to(transfer.Stored))
+	_, err = s.Reclaim(t.Context(), start, sending.Ref(), to(transfer.Stored))
 	requireCode(t, store.CodeIllegalMove, err)
-	out, err = s.Reclaim(t.Context(), start, "one", next, sending.ID, nil)
+	_, err = s.Reclaim(t.Context(), start, sending.Ref(), nil)
 	require.NoError(t, err)
-	require.Equal(t, "one", out.Owner)
-	orphans, err = s.Orphans(t.Context(), "one", next)
+	require.Empty(t, orphans())
+	got, err := s.Claim(t.Context(), start, store.ClaimQuery{Owner: "one", Term: next, Statuses: []transfer.Status{transfer.Sending}, Limit: 9})
 	require.NoError(t, err)
-	require.Empty(t, orphans)
+	require.Len(t, got, 1, "they are for whoever comes first")
 }
 
 // testBeside: what is still to be written beside a transfer is found by its
