@@ -36,6 +36,12 @@ institutions:
 		`24:10: files[0].job: Institution KFTC has no job "CMX" (registered: CMS). Correct the code, or add the job under jobs.`},
 	{"unknown instance", "    side", "    instance: two\n    side",
 		`14:15: institutions[0].instance: There is no instance "two" (registered: one). Correct the ID, or add the instance under instances.`},
+	{"unknown instance that stands by", "    side", "    standby: [two]\n    side",
+		`14:15: institutions[0].standby[0]: There is no instance "two" (registered: one). Correct the ID, or add the instance under instances.`},
+	{"an instance stands by itself", "    side", "    standby: [one]\n    side",
+		`14:15: institutions[0].standby[0]: "one" is used twice; the first is in line 12. Give each its own code.`},
+	{"a lease too short", "host: bat01", "host: bat01\nlease: 1s",
+		`3:8: lease: 1s is not between 2s and 10m0s. Write a value in that range.`},
 	{"no instance chosen", "institutions:\n", `  - { id: two }
 routers: [ { id: fileScanRouter, kind: 배치분배인스턴스, instance: one } ]
 institutions:

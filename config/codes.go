@@ -11,11 +11,6 @@ const (
 	CodeSeveralDocuments fault.Code = "config.several_documents"
 )
 
-// The two parts.
-const (
-	CodeHostKey fault.Code = "config.host_key"
-)
-
 // Keys and the form of values.
 const (
 	CodeUnknownKey     fault.Code = "config.unknown_key"
@@ -41,7 +36,6 @@ const (
 	CodeSecretForm      fault.Code = "config.secret_form"
 	CodeSecretMisplaced fault.Code = "config.secret_misplaced"
 	CodeSecretEnv       fault.Code = "config.secret_env"
-	CodeSecretLiteral   fault.Code = "config.secret_literal"
 	CodeSecretFile      fault.Code = "config.secret_file"
 )
 

@@ -8,6 +8,7 @@ import "time"
 func (c *Config) setDefaults() {
 	c.Zone = "Asia/Seoul"
 	c.Database.Wait = 5 * time.Minute
+	c.Lease = 15 * time.Second
 	c.Log = Log{Level: "info", Format: "auto"}
 	c.Scan = Scan{Every: 2 * time.Second, Settle: 2 * time.Second}
 }

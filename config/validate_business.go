@@ -24,6 +24,7 @@ func (v *validator) institutions() {
 			v.oneOf(path+".side", in.Side, "institution", "centre")
 		}
 		v.instance(path, &in.Instance)
+		v.standby(path, in)
 		v.calls(path, in)
 		v.between(path+".sessions.send", int64(in.Sessions.Send), 1, 1000)
 		v.between(path+".sessions.receive", int64(in.Sessions.Receive), 1, 1000)

@@ -187,8 +187,12 @@ func (w *wiring) instance(n int, all instance.Options, dirs filemgr.Dirs) instan
 	o.MaxSessions = in.Sessions
 	o.Institutions = slices.Clone(all.Institutions)
 	for j := range o.Institutions {
-		if w.cfg.Institutions[j].Instance != in.ID {
+		callers := append([]string{w.cfg.Institutions[j].Instance}, w.cfg.Institutions[j].Standby...)
+		switch at := slices.Index(callers, in.ID); at {
+		case -1:
 			o.Institutions[j].Connect, o.Institutions[j].Windows = "", nil
+		default:
+			o.Institutions[j].Before = callers[:at]
 		}
 	}
 	return o
