@@ -16,64 +16,88 @@ func (p *Profile) Append(dst []byte, t *Telegram) ([]byte, error) {
 		return dst, fault.New(CodeNotInProfile, t.Kind.String(), "profile", p.Name)
 	}
 	start := len(dst)
-	dataLenAt, dataLenWidth := -1, 0
+	dataLen := patch{}
 	for i := range l.places {
 		pl := &l.places[i]
 		switch {
 		case pl.value != nil:
 			dst = append(dst, pl.value...)
-		case pl.field == noField:
-			dst = pad(dst, nil, pl.width, pl.numeric)
-		case pl.field == Length:
-			dst = pad(dst, nil, pl.width, true) // known at the end
+		case pl.field == noField, pl.field == Length: // a length is known at the end
+			dst = pl.pad(dst, nil, pl.width)
 		case pl.field == DataLength:
-			dataLenAt, dataLenWidth = len(dst), pl.width
-			dst = pad(dst, nil, pl.width, true)
+			dataLen = patch{at: len(dst) - start, width: pl.width, num: pl.num}
+			dst = pl.pad(dst, nil, pl.width)
 		case pl.field.IsNumber():
-			var ok bool
-			if dst, ok = appendNumber(dst, t.numbers[pl.field], pl.width); !ok {
+			at := len(dst)
+			dst = pl.pad(dst, nil, pl.width)
+			if !pl.num.put(dst[at:], t.numbers[pl.field]) {
 				return dst[:start], p.doesNotFit(pl, t)
 			}
 		default:
-			v := t.texts[pl.field-numNumbers]
-			width := pl.width
-			switch pl.span {
-			case toLast:
-				if t.numbers[Sequence] > transfer.MaxPerBlock {
-					return dst[:start], p.doesNotFit(pl, t)
-				}
-				width = int(t.numbers[Sequence])
-			case toEnd:
-				width = len(v)
-				if pl.max > 0 && width > pl.max {
-					return dst[:start], p.doesNotFit(pl, t)
-				}
+			var err error
+			if dst, err = p.appendText(dst, pl, t); err != nil {
+				return dst[:start], err
 			}
-			if len(v) > width && len(bytes.TrimRight(v, " ")) > width {
-				return dst[:start], p.doesNotFit(pl, t)
-			}
-			dst = pad(dst, v, width, pl.numeric)
 		}
 	}
 	n := len(dst) - start
-	if dataLenAt >= 0 {
-		body := n - l.header
-		if l.spans == 1 && l.places[len(l.places)-1].field == Data {
-			body = len(t.Data())
-		}
-		if !putNumber(dst[dataLenAt:dataLenAt+dataLenWidth], int64(body)) {
-			return dst[:start], fault.New(CodeDoesNotFit, "data_length", "value", body, "width", dataLenWidth)
-		}
+	body := n - l.header
+	if l.hasData() {
+		body = len(t.Data())
 	}
-	for _, r := range l.repeated {
-		if !r.write(dst[start:], int64(n-p.frame.before())) {
-			return dst[:start], fault.New(CodeTooLong, t.Kind.String(), "length", n, "max", p.frame.maxTotal)
-		}
+	if !dataLen.write(dst[start:], int64(body)) {
+		return dst[:start], fault.New(CodeDoesNotFit, "data_length", "kind", t.Kind, "value", body, "width", dataLen.width)
 	}
-	if !p.frame.put(dst[start:], n) {
-		return dst[:start], fault.New(CodeTooLong, t.Kind.String(), "length", n, "max", p.frame.maxTotal)
+	dst, err := p.close(l.repeated, dst, start)
+	if err != nil {
+		fault.As(err).Subject = t.Kind.String()
+		return dst[:start], err
 	}
 	return dst, nil
+}
+
+// close puts the lengths of a telegram in their places and ends it.
+func (p *Profile) close(repeated []patch, dst []byte, start int) ([]byte, error) {
+	for i := range repeated {
+		r := &repeated[i]
+		if !r.write(dst[start:], int64(len(dst)-start-r.before)) {
+			return dst, p.frame.tooLong(len(dst) - start)
+		}
+	}
+	return p.frame.put(dst, start)
+}
+
+// appendText writes a text field.
+func (p *Profile) appendText(dst []byte, pl *place, t *Telegram) ([]byte, error) {
+	v := t.texts[pl.field-numNumbers]
+	if t.own&pl.field.bit() != 0 {
+		v = pl.picks.of(v)
+	}
+	if pl.text && t.own&pl.field.bit() != 0 && !p.charset.plain(v) {
+		var err error
+		if v, err = p.charset.encode(v); err != nil {
+			e := fault.As(err)
+			e.Subject = p.FieldName(pl.field)
+			return dst, e
+		}
+	}
+	width := pl.width
+	switch pl.span {
+	case toLast:
+		if t.numbers[Sequence] > transfer.MaxPerBlock {
+			return dst, p.doesNotFit(pl, t)
+		}
+		width = int(t.numbers[Sequence])
+	case toEnd:
+		width = len(v)
+		if pl.max > 0 && width > pl.max {
+			return dst, p.doesNotFit(pl, t)
+		}
+	}
+	if len(v) > width && len(trimRight(v, pl.fill)) > width {
+		return dst, p.doesNotFit(pl, t)
+	}
+	return pl.pad(dst, v, width), nil
 }
 
 func (p *Profile) doesNotFit(pl *place, t *Telegram) error {
@@ -82,7 +106,7 @@ func (p *Profile) doesNotFit(pl *place, t *Telegram) error {
 		if pl.field.IsNumber() {
 			e.Args["value"] = itoa(t.numbers[pl.field])
 		} else if pl.field != Data && pl.field != Map {
-			e.Args["value"] = string(t.texts[pl.field-numNumbers])
+			e.Args["value"] = t.Text(pl.field)
 		}
 	}
 	return e
@@ -106,6 +130,7 @@ func (p *Profile) Decode(frame []byte, t *Telegram) error {
 		return err
 	}
 	t.become(l.kind, l.fields)
+	t.charset = p.charset
 	err = p.read(l, frame, t)
 	// A reply without its optional tail is taken as far as it goes (§4.4), but
 	// never less than its header.
@@ -138,7 +163,7 @@ func (p *Profile) layoutOf(frame []byte) (*layout, error) {
 		return nil, fault.New(CodeTooShort, "", "length", len(frame), "expected", p.headerLen)
 	}
 	code := frame[p.typeAt : p.typeAt+p.typeWidth]
-	if l := p.layouts[DataTelegram]; l.alone && string(code) == l.typeCode {
+	if l := p.layouts[DataTelegram]; l.alone && string(code) == l.typeWire {
 		return l, nil // nearly every telegram is one
 	}
 	group := p.byType[string(code)]
@@ -166,16 +191,19 @@ func (p *Profile) read(l *layout, frame []byte, t *Telegram) error {
 		switch {
 		case pl.field == noField:
 		case pl.field.IsNumber():
-			n, ok := parseNumber(v)
+			n, ok := pl.num.parse(v, p.charset.space())
 			if !ok && failed == nil {
 				failed = fault.New(CodeNotANumber, p.FieldName(pl.field), "value", printable(v), "kind", l.kind)
 			}
 			t.numbers[pl.field] = n
-		case pl.second && blank(v):
+		case pl.second && len(trimRight(v, pl.fill)) == 0:
 			// a blank name in the body leaves the header's
 		default:
 			if pl.field == Business && pl.value != nil && !bytes.Equal(v, pl.value) && failed == nil {
-				failed = fault.New(CodeWrongBusiness, printable(v), "expected", string(pl.value))
+				failed = fault.New(CodeWrongBusiness, printable([]byte(p.charset.text(v))), "expected", pl.shown)
+			}
+			if pl.trim {
+				v = pl.trimmed(v)
 			}
 			t.texts[pl.field-numNumbers] = v
 		}
@@ -220,59 +248,6 @@ func choose(group []*layout, frame []byte) *layout {
 		}
 	}
 	return nil
-}
-
-func blank(b []byte) bool {
-	for _, c := range b {
-		if c != ' ' {
-			return false
-		}
-	}
-	return true
-}
-
-// appendNumber appends v in exactly width digits.
-func appendNumber(dst []byte, v int64, width int) ([]byte, bool) {
-	at := len(dst)
-	for range width {
-		dst = append(dst, '0')
-	}
-	if !putNumber(dst[at:], v) {
-		return dst[:at], false
-	}
-	return dst, true
-}
-
-// putNumber fills b with the digits of v and reports whether they fit.
-func putNumber(b []byte, v int64) bool {
-	if v < 0 {
-		return false
-	}
-	for i := len(b) - 1; i >= 0; i-- {
-		b[i] = byte('0' + v%10)
-		v /= 10
-	}
-	return v == 0
-}
-
-// parseNumber reads digits; leading blanks count as zero, as some senders
-// leave unused numbers blank.
-func parseNumber(b []byte) (int64, bool) {
-	if len(b) > 18 {
-		return 0, false
-	}
-	for len(b) > 0 && b[0] == ' ' {
-		b = b[1:]
-	}
-	var v int64
-	for _, c := range b {
-		d := c - '0'
-		if d > 9 {
-			return 0, false
-		}
-		v = v*10 + int64(d)
-	}
-	return v, true
 }
 
 // printable makes bytes of a peer safe for a message: at most 24, the rest dots.

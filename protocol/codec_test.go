@@ -242,7 +242,7 @@ func TestMeaningsOfCodes(t *testing.T) {
 	}
 	require.Equal(t, "320", cms.Code(BadPassword))
 	require.Equal(t, "999", cms.Code("no such reason"))
-	require.Equal(t, "0602131309", string(cms.Stamp(time.Date(2020, 6, 2, 13, 13, 9, 0, time.UTC))))
+	require.Equal(t, "20200602131309", string(Stamp(time.Date(2020, 6, 2, 13, 13, 9, 0, time.UTC))))
 }
 
 // protocols §1.5: data per message and the largest file at N = 4096.

@@ -14,6 +14,9 @@ const (
 	CodeNotInProfile  fault.Code = "wire.not_in_profile"
 	CodeWrongBusiness fault.Code = "wire.wrong_business"
 	CodeWrongConstant fault.Code = "wire.wrong_constant" // a request whose constant field says something else
+	CodeCharset       fault.Code = "wire.charset"
+	CodeBadPrefix     fault.Code = "wire.bad_prefix"
+	CodeDelimiter     fault.Code = "wire.delimiter"
 )
 
 // What can be wrong with a profile.

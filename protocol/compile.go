@@ -3,7 +3,6 @@ package protocol
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"math"
 	"slices"
 	"strconv"
@@ -75,6 +74,10 @@ func Compile(file string, spec *Spec) (*Profile, error) {
 		p.Certainty = "own"
 	}
 	c.one("certainty", p.Certainty, "certain", "assumed", "template", "own")
+	if spec.Charset != "" {
+		c.charset = charset(max(0, slices.Index(charsets(), c.one("charset", spec.Charset, charsets()...))))
+	}
+	p.charset = c.charset
 	p.compileHeader(c, spec)
 	p.compileFrame(c, spec)
 	p.compileTelegrams(c, spec)
@@ -96,11 +99,8 @@ func (p *Profile) compileHeader(c *compiler, spec *Spec) {
 	at := 0
 	for i, r := range spec.Header {
 		w, err := strconv.Atoi(r.Width)
-		switch r.Field {
-		case "type":
+		if r.Field == "type" {
 			p.typeAt, p.typeWidth = at, w
-		case "sent_at":
-			p.stampFormat, _ = goFormat(r.Format)
 		}
 		if err != nil || w < 1 {
 			c.problem(fmt.Sprintf("header[%d].width", i), CodeProfileWidth, r.Width, "a number: header rows have a fixed width")
@@ -112,30 +112,19 @@ func (p *Profile) compileHeader(c *compiler, spec *Spec) {
 	if p.typeWidth < 1 {
 		c.problem("header", CodeProfileMissing, "type", "a header row for the message type")
 	}
-	for _, name := range slices.Sorted(maps.Keys(spec.Bodies)) {
-		for _, r := range spec.Bodies[name] {
-			if r.Field == "sent_at" {
-				p.stampFormat, _ = goFormat(r.Format)
-			}
-		}
-	}
 }
 
 func (p *Profile) compileFrame(c *compiler, spec *Spec) {
 	f := spec.Framing
-	p.frame = frame{at: f.Offset, width: f.Width, all: f.Counts == "all", minTotal: p.headerLen}
-	if f.Width < 1 || f.Width > 10 {
-		c.problem("framing.width", CodeProfileWidth, strconv.Itoa(f.Width), "1…10 digits")
+	p.frame = frame{minTotal: p.headerLen, maxTotal: mostFrame}
+	switch {
+	case f.Ends != "":
+		p.ending(c, f)
+	case f.Width < 1 || f.Width > 10:
+		c.problem("framing.width", CodeProfileWidth, strconv.Itoa(f.Width), "1…10")
 		return
-	}
-	if f.Counts != "all" && f.Counts != "rest" {
-		c.problem("framing.counts", CodeProfileValue, f.Counts, "rest, all")
-	}
-	p.checkLengthRow(c, spec)
-	// What the digits can say, or less if the profile says so, or we do.
-	p.frame.maxTotal = mostFrame
-	if f.Width < 7 {
-		p.frame.maxTotal = p.frame.before() + int(math.Pow10(f.Width)) - 1
+	default:
+		p.counting(c, spec)
 	}
 	if f.Max < 0 || f.Max > mostFrame {
 		c.problem("framing.max", CodeProfileValue, strconv.Itoa(f.Max), fmt.Sprintf("at most %d", mostFrame))
@@ -145,19 +134,78 @@ func (p *Profile) compileFrame(c *compiler, spec *Spec) {
 	}
 }
 
-// checkLengthRow holds that the length digits of the framing are a row of the
-// header: they would overwrite another one otherwise.
-func (p *Profile) checkLengthRow(c *compiler, spec *Spec) {
-	at := 0
-	for _, r := range spec.Header {
+// ending is framing by bytes that end a telegram.
+func (p *Profile) ending(c *compiler, f FramingSpec) {
+	if f.Width != 0 || f.Offset != 0 || f.Counts != "" {
+		c.problem("framing.ends", CodeProfileValue, f.Ends, "either ends, or offset, width and counts of a length")
+	}
+	ends, err := []byte(f.Ends), error(nil)
+	if digits, isHex := strings.CutPrefix(f.Ends, hexMark); isHex {
+		ends, err = unhex(digits)
+	}
+	if err != nil || len(ends) == 0 || len(ends) > 16 {
+		c.problem("framing.ends", CodeProfileValue, f.Ends, "1…16 bytes such as "+hexMark+"FFEF")
+	}
+	p.frame.ends, p.frame.maxTotal = ends, unendingFrame
+}
+
+// unendingFrame is the longest telegram where no length bounds it and the
+// profile does not say.
+const unendingFrame = 16 << 10
+
+// counting is framing by a length.
+func (p *Profile) counting(c *compiler, spec *Spec) {
+	f := spec.Framing
+	before, ok := lengthBefore(f.Counts, spec, f.Offset, f.Width)
+	if !ok {
+		c.problem("framing.counts", CodeProfileValue, f.Counts, countsWords)
+	}
+	p.frame.length = patch{at: f.Offset, width: f.Width, before: before}
+	at, found := 0, false
+	for i, r := range spec.Header {
 		w, _ := strconv.Atoi(r.Width)
-		if r.Field == "length" && at == spec.Framing.Offset && w == spec.Framing.Width {
-			return
+		switch pl := c.place(fmt.Sprintf("header[%d]", i), r); {
+		case r.Field == "length" && at == f.Offset && w == f.Width:
+			p.frame.length.num, found = pl.num, true
+		case at+w <= f.Offset && pl.value != nil:
+			p.frame.prefix = append(p.frame.prefix, constant{at, pl.value})
 		}
 		at += max(0, w)
 	}
-	c.problem("framing.offset", CodeProfileMissing, "length",
-		fmt.Sprintf("a header row for the length, %d bytes at offset %d", spec.Framing.Width, spec.Framing.Offset))
+	if !found { // it would overwrite another row
+		c.problem("framing.offset", CodeProfileMissing, "length",
+			fmt.Sprintf("a header row for the length, %d bytes at offset %d", f.Width, f.Offset))
+	}
+	// What the length can say, or less if the profile says so, or we do.
+	p.frame.maxTotal = int(min(mostFrame, p.frame.length.num.most(f.Width)+int64(before)))
+}
+
+const countsWords = "rest, self, body, all"
+
+// lengthBefore is how many bytes of a telegram a length at an offset does not
+// count: "rest" counts what follows it, "self" itself too, "body" what follows
+// the header, "all" the whole telegram. An empty word of a further length is
+// that of the framing.
+func lengthBefore(counts string, spec *Spec, offset, width int) (before int, ok bool) {
+	switch counts {
+	case "rest":
+		return offset + width, true
+	case "self":
+		return offset, true
+	case "body":
+		for _, r := range spec.Header {
+			w, _ := strconv.Atoi(r.Width)
+			before += max(0, w)
+		}
+		return before, true
+	case "all":
+		return 0, true
+	case "":
+		if spec.Framing.Counts != "" {
+			return lengthBefore(spec.Framing.Counts, spec, spec.Framing.Offset, spec.Framing.Width)
+		}
+	}
+	return 0, false
 }
 
 func (p *Profile) compileTelegrams(c *compiler, spec *Spec) {
@@ -169,7 +217,7 @@ func (p *Profile) compileTelegrams(c *compiler, spec *Spec) {
 		}
 		l := c.build(k, "telegrams."+k.String(), spec, t)
 		p.layouts[k] = l
-		p.byType[t.Type] = append(p.byType[t.Type], l)
+		p.byType[l.typeWire] = append(p.byType[l.typeWire], l)
 		if l.fixed > p.frame.maxTotal {
 			c.problem("telegrams."+k.String(), CodeProfileWidth, strconv.Itoa(l.fixed),
 				fmt.Sprintf("at most %d bytes, which is what the framing can say", p.frame.maxTotal))
@@ -190,9 +238,9 @@ func (p *Profile) compileTelegrams(c *compiler, spec *Spec) {
 			c.problem("telegrams."+k.String(), CodeProfileMissing, r.String(), "the layout of its answer")
 		}
 	}
-	for code, group := range p.byType {
+	for _, group := range p.byType {
 		if len(group) > 1 {
-			c.distinct(code, group)
+			c.distinct(group[0].typeCode, group)
 		}
 		group[0].alone = len(group) == 1
 	}
@@ -202,7 +250,7 @@ func (p *Profile) compileTelegrams(c *compiler, spec *Spec) {
 		}
 	}
 	if l := p.layouts[DataTelegram]; l != nil {
-		p.dataOverhead = l.fixed - p.frame.before()
+		p.dataOverhead = l.fixed - spec.Framing.Offset - spec.Framing.Width
 	}
 	if p.layouts[Resend] == nil {
 		p.layouts[Resend] = p.layouts[DataTelegram]
@@ -265,8 +313,11 @@ func (p *Profile) compileFiles(c *compiler, spec *Spec) {
 		Serial:      f.Serial, Gzip: f.Gzip, EBCDIC: f.EBCDIC,
 		FileSizes: c.one("files.sizes", f.Sizes, "wire", "file") == "file",
 	}
-	if c.one("files.counts", f.Counts, "rest", "data") == "data" {
+	switch c.one("files.counts", f.Counts, "rest", "all", "data") {
+	case "data":
 		p.dataOverhead = 0
+	case "all":
+		p.dataOverhead += spec.Framing.Offset + spec.Framing.Width
 	}
 	c.from("files.per_block", int64(f.PerBlock), 1, transfer.MaxPerBlock)
 	c.from("files.max_block", f.MaxBlock, 1, math.MaxInt32)

@@ -75,6 +75,9 @@ func fieldNames() []string {
 // IsNumber reports that f is kept as a number.
 func (f Field) IsNumber() bool { return f < numNumbers }
 
+// isDate reports that f is a moment or a date.
+func (f Field) isDate() bool { return f == SentAt || f == Date || f == EndDate || f == QueryDate }
+
 // Kind is what a telegram means in the conversation, whatever its code.
 type Kind uint8
 

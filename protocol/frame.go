@@ -1,34 +1,54 @@
 package protocol
 
 import (
+	"bytes"
+	"fmt"
 	"io"
 
 	"pabal/internal/fault"
 )
 
-// frame is the compiled framing: decimal digits that count the rest or all.
+// frame is the compiled framing: a length somewhere in the header, or bytes
+// that end a telegram.
 type frame struct {
-	at, width int
-	all       bool // the digits count themselves and what stands before them
-	minTotal  int
-	maxTotal  int
+	length   patch      // of the framing; without width there is none and ends has bytes
+	ends     []byte     // what ends a telegram, and is no part of it
+	prefix   []constant // what stands before the length in every telegram
+	minTotal int        // bytes of a telegram, without what ends it
+	maxTotal int
 }
 
-// before is how many bytes of a telegram the digits do not count.
-func (f *frame) before() int {
-	if f.all {
-		return 0
-	}
-	return f.at + f.width
+// constant are bytes that always stand at one place.
+type constant struct {
+	at    int
+	value []byte
 }
 
-// put writes the length digits of a telegram of n bytes.
-func (f *frame) put(telegram []byte, n int) bool {
-	if n > f.maxTotal {
-		return false
+// put ends a telegram that starts at dst[start:]: with its length in place, or
+// with the bytes that end it. Errors: CodeTooLong, and CodeDelimiter where
+// those bytes stand in the telegram, so that the peer would cut it there.
+func (f *frame) put(dst []byte, start int) ([]byte, error) {
+	n := len(dst) - start
+	if n > f.maxTotal || !f.length.write(dst[start:], int64(n-f.length.before)) {
+		return dst, f.tooLong(n)
 	}
-	return putNumber(telegram[f.at:f.at+f.width], int64(n-f.before()))
+	if len(f.ends) == 0 {
+		return dst, nil
+	}
+	dst = append(dst, f.ends...)
+	if bytes.Index(dst[start:], f.ends) < n {
+		return dst, fault.New(CodeDelimiter, "", "delimiter", fmt.Sprintf("%X", f.ends))
+	}
+	return dst, nil
 }
+
+func (f *frame) tooLong(n int) error {
+	return fault.New(CodeTooLong, "", "length", n, "max", f.maxTotal)
+}
+
+// Delimiter is what ends a telegram in a profile that has no length; nil in
+// one that has. Data must not contain it (§4.12).
+func (p *Profile) Delimiter() []byte { return p.frame.ends }
 
 // Reader cuts a stream into telegrams. It holds at most one telegram and what
 // of the next ones came with it, in a buffer of fixed size.
@@ -41,7 +61,7 @@ type Reader struct {
 
 // FrameBuffer is the size that a Reader's buffer needs: one telegram of the
 // greatest length at least.
-func (p *Profile) FrameBuffer() int { return max(4096, p.frame.maxTotal) }
+func (p *Profile) FrameBuffer() int { return max(4096, p.frame.maxTotal+len(p.frame.ends)) }
 
 // NewReader reads telegrams of p from src through buf, which must have
 // FrameBuffer bytes at least and belongs to the reader.
@@ -49,37 +69,75 @@ func (p *Profile) NewReader(src io.Reader, buf []byte) *Reader {
 	return &Reader{p: p, src: src, buf: buf}
 }
 
-// Next returns the next whole telegram, good until the following call. The
-// end of the stream between telegrams is io.EOF, inside one
-// io.ErrUnexpectedEOF. A length that is no number (CodeBadLength), shorter
-// than the smallest telegram (CodeTooShort) or longer than the greatest
-// (CodeTooLong) loses the place in the stream: nothing can be read after it.
+// Next returns the next whole telegram without what ends it, good until the
+// following call. The end of the stream between telegrams is io.EOF, inside
+// one io.ErrUnexpectedEOF. A length that is no number (CodeBadLength), other
+// bytes than always stand before it (CodeBadPrefix), a telegram shorter than
+// the smallest (CodeTooShort) or longer than the greatest (CodeTooLong) loses
+// the place in the stream: nothing can be read after it.
 func (r *Reader) Next() ([]byte, error) {
-	f := &r.p.frame
-	head := f.at + f.width
-	if err := r.need(head); err != nil {
+	total, err := r.measure()
+	if err != nil {
 		return nil, err
 	}
-	digits := r.buf[r.from+f.at : r.from+head]
-	for _, c := range digits {
-		if c < '0' || c > '9' {
-			return nil, fault.New(CodeBadLength, printable(digits), "expected", f.width)
-		}
-	}
-	n, _ := parseNumber(digits)
-	total := int(n) + f.before()
-	if total < f.minTotal {
+	f := &r.p.frame
+	switch {
+	case total < f.minTotal:
 		return nil, fault.New(CodeTooShort, "", "length", total, "expected", f.minTotal)
-	}
-	if total > f.maxTotal {
+	case total > f.maxTotal:
 		return nil, fault.New(CodeTooLong, "", "length", total, "max", f.maxTotal)
 	}
-	if err := r.need(total); err != nil {
+	if err := r.need(total + len(f.ends)); err != nil {
 		return nil, err
 	}
 	t := r.buf[r.from : r.from+total : r.from+total]
-	r.from += total
+	r.from += total + len(f.ends)
 	return t, nil
+}
+
+// measure is how long the next telegram is.
+func (r *Reader) measure() (int, error) {
+	f := &r.p.frame
+	if f.length.width == 0 {
+		return r.search()
+	}
+	head := f.length.at + f.length.width
+	if err := r.need(head); err != nil {
+		return 0, err
+	}
+	for _, c := range f.prefix {
+		if got := r.buf[r.from+c.at : r.from+c.at+len(c.value)]; !bytes.Equal(got, c.value) {
+			return 0, fault.New(CodeBadPrefix, printable(got), "expected", printable(c.value))
+		}
+	}
+	digits := r.buf[r.from+f.length.at : r.from+head]
+	n, ok := f.length.num.parse(digits, f.length.num.zero) // blanks are no length
+	if !ok {
+		return 0, fault.New(CodeBadLength, printable(digits), "expected", f.length.width)
+	}
+	return int(min(n, mostLength)) + f.length.before, nil
+}
+
+// mostLength bounds what a length is believed to say, so that adding to it
+// cannot run over.
+const mostLength = 1 << 30
+
+// search finds what ends the next telegram.
+func (r *Reader) search() (int, error) {
+	f := &r.p.frame
+	for done := 0; ; {
+		have := r.to - r.from
+		if at := bytes.Index(r.buf[r.from+done:r.to], f.ends); at >= 0 {
+			return done + at, nil
+		}
+		done = max(0, have-len(f.ends)+1)
+		if done > f.maxTotal {
+			return done, nil
+		}
+		if err := r.need(have + 1); err != nil {
+			return 0, err
+		}
+	}
 }
 
 // Use goes on with another buffer, larger than the one before.

@@ -1,18 +1,22 @@
 package protocol
 
-import "time"
-
 // place is one compiled row of a layout: so many bytes, meaning one field.
 type place struct {
-	title   string
-	typ     string // as the document writes it: N, AN, A, C, H, B
-	field   Field  // noField = filler or constant
-	numeric bool   // zero filled, right aligned; else space filled, left aligned
-	width   int    // bytes; 0 for toLast and toEnd
-	span    span
-	max     int    // for toEnd
-	value   []byte // constant, already padded
-	second  bool   // the same field stands before it
+	title  string
+	typ    string // as the document writes it: N, AN, A, C, H, B
+	field  Field  // noField = filler or constant
+	num    number // of a number field
+	right  bool   // aligned to the right, as numbers are
+	fill   byte   // of what the value leaves
+	trim   bool   // the fill is the profile's own: it is taken off when read
+	text   bool   // in the profile's character set; else bytes
+	picks  picks  // of a moment or date, what stands here
+	width  int    // bytes; 0 for toLast and toEnd
+	span   span
+	max    int    // for toEnd
+	value  []byte // constant as it travels, already padded
+	shown  string // … as it is written in the profile
+	second bool   // the same field stands before it
 }
 
 type span uint8
@@ -28,6 +32,7 @@ type layout struct {
 	kind     Kind
 	title    string
 	typeCode string
+	typeWire string // as it travels
 	where    []whereValue
 	places   []place
 	fields   uint64  // the bits of the fields of places
@@ -40,43 +45,36 @@ type layout struct {
 
 type whereValue struct {
 	field Field
-	value []byte // padded to the field's width
+	shown string
+	value []byte // as it travels, padded to the field's width
 	at    int    // offset in the telegram
 }
 
+// trimmed is v without what fills its place.
+func (p *place) trimmed(v []byte) []byte {
+	if !p.right {
+		return trimRight(v, p.fill)
+	}
+	for len(v) > 0 && v[0] == p.fill {
+		v = v[1:]
+	}
+	return v
+}
+
 // pad appends v to dst, cut or filled to width bytes.
-func pad(dst, v []byte, width int, numeric bool) []byte {
+func (p *place) pad(dst, v []byte, width int) []byte {
 	if len(v) > width {
 		v = v[:width]
 	}
 	fill := width - len(v)
-	if numeric {
-		for range fill {
-			dst = append(dst, '0')
-		}
-		return append(dst, v...)
+	if !p.right {
+		dst = append(dst, v...)
 	}
-	dst = append(dst, v...)
 	for range fill {
-		dst = append(dst, ' ')
+		dst = append(dst, p.fill)
+	}
+	if p.right {
+		dst = append(dst, v...)
 	}
 	return dst
-}
-
-// goFormat turns a document's time pattern into Go's.
-func goFormat(pattern string) (string, bool) {
-	switch pattern {
-	case "MMddHHmmss":
-		return "0102150405", true
-	case "yyMMddHHmmss":
-		return "060102150405", true
-	case "yyyyMMddHHmmss":
-		return "20060102150405", true
-	}
-	return "", false
-}
-
-// Stamp is the time now as the profile writes it in sent_at, in now's zone.
-func (p *Profile) Stamp(now time.Time) []byte {
-	return now.AppendFormat(make([]byte, 0, 14), p.stampFormat)
 }

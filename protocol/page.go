@@ -70,13 +70,24 @@ func (w *page) head(lang string) {
 func (w *page) framing() {
 	f := &w.p.frame
 	w.line("## %s\n", w.say("Framing", "전문 길이"))
-	counts := w.say("what follows them", "길이 항목을 제외한 나머지")
-	if f.all {
+	if len(f.ends) > 0 {
+		w.line(w.say("Each telegram is followed by the bytes `%X`, which are no part of it. It has %d to %d bytes.",
+			"전문마다 끝에 `%X` 바이트가 붙으며 전문에는 포함되지 않습니다. 전문은 %d~%d바이트입니다.")+"\n", f.ends, f.minTotal, f.maxTotal)
+		return
+	}
+	counts := fmt.Sprintf(w.say("all but the first %d bytes", "처음 %d바이트를 제외한 나머지"), f.length.before)
+	switch f.length.before {
+	case f.length.at + f.length.width:
+		counts = w.say("what follows them", "길이 항목을 제외한 나머지")
+	case 0:
 		counts = w.say("the whole telegram", "전문 전체")
 	}
-	w.line(w.say("%d digits at offset %d count %s. A telegram has %d to %d bytes in all.",
-		"%d자리 숫자(위치 %d)가 %s의 바이트 수를 나타냅니다. 전문 전체는 %d~%d바이트입니다.")+"\n",
-		f.width, f.at, counts, f.minTotal, f.maxTotal)
+	form := w.say("%d digits", "%d자리 숫자")
+	if f.length.num.binary != nil {
+		form = w.say("%d binary bytes", "%d바이트 이진수")
+	}
+	w.line(fmt.Sprintf(form, f.length.width)+w.say(" at offset %d count %s. A telegram has %d to %d bytes in all.",
+		"(위치 %d)가 %s의 바이트 수를 나타냅니다. 전문 전체는 %d~%d바이트입니다.")+"\n", f.length.at, counts, f.minTotal, f.maxTotal)
 }
 
 func (w *page) telegrams() {
@@ -128,7 +139,7 @@ func (w *page) bodies(common *layout) {
 func (w *page) where(l *layout) string {
 	out := make([]string, len(l.where))
 	for i, v := range l.where {
-		out[i] = fmt.Sprintf("%s = `%s`", w.p.FieldName(v.field), strings.TrimSpace(string(v.value)))
+		out[i] = fmt.Sprintf("%s = `%s`", w.p.FieldName(v.field), v.shown)
 	}
 	return strings.Join(out, ", ")
 }
@@ -167,7 +178,7 @@ func (w *page) places(l *layout, show func(at int, pl place) bool) {
 				field = "`" + w.p.FieldName(pl.field) + "`"
 			}
 			if pl.value != nil && pl.field != Type && !slices.ContainsFunc(l.where, func(v whereValue) bool { return v.at == at }) {
-				value = "`" + string(pl.value) + "`"
+				value = "`" + pl.shown + "`"
 			}
 			w.row(i+1, at, w.width(pl), pl.typ, pl.title, field, value)
 		}

@@ -27,7 +27,7 @@ type Profile struct {
 	typeAt       int
 	typeWidth    int
 	headerLen    int
-	stampFormat  string
+	charset      charset
 	own          []string
 	responses    map[Reason]string
 	meanings     map[string]Reason

@@ -55,7 +55,7 @@ func TestProfileMistakes(t *testing.T) {
 		{"no check at all", "  check: {", "  cheque: {", "telegrams:", CodeProfileMissing, "telegrams", "its layout"},
 		{"framing without width", "width: 4, counts: rest}", "width: 0, counts: rest}", "", CodeProfileWidth, "framing.width", "1…10"},
 		{"framing where no length row is", "{offset: 0, width: 4", "{offset: 2, width: 4", "", CodeProfileMissing, "framing.offset", "at offset 2"},
-		{"framing that counts neither", "counts: rest}", "counts: some}", "", CodeProfileValue, "framing.counts", "rest, all"},
+		{"framing that counts neither", "counts: rest}", "counts: some}", "", CodeProfileValue, "framing.counts", "rest, self, body, all"},
 		{"a switch that is none", "packing: whole", "packing: half", "", CodeProfileValue, "files.packing", "whole, filled, one"},
 		{"too many per block", "per_block: 100", "per_block: 1000", "", CodeProfileValue, "files.per_block", "1…999"},
 		{"no rounds", "rounds: 10", "rounds: 0", "", CodeProfileValue, "files.rounds", "1…1000"},

@@ -1,6 +1,8 @@
 package protocol
 
 import (
+	"encoding/binary"
+	"encoding/hex"
 	"fmt"
 	"strconv"
 	"strings"
@@ -15,6 +17,7 @@ import (
 type compiler struct {
 	root     *yaml.Node // the document, for the lines of problems; nil without one
 	origins  origins    // whose lines they are
+	charset  charset
 	own      map[string]Field
 	names    map[string]Field
 	problems []fault.Problem
@@ -63,14 +66,23 @@ func (c *compiler) field(path, name string) Field {
 }
 
 func (c *compiler) place(path string, s FieldSpec) place {
-	p := place{title: s.Title, typ: s.Type, field: c.field(path, s.Field), max: s.Max}
+	p := place{title: s.Title, typ: s.Type, field: c.field(path, s.Field), max: s.Max, text: true, fill: c.charset.space()}
+	p.num = number{zero: c.charset.zero(), fill: c.charset.zero()}
 	switch s.Type {
 	case "N":
-		p.numeric = true
-	case "AN", "A", "C", "H", "B":
+		p.right, p.fill = true, p.num.zero
+	case "AN", "A", "C", "H":
+	case "B":
+		p.text = false
+	case "I", "IL":
+		p.num.binary, p.right, p.text, p.fill = binary.ByteOrder(binary.BigEndian), true, false, 0
+		if s.Type == "IL" {
+			p.num.binary = binary.LittleEndian
+		}
 	default:
-		c.problem(path+".type", CodeProfileValue, s.Type, "N, A, AN, C, H, B")
+		c.problem(path+".type", CodeProfileValue, s.Type, "N, A, AN, C, H, B, I, IL")
 	}
+	c.shape(path, s, &p)
 	switch s.Width {
 	case "last":
 		p.span = toLast
@@ -88,28 +100,101 @@ func (c *compiler) place(path string, s FieldSpec) place {
 		c.problem(path+".max", CodeProfileValue, strconv.Itoa(s.Max), "at least 1")
 	}
 	if s.Value != "" {
-		p.value = c.fixed(path+".value", s.Value, p)
+		p.value, p.shown = c.fixed(path+".value", s.Value, &p), s.Value
 	}
-	if p.field.IsNumber() && (p.span != fixedSpan || p.width > 18) {
-		c.problem(path+".width", CodeProfileWidth, s.Width, "at most 18 digits")
-	}
-	if p.field == SentAt {
-		if _, ok := goFormat(s.Format); !ok {
-			c.problem(path+".format", CodeProfileValue, s.Format, "MMddHHmmss, yyMMddHHmmss, yyyyMMddHHmmss")
-		} else if len(s.Format) != p.width {
-			c.problem(path+".width", CodeProfileWidth, s.Width, strconv.Itoa(len(s.Format)))
-		}
-	}
+	c.numeric(path, s, &p)
+	c.dated(path, s, &p)
 	return p
 }
 
-// fixed is the constant v as it stands in place p. It must fit: a value that
+// shape reads how a value stands in its place where the type does not say.
+func (c *compiler) shape(path string, s FieldSpec, p *place) {
+	p.trim = s.Align != "" || s.Fill != ""
+	switch s.Align {
+	case "", "left", "right":
+		p.right = s.Align == "right" || s.Align == "" && p.right
+	default:
+		c.problem(path+".align", CodeProfileValue, s.Align, "left, right")
+	}
+	if s.Fill == "" {
+		return
+	}
+	fill, err := c.charset.encode([]byte(s.Fill))
+	if err != nil || len(fill) != 1 || p.num.binary != nil {
+		c.problem(path+".fill", CodeProfileValue, s.Fill, "one character, not of a binary number")
+		return
+	}
+	p.fill, p.num.fill = fill[0], fill[0]
+}
+
+// numeric holds that a number of ours stands where a number can.
+func (c *compiler) numeric(path string, s FieldSpec, p *place) {
+	most := 18
+	if p.num.binary != nil {
+		most = 7
+	}
+	switch {
+	case !p.field.IsNumber() && p.num.binary != nil:
+		c.problem(path+".type", CodeProfileValue, s.Type, "a number field such as length, size, block")
+	case p.field.IsNumber() && (p.span != fixedSpan || p.width > most):
+		c.problem(path+".width", CodeProfileWidth, s.Width, fmt.Sprintf("at most %d digits", most))
+	case p.field.IsNumber() && !p.right:
+		if p.num.fill = p.num.zero; s.Align != "" {
+			c.problem(path+".align", CodeProfileValue, s.Align, "right, where a number stands")
+		}
+	}
+	if s.Counts != "" && p.field != Length {
+		c.problem(path+".counts", CodeProfileField, s.Field, "length: only a length counts something")
+	}
+}
+
+// dated reads the pattern of a moment or date.
+func (c *compiler) dated(path string, s FieldSpec, p *place) {
+	if s.Format == "" && p.field != SentAt {
+		return
+	}
+	picks, ok := parsePattern(s.Format)
+	switch {
+	case !p.field.isDate():
+		c.problem(path+".format", CodeProfileField, s.Field, "sent_at, date, end_date or query_date")
+	case !ok || p.field != SentAt && picks.most() > len("yyyyMMdd"):
+		c.problem(path+".format", CodeProfileValue, s.Format, "a pattern of yyyy, yy, MM, dd and, of sent_at, HH, mm, ss, such as MMddHHmmss")
+	case len(s.Format) != p.width:
+		c.problem(path+".width", CodeProfileWidth, s.Width, strconv.Itoa(len(s.Format)))
+	}
+	p.picks = picks
+}
+
+// fixed is the constant v as it travels in place p. It must fit: a value that
 // is cut off would be another value.
-func (c *compiler) fixed(path, v string, p place) []byte {
-	if len(v) > p.width {
+func (c *compiler) fixed(path, v string, p *place) []byte {
+	wire, err := []byte(v), error(nil)
+	switch digits, isHex := strings.CutPrefix(v, hexMark); {
+	case isHex:
+		wire, err = unhex(digits)
+	case p.num.binary != nil:
+		n, bad := strconv.ParseInt(v, 10, 64)
+		wire = make([]byte, p.width)
+		if err = bad; err == nil && !p.num.put(wire, n) {
+			wire = make([]byte, p.width+1)
+		}
+	default:
+		wire, err = c.charset.encode(wire)
+	}
+	if err != nil {
+		c.problem(path, CodeProfileValue, v, "text of the profile's character set, "+hexMark+"02FF, or the number of a binary row")
+	}
+	if len(wire) > p.width {
 		c.problem(path, CodeProfileWidth, v, fmt.Sprintf("at most %d bytes", p.width))
 	}
-	return pad(nil, []byte(v), p.width, p.numeric)
+	return p.pad(nil, wire, p.width)
+}
+
+// hexMark begins a value that is written as bytes.
+const hexMark = "hex:"
+
+func unhex(s string) ([]byte, error) {
+	return hex.DecodeString(strings.ReplaceAll(s, " ", ""))
 }
 
 // row is one row of a telegram with where it is written down.
@@ -162,12 +247,13 @@ func (c *compiler) build(kind Kind, path string, spec *Spec, t TelegramSpec) *la
 			if len(t.Type) != p.width {
 				c.problem(path+".type", CodeProfileWidth, t.Type, fmt.Sprintf("%d characters", p.width))
 			}
-			p.value = pad(nil, []byte(t.Type), p.width, p.numeric)
+			p.value, p.shown = c.fixed(path+".type", t.Type, &p), t.Type
+			l.typeWire = string(p.value)
 		}
 		if v, ok := t.Where[r.Field]; ok && r.Field != "" && p.value == nil && p.span == fixedSpan {
 			told[r.Field] = true
-			p.value = c.fixed(path+".where."+r.Field, v, p)
-			l.where = append(l.where, whereValue{field: p.field, value: p.value, at: l.fixed})
+			p.value, p.shown = c.fixed(path+".where."+r.Field, v, &p), v
+			l.where = append(l.where, whereValue{field: p.field, shown: v, value: p.value, at: l.fixed})
 		}
 		if p.span != fixedSpan {
 			l.spans++
@@ -178,8 +264,12 @@ func (c *compiler) build(kind Kind, path string, spec *Spec, t TelegramSpec) *la
 		if p.span == toLast && !l.has(Sequence) {
 			c.problem(r.path+".width", CodeProfileWidth, r.Width, "a row for the sequence before it")
 		}
-		if p.field == Length && l.fixed != spec.Framing.Offset {
-			l.repeated = append(l.repeated, patch{l.fixed, p.width})
+		if p.field == Length && (l.fixed != spec.Framing.Offset || spec.Framing.Width == 0) {
+			before, ok := lengthBefore(r.Counts, spec, l.fixed, p.width)
+			if r.Counts != "" && !ok {
+				c.problem(r.path+".counts", CodeProfileValue, r.Counts, countsWords)
+			}
+			l.repeated = append(l.repeated, patch{at: l.fixed, width: p.width, num: p.num, before: before})
 		}
 		if p.field != noField {
 			p.second = p.field == Name && l.fields&Name.bit() != 0

@@ -16,6 +16,7 @@ type Spec struct {
 	Source    string            `yaml:"source"`    // document and section
 	Notes     []string          `yaml:"notes"`     // what the profile assumes
 
+	Charset   string                  `yaml:"charset"` // of texts and digits: euc-kr (the default), ascii, ebcdic
 	Framing   FramingSpec             `yaml:"framing"`
 	Header    []FieldSpec             `yaml:"header"`
 	Bodies    map[string][]FieldSpec  `yaml:"bodies"`
@@ -32,20 +33,24 @@ type Spec struct {
 
 // FramingSpec says how one telegram is told from the next.
 type FramingSpec struct {
-	Offset int    `yaml:"offset"` // of the length digits from the first byte
-	Width  int    `yaml:"width"`  // digits
-	Counts string `yaml:"counts"` // "rest": what follows the digits; "all": the whole telegram
-	Max    int    `yaml:"max"`    // longest telegram in bytes, length included; 0 = what the digits can say
+	Offset int    `yaml:"offset"` // of the length from the first byte
+	Width  int    `yaml:"width"`  // bytes of the length: digits, or binary as the type of its row says
+	Counts string `yaml:"counts"` // rest, self, body, all: see lengthBefore
+	Ends   string `yaml:"ends"`   // instead of a length: what ends a telegram, text or hex:FFEF
+	Max    int    `yaml:"max"`    // longest telegram in bytes, length included; 0 = what the length can say
 }
 
 // FieldSpec is one row of a layout table.
 type FieldSpec struct {
 	Title  string `yaml:"title"`  // the document's own word
 	Field  string `yaml:"field"`  // what it means to us; a name of the profile's own; "" = filler
-	Type   string `yaml:"type"`   // N digits, zero filled; AN, A, C, H text, space filled; B bytes
+	Type   string `yaml:"type"`   // N digits, zero filled; AN, A, C, H text, space filled; B bytes; I, IL binary number, high or low byte first
 	Width  string `yaml:"width"`  // bytes; "last": one per sequence up to the last; "rest": what is left
-	Value  string `yaml:"value"`  // constant
-	Format string `yaml:"format"` // for sent_at: MMddHHmmss, yyMMddHHmmss
+	Value  string `yaml:"value"`  // constant: text, or bytes as hex:02FF
+	Align  string `yaml:"align"`  // left, right; "" = as the type has it
+	Fill   string `yaml:"fill"`   // one character for what the value leaves; "" = as the type has it
+	Counts string `yaml:"counts"` // of a further length: as in framing; "" = the same number as the first
+	Format string `yaml:"format"` // of moments and dates: MMddHHmmss, yyMMdd …
 	Max    int    `yaml:"max"`    // for "rest": most bytes
 	Line   int    `yaml:"-"`
 }
@@ -106,7 +111,7 @@ type SessionSpec struct {
 type FilesSpec struct {
 	NameWidth   int      `yaml:"name_width"`   // most bytes of a wire name
 	MessageSize int      `yaml:"message_size"` // N
-	Counts      string   `yaml:"counts"`       // what N counts: "rest" of the telegram after the length, or "data"
+	Counts      string   `yaml:"counts"`       // what N counts: "rest" of the telegram after the length, "all" of it, or "data"
 	PerBlock    int      `yaml:"per_block"`    // sequences per block
 	MaxBlock    int64    `yaml:"max_block"`    // greatest block number
 	Packing     string   `yaml:"packing"`      // whole, filled, one: records per telegram

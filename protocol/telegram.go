@@ -10,7 +10,9 @@ import (
 // frame is read, and Keep copies them.
 type Telegram struct {
 	Kind    Kind
-	set     uint64 // the fields that may differ from zero, one bit each
+	set     uint64  // the fields that may differ from zero, one bit each
+	own     uint64  // … of those, the texts that are ours: UTF-8, whatever travels
+	charset charset // of the others
 	numbers [numNumbers]int64
 	texts   [numTexts][]byte
 }
@@ -30,15 +32,37 @@ func (t *Telegram) SetNumber(f Field, v int64) {
 // Raw is the value of a text field as it travels, with its padding.
 func (t *Telegram) Raw(f Field) []byte { return t.texts[f-numNumbers] }
 
-// Text is the value of a text field without the padding.
+// Text is the value of a text field in UTF-8, without the padding.
 func (t *Telegram) Text(f Field) string {
-	return string(bytes.TrimRight(t.texts[f-numNumbers], " "))
+	v := t.texts[f-numNumbers]
+	if t.own&f.bit() != 0 {
+		return string(bytes.TrimRight(v, " "))
+	}
+	return t.charset.text(trimRight(v, t.charset.space()))
 }
 
-// Set sets a text field. The bytes are not copied.
+func trimRight(b []byte, fill byte) []byte {
+	for len(b) > 0 && b[len(b)-1] == fill {
+		b = b[:len(b)-1]
+	}
+	return b
+}
+
+// Set sets a text field to text of ours, in UTF-8, which is put into the
+// profile's character set when the telegram is written; Data stays bytes.
+// What v holds is not copied.
 func (t *Telegram) Set(f Field, v []byte) {
 	t.texts[f-numNumbers] = v
 	t.set |= f.bit()
+	t.own |= f.bit()
+}
+
+// SetRaw sets a text field to bytes as they travel: what Raw of another
+// telegram gave.
+func (t *Telegram) SetRaw(f Field, v []byte) {
+	t.texts[f-numNumbers] = v
+	t.set |= f.bit()
+	t.own &^= f.bit()
 }
 
 // SetText sets a text field.
@@ -60,7 +84,7 @@ func (t *Telegram) become(k Kind, fields uint64) {
 			t.texts[f-numNumbers] = nil
 		}
 	}
-	t.Kind, t.set = k, fields
+	t.Kind, t.set, t.own = k, fields, 0
 }
 
 // Keep copies src without its data into t; the texts live in buf, which is

@@ -21,8 +21,6 @@ type Template struct {
 	maxData  int
 }
 
-type patch struct{ at, width int }
-
 // Template makes a template from t, whose kind is DataTelegram or Resend and
 // whose data is ignored. maxData bounds the data of one telegram.
 func (p *Profile) Template(t *Telegram, maxData int) (*Template, error) {
@@ -36,16 +34,18 @@ func (p *Profile) Template(t *Telegram, maxData int) (*Template, error) {
 	if err != nil {
 		return nil, err
 	}
+	fixed = fixed[:len(fixed)-len(p.frame.ends)]
 	tpl := &Template{p: p, fixed: fixed, repeated: l.repeated, maxData: maxData}
 	at := 0
 	for _, pl := range l.places {
+		here := patch{at: at, width: pl.width, num: pl.num}
 		switch pl.field {
 		case Block:
-			tpl.block = patch{at, pl.width}
+			tpl.block = here
 		case Sequence:
-			tpl.sequence = patch{at, pl.width}
+			tpl.sequence = here
 		case DataLength:
-			tpl.length = patch{at, pl.width}
+			tpl.length = here
 		}
 		at += pl.width
 	}
@@ -70,22 +70,14 @@ func (t *Template) Append(dst []byte, block int64, sequence int, data []byte) ([
 		return dst[:start], t.doesNotFit(DataLength, int64(len(data)), t.length)
 	}
 	dst = append(dst, data...)
-	for _, r := range t.repeated {
-		if !r.write(dst[start:], int64(len(dst)-start-t.p.frame.before())) {
-			return dst[:start], fault.New(CodeTooLong, "data", "length", len(dst)-start, "max", t.p.frame.maxTotal)
-		}
-	}
-	if !t.p.frame.put(dst[start:], len(dst)-start) {
-		return dst[:start], fault.New(CodeTooLong, "data", "length", len(dst)-start, "max", t.p.frame.maxTotal)
+	dst, err := t.p.close(t.repeated, dst, start)
+	if err != nil {
+		fault.As(err).Subject = DataTelegram.String()
+		return dst[:start], err
 	}
 	return dst, nil
 }
 
 func (t *Template) doesNotFit(f Field, v int64, at patch) error {
 	return fault.New(CodeDoesNotFit, t.p.FieldName(f), "kind", DataTelegram, "value", v, "width", at.width)
-}
-
-// write puts v in its place; a patch without width has no place.
-func (p patch) write(b []byte, v int64) bool {
-	return p.width == 0 || putNumber(b[p.at:p.at+p.width], v)
 }

@@ -144,7 +144,7 @@ func (e *env) head(t *protocol.Telegram) {
 	}
 	t.SetText(protocol.From, from)
 	t.SetText(protocol.To, to)
-	t.Set(protocol.SentAt, e.p.Stamp(e.now))
+	t.Set(protocol.SentAt, protocol.Stamp(e.now))
 }
 
 // sender puts our name and enciphered password where the layout has them.
@@ -172,10 +172,10 @@ func (e *env) reply(to *protocol.Telegram, r protocol.Reason) *protocol.Telegram
 	t.Kind = to.Kind.Reply()
 	e.head(t)
 	if d := to.Raw(protocol.Direction); d != nil {
-		t.Set(protocol.Direction, d)
+		t.SetRaw(protocol.Direction, d)
 	}
 	if f := to.Raw(protocol.Institution); f != nil {
-		t.Set(protocol.Institution, f)
+		t.SetRaw(protocol.Institution, f)
 	}
 	t.Set(protocol.Password, nil)
 	t.Set(protocol.Data, nil)
@@ -189,12 +189,4 @@ func (e *env) end(more bool) protocol.Kind {
 		return protocol.EndMore
 	}
 	return protocol.End
-}
-
-// short writes YYYYMMDD as the profile's width wants it.
-func (e *env) short(date string) string {
-	if len(date) == 8 && e.p.Width(protocol.Info, protocol.Date) == 6 {
-		return date[2:]
-	}
-	return date
 }

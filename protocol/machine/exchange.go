@@ -31,7 +31,7 @@ func (s *Session) chosen(ev *Event) {
 		s.await(Asking)
 	default:
 		if s.empty {
-			s.env.request(protocol.End).Set(protocol.Name, s.request.Raw(protocol.Name))
+			s.env.request(protocol.End).SetRaw(protocol.Name, s.request.Raw(protocol.Name))
 			s.await(EndingEmpty)
 			return
 		}
@@ -48,8 +48,8 @@ func (s *Session) query(t *protocol.Telegram, q Query) {
 		return
 	}
 	t.SetText(protocol.Name, q.Name)
-	t.SetText(protocol.Date, s.short(q.Date))
-	t.SetText(protocol.EndDate, s.short(q.EndDate))
+	t.SetText(protocol.Date, q.Date)
+	t.SetText(protocol.EndDate, q.EndDate)
 	t.SetText(protocol.Range, q.Range)
 	t.SetText(protocol.Password, q.Password)
 }

@@ -102,7 +102,7 @@ func (s *sender) request0(k protocol.Kind) *protocol.Telegram {
 // describe puts in what every telegram of a file carries where it has room.
 func (s *sender) describe(t *protocol.Telegram) {
 	t.SetText(protocol.Name, s.file.Name)
-	t.SetText(protocol.Date, s.short(s.file.Date))
+	t.SetText(protocol.Date, s.file.Date)
 	t.SetText(protocol.Serial, s.file.Serial)
 	if s.file.Gzip {
 		t.SetText(protocol.Gzip, "Z")
