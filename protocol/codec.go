@@ -224,7 +224,7 @@ func (p *Profile) constants(l *layout, frame []byte) error {
 	}
 	for _, w := range l.where {
 		if v := frame[w.at : w.at+len(w.value)]; !bytes.Equal(v, w.value) {
-			return fault.New(CodeWrongConstant, l.kind.String(), "field", p.FieldName(w.field), "value", printable(v), "expected", string(w.value))
+			return fault.New(CodeWrongConstant, l.kind.String(), "field", p.FieldName(w.field), "value", printable([]byte(p.charset.text(v))), "expected", w.shown)
 		}
 	}
 	return nil
