@@ -27,6 +27,7 @@ type benchFlags struct {
 	stores    []string
 	only      []string
 	profile   string
+	encrypt   bool
 }
 
 // The parts of the measurement, in the order in which they are shown.
@@ -54,6 +55,7 @@ func newBench(a *app) *cobra.Command {
 	flags.StringSliceVar(&f.only, "only", nil, a.text("ui.flag.bench_only"))
 	flags.StringVar(&f.dir, "dir", "", a.text("ui.flag.bench_dir"))
 	flags.StringVar(&f.profile, "profile", "", a.text("ui.flag.bench_profile"))
+	flags.BoolVar(&f.encrypt, "encrypt", false, a.text("ui.flag.bench_encrypt"))
 	cmd.AddCommand(newBenchJob(a))
 	return a.describe(cmd, "bench")
 }
@@ -132,7 +134,7 @@ func (b *bench) check() error {
 			return usageError{fault.New(codeUnknownWord, store, "flag", "--store", "known", "sqlite, URL")}
 		}
 	}
-	s.SmallFiles, s.Sessions, s.Runs = f.small, f.sessions, f.runs
+	s.SmallFiles, s.Sessions, s.Runs, s.Encrypt = f.small, f.sessions, f.runs, f.encrypt
 	return nil
 }
 
@@ -167,6 +169,9 @@ func (b *bench) ways() []benchWay {
 			w.name, w.url = kind, url // the rest may hold a password
 		}
 		w.label = b.a.text("ui.bench.way.pabal", "store", w.name)
+		if b.flags.encrypt {
+			w.label += b.a.text("ui.bench.way.encrypted")
+		}
 		ways = append(ways, w)
 	}
 	return ways
@@ -234,7 +239,7 @@ func (b *bench) plan(ctx context.Context) error {
 		}
 	}
 	for _, way := range b.ways() {
-		job := benchJob{Way: way.name, URL: way.url, Warm: warm, Store: way.name != wayFloor && way.name != wayUnsynced}
+		job := benchJob{Way: way.name, URL: way.url, Warm: warm, Store: way.name != wayFloor && way.name != wayUnsynced, Encrypt: b.flags.encrypt}
 		profile := b.flags.profile != "" && job.Store
 		if b.wants(partBig) {
 			j := job

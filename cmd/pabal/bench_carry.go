@@ -145,7 +145,11 @@ func (a *app) newBenchPair(ctx context.Context, p *protocol.Profile, j benchJob)
 		if url == "" {
 			url = "sqlite:" + e.path("pabal.db")
 		}
-		if e.st, err = openServer(ctx, store.Options{URL: url}); err != nil {
+		keys, err := benchKeys(j.Encrypt)
+		if err != nil {
+			return nil, err
+		}
+		if e.st, err = openServer(ctx, store.Options{URL: url, Keys: keys}); err != nil {
 			return nil, err
 		}
 		e.ours = true
@@ -170,6 +174,16 @@ func (a *app) newBenchPair(ctx context.Context, p *protocol.Profile, j benchJob)
 		}
 	}
 	return c, nil
+}
+
+// benchKeys is a key that is no secret: what is measured is thrown away, and a
+// database that a URL names is opened by several processes.
+func benchKeys(encrypt bool) ([]store.Key, error) {
+	if !encrypt {
+		return nil, nil
+	}
+	k, err := store.NewKey(make([]byte, store.KeySize))
+	return []store.Key{k}, err
 }
 
 // end is one side of the pair, prepared.

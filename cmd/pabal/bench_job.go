@@ -23,6 +23,7 @@ type benchJob struct {
 	Way      string        `json:"way,omitempty"`
 	Store    bool          `json:"store,omitempty"` // two instances, not the floor
 	URL      string        `json:"url,omitempty"`
+	Encrypt  bool          `json:"encrypt,omitempty"`
 	Dir      string        `json:"dir"`    // empty, for what the measurement writes
 	Source   string        `json:"source"` // directory with the files to carry
 	Warm     string        `json:"warm"`   // directory with files that are carried before

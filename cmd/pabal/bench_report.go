@@ -28,6 +28,7 @@ type benchSettings struct {
 	SmallBytes int64 `json:"small_bytes"`
 	Sessions   int   `json:"sessions"` // of the small files; the big one takes one
 	Runs       int   `json:"runs"`
+	Encrypt    bool  `json:"encrypt,omitempty"`
 }
 
 // benchCase is one part in one way.
