@@ -2,6 +2,14 @@ package config_test
 
 // brokenMeaning has what does not fit together.
 var brokenMeaning = []broken{
+	{"backups kept for less than content", "host: bat01", "host: bat01\nretention: { payload: 14d, backup: 7d }",
+		`3:36: retention.backup: retention.backup is 168h0m0s, but content is kept for 336h0m0s (0s = for ever). Rows and backups must stay at least as long as the content they belong to. Make it longer, or retention.payload shorter.`},
+	{"rows kept for less than content that stays", "host: bat01", "host: bat01\nretention: { payload: 0s, transfers: 30d }",
+		`3:38: retention.transfers: retention.transfers is 720h0m0s, but content is kept for 0s (0s = for ever). Rows and backups must stay at least as long as the content they belong to. Make it longer, or retention.payload shorter.`},
+	{"kept for minutes", "host: bat01", "host: bat01\nretention: { sessions: 10m }",
+		`3:24: retention.sessions: 10m0s is not between 24h0m0s and 876000h0m0s. Write a value in that range.`},
+	{"days that are none", "host: bat01", "host: bat01\nretention: { payload: 1.5d }",
+		`3:23: retention.payload: "1.5d" is not a length of time. Write a number with its unit: 500ms, 30s, 5m, 4h or 7d.`},
 	{"zone", "host: bat01", "host: bat01\nzone: Asia/Seol",
 		`3:7: zone: "Asia/Seol" is not a time zone. Write a name such as Asia/Seoul.`},
 	{"database of another kind", "sqlite:pabal.db", "mysql://u:secret@h/db",

@@ -19,6 +19,7 @@ type Config struct {
 	Log          Log           `yaml:"log"`
 	System       System        `yaml:"system"` // 시스템파라미터
 	Scan         Scan          `yaml:"scan"`
+	Retention    Retention     `yaml:"retention"`
 	Profiles     Profiles      `yaml:"profiles"`
 	Instances    []Instance    `yaml:"instances"`
 	Routers      []Router      `yaml:"routers"`
@@ -66,6 +67,16 @@ type System struct {
 type Scan struct {
 	Every  time.Duration `yaml:"every"`
 	Settle time.Duration `yaml:"settle"` // size and time must stand still for so long
+}
+
+// Retention is how long what is finished is kept; 0 keeps it for ever.
+type Retention struct {
+	Payload   time.Duration `yaml:"payload"`   // stored content, from the end of its transfer
+	Transfers time.Duration `yaml:"transfers"` // rows of transfers with their history
+	Events    time.Duration `yaml:"events"`    // history alone
+	Sessions  time.Duration `yaml:"sessions"`
+	Backup    time.Duration `yaml:"backup"` // files in backup/
+	Error     time.Duration `yaml:"error"`  // files in error/
 }
 
 // Profiles names the directory of the site's own protocol profiles; "" = none.

@@ -11,7 +11,12 @@ func (c *Config) setDefaults() {
 	c.Lease = 15 * time.Second
 	c.Log = Log{Level: "info", Format: "auto"}
 	c.Scan = Scan{Every: 2 * time.Second, Settle: 2 * time.Second}
+	c.Retention.setDefaults()
 }
+
+// Content goes when it stands in backup/ or under its name; everything that
+// cannot be had again stays until somebody says otherwise.
+func (r *Retention) setDefaults() { r.Payload = 7 * 24 * time.Hour }
 
 func (i *Instance) setDefaults() { i.Sessions = 64 }
 

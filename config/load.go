@@ -27,9 +27,9 @@ func Load(path string, lookupEnv func(string) (string, bool)) (*Config, error) {
 }
 
 // LoadForContent is Load for commands that show stored content: of the secrets
-// it looks up the payload keys alone.
+// it looks up those of the database alone.
 func LoadForContent(path string, lookupEnv func(string) (string, bool)) (*Config, error) {
-	return load(path, lookupEnv, "database.payload_keys")
+	return load(path, lookupEnv, "database.")
 }
 
 func load(path string, lookupEnv func(string) (string, bool), only string) (*Config, error) {

@@ -103,6 +103,7 @@ func (v *validator) check() {
 	v.lasts("scan.every", c.Scan.Every, 10*time.Millisecond, time.Hour)
 	v.lasts("scan.settle", c.Scan.Settle, 0, time.Hour)
 	v.lasts("database.wait", c.Database.Wait, 0, 24*time.Hour)
+	v.retention()
 	v.directories()
 	v.instances()
 	v.routers()
@@ -119,6 +120,29 @@ const (
 	leaseLow  = 2 * time.Second
 	leaseHigh = 10 * time.Minute
 )
+
+// retention wants what others rest on to stay at least as long as they: a row
+// tells where its content is, a backup replaces content that was deleted.
+func (v *validator) retention() {
+	const century = 100 * 365 * 24 * time.Hour
+	r := v.c.Retention
+	v.lasts("retention.payload", r.Payload, 0, century)
+	for _, k := range []struct {
+		key  string
+		keep time.Duration
+		rest bool // must stay as long as payload
+	}{{"transfers", r.Transfers, true}, {"events", r.Events, false}, {"sessions", r.Sessions, false}, {"backup", r.Backup, true}, {"error", r.Error, false}} {
+		path := "retention." + k.key
+		v.lasts(path, k.keep, 0, century)
+		switch {
+		case k.keep == 0:
+		case k.keep < 24*time.Hour:
+			v.add(path, fault.New(CodeOutOfRange, k.keep.String(), "low", 24*time.Hour, "high", century))
+		case k.rest && (k.keep < r.Payload || r.Payload == 0 && k.key == "transfers"):
+			v.add(path, fault.New(CodeKeptTooShort, path, "keep", k.keep, "payload", r.Payload))
+		}
+	}
+}
 
 func (v *validator) zone() {
 	location, err := time.LoadLocation(v.c.Zone)

@@ -83,6 +83,14 @@ func parseTimeOfDay(text string) (TimeOfDay, *fault.Error) {
 }
 
 func parseDuration(text string) (time.Duration, *fault.Error) {
+	// Days are what people count by when it comes to keeping things.
+	if days, ok := strings.CutSuffix(text, "d"); ok {
+		n, err := strconv.ParseUint(days, 10, 20)
+		if err != nil {
+			return 0, fault.New(CodeWantDuration, text)
+		}
+		return time.Duration(n) * 24 * time.Hour, nil
+	}
 	d, err := time.ParseDuration(text)
 	if err != nil || d < 0 {
 		return 0, fault.New(CodeWantDuration, text)

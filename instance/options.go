@@ -35,6 +35,8 @@ type Options struct {
 	Institutions []Institution
 	Files        []File
 
+	Retention Retention
+
 	Now func() time.Time // nil = time.Now
 	Log *slog.Logger
 	// Explain writes what an error means and what to do next, in both

@@ -52,7 +52,7 @@ func (s *Store) ChangeAlso(ctx context.Context, now time.Time, ref transfer.Ref,
 		}
 		err = tx.change(now, t, func(t *transfer.Transfer) error {
 			if len(rows) > 0 {
-				t.ReleasedAt = time.Time{} // there is payload again
+				t.ReleasedAt, t.PurgedAt = time.Time{}, time.Time{} // there is payload again
 			}
 			if f == nil {
 				return nil

@@ -405,9 +405,12 @@ func (s *Store) Present(ctx context.Context, id string, size int64) (bool, error
 	return info.Size() >= size, nil
 }
 
+// ownFile says that a file is kept for a transfer's payload alone.
+func ownFile(t *transfer.Transfer) bool { return t.PayloadIn != "" && t.PayloadIn != transfer.InFile }
+
 // removeFile removes the file that is kept for a transfer's payload alone.
 func removeFile(t *transfer.Transfer) error {
-	if t.PayloadIn == "" || t.PayloadIn == transfer.InFile {
+	if !ownFile(t) {
 		return nil
 	}
 	if err := os.Remove(t.PayloadIn); err != nil && !errors.Is(err, fs.ErrNotExist) {

@@ -35,6 +35,7 @@ func transferColumns(t *transfer.Transfer) []column {
 		{"repeat_of", &t.RepeatOf}, {"repeat", &t.Repeat}, {"result", &t.Result}, {"error_path", &t.ErrorPath},
 		{"created_at", micros{&t.CreatedAt}}, {"updated_at", micros{&t.UpdatedAt}}, {"started_at", micros{&t.StartedAt}},
 		{"backed_up_at", micros{&t.BackedUpAt}}, {"ended_at", micros{&t.EndedAt}}, {"released_at", micros{&t.ReleasedAt}},
+		{"purged_at", micros{&t.PurgedAt}},
 	}
 }
 

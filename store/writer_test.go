@@ -203,6 +203,7 @@ func TestPlans(t *testing.T) {
 	w.add("place = " + w.arg("seoul"))
 	w.add("due = 1")
 	require.Contains(t, plan(w.query("SELECT "+transferList+" FROM transfers", "created_at, id", 9), w.args...), "INDEX transfers_due ")
+	require.Contains(t, plan(`SELECT id FROM transfers WHERE `+purgeRule+` AND released_at = 0 AND ended_at < $1 ORDER BY ended_at LIMIT 64`, 5), "INDEX transfers_purge ")
 	newest := plan(where{}.newest(20))
 	require.Contains(t, newest, "INDEX transfers_created")
 	require.NotContains(t, newest, "TEMP B-TREE", "no sorting of all there is")

@@ -76,7 +76,8 @@ type Transfer struct {
 	StartedAt  time.Time // first telegram of the current attempt
 	BackedUpAt time.Time
 	EndedAt    time.Time
-	ReleasedAt time.Time // payload rows deleted; backup file and digests stay
+	ReleasedAt time.Time // payload is not to be used: its deletion has begun; backup file and digests stay
+	PurgedAt   time.Time // no payload is left
 }
 
 // Repeat says how a received file stands to an earlier one of its name (design

@@ -177,6 +177,11 @@ func (w *wiring) instance(n int, all instance.Options, dirs filemgr.Dirs) instan
 	o.ID, o.Place, o.PID = in.ID, w.cfg.Host, os.Getpid()
 	o.Dirs, o.Result = dirs, w.cfg.System.Result
 	o.ScanEvery, o.Settle = w.cfg.Scan.Every, w.cfg.Scan.Settle
+	keep := w.cfg.Retention
+	o.Retention = instance.Retention{
+		Payload: keep.Payload, Transfers: keep.Transfers, Events: keep.Events, Sessions: keep.Sessions,
+		Backup: keep.Backup, Error: keep.Error,
+	}
 	for _, r := range w.cfg.Routers {
 		o.Scans = o.Scans || r.ID == config.ScanRouter && r.Instance == in.ID
 	}
