@@ -108,9 +108,9 @@ func release(t *transfer.Transfer, now time.Time) error {
 	case t.Status == transfer.Waiting:
 		t.NextTry = now
 		return nil
-	case t.Status == transfer.Duplicate && !t.ReleasedAt.IsZero():
+	case t.Status == transfer.Duplicate && t.Direction == transfer.Receive && !t.ReleasedAt.IsZero():
 		return fault.New(CodeNoPayload, title(t))
-	case t.Status == transfer.Duplicate: // a person says that it is a file of its own all the same
+	case t.Status == transfer.Duplicate && t.Direction == transfer.Receive: // a person says that it is a file of its own all the same
 		t.EndedAt = time.Time{}
 		t.Status = transfer.Received
 	case t.Status != transfer.Held:

@@ -36,6 +36,8 @@ func TestOrders(t *testing.T) {
 	ended := func(t *transfer.Transfer) { t.EndedOnce = true }
 	deleted := func(t *transfer.Transfer) { t.ReleasedAt = now.Add(-24 * time.Hour) }
 	neverCut := func(t *transfer.Transfer) { t.WireDigest = "" }
+	repeats := func(t *transfer.Transfer) { t.RepeatOf, t.Repeat = "05", transfer.RepeatOther }
+	blocks := func(t *transfer.Transfer) { t.Blocks, t.DataSize, t.PerBlock = 5, 2, 100 }
 	asked := func(t *transfer.Transfer) { t.Ask = transfer.AskStatus }
 	for _, tt := range []struct {
 		name  string
@@ -65,6 +67,15 @@ func TestOrders(t *testing.T) {
 		{"release what was unknown", Order{Name: Release}, with(cut(transfer.Held), ended), transfer.Unknown, ""},
 		{"release what waits: now", Order{Name: Release}, cut(transfer.Waiting), transfer.Waiting, ""},
 		{"release what came", Order{Name: Release}, came(transfer.Held), transfer.Received, ""},
+		{"release what came again with other content", Order{Name: Release}, with(came(transfer.Held), repeats), transfer.Received, ""},
+		{"release what came twice", Order{Name: Release}, came(transfer.Duplicate), transfer.Received, ""},
+		{"release what came twice, after deletion", Order{Name: Release}, with(came(transfer.Duplicate), deleted), "", CodeNoPayload},
+		{"cancel what came twice", Order{Name: Cancel}, came(transfer.Duplicate), "", CodeFinished},
+		{"cancel what came again with other content", Order{Name: Cancel}, with(came(transfer.Held), repeats), transfer.Cancelled, ""},
+		{"resend from a block", Order{Name: Resend, FromBlock: 3}, with(cut(transfer.Failed), blocks), transfer.Waiting, ""},
+		{"resend from the last block", Order{Name: Resend, FromBlock: 5}, with(cut(transfer.Failed), blocks), transfer.Waiting, ""},
+		{"resend from a block after the last", Order{Name: Resend, FromBlock: 6}, with(cut(transfer.Failed), blocks), "", CodeFromBlock},
+		{"resend from a block of what was never cut", Order{Name: Resend, FromBlock: 1}, with(cut(transfer.Failed), neverCut), "", CodeFromBlock},
 		{"release what is on the line", Order{Name: Release}, cut(transfer.Sending), "", CodeNotHeld},
 		{"release what failed", Order{Name: Release}, cut(transfer.Failed), "", CodeNotHeld},
 
@@ -225,8 +236,8 @@ func TestAskingSetsTheQuestionAndTheTime(t *testing.T) {
 		row := cut(transfer.Failed)
 		require.NoError(t, Apply(&row, Order{Name: name}, now))
 		wanted := cut(transfer.Failed)
-		wanted.Ask, wanted.NextTry = want, now
-		require.Equal(t, wanted, row, "an answer is to be weighed beside what went wrong, so all else stays")
+		wanted.Ask, wanted.NextTry, wanted.Tries = want, now, 0
+		require.Equal(t, wanted, row, "an answer is to be weighed beside what went wrong, so all else stays but the tries, which now count sessions without an answer")
 	}
 }
 
@@ -277,4 +288,24 @@ func TestOnlyWhatTheProtocolHasIsAsked(t *testing.T) {
 			require.Equal(t, tt.code, fault.CodeOf(err))
 		})
 	}
+}
+
+// TestFromBlock: what a person knows the counterparty to hold counts as sent,
+// so that an answer which says so is believed (protocols §1.5); it is refused
+// where nothing on the wire could go on.
+func TestFromBlock(t *testing.T) {
+	row := cut(transfer.Sent)
+	row.Blocks, row.DataSize, row.PerBlock, row.SentBytes, row.EndedOnce, row.EndedDigest = 5, 2, 100, 1000, true, "f"
+	row.Result = string(transfer.Sent)
+	require.NoError(t, Apply(&row, Order{Name: Resend, Again: true, FromBlock: 3}, now))
+	require.Equal(t, int64(400), row.SentBytes)
+	require.Empty(t, row.EndedDigest)
+	require.Equal(t, transfer.ResultWanted, row.Result, "its result file is written again")
+
+	row = cut(transfer.Failed)
+	row.Institution = "A"
+	order := Order{Name: Resend, FromBlock: 2, Peers: map[string]Peer{"A": {Profile: "edi"}}}
+	require.Equal(t, CodeNoResume, fault.CodeOf(order.possible(&row)))
+	order.Peers["A"] = Peer{Profile: "cms", Resumes: true}
+	require.NoError(t, order.possible(&row))
 }

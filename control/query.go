@@ -33,7 +33,7 @@ func (c *Control) Show(ctx context.Context, id string) (*Detail, error) {
 		BackedUp: at(t.BackedUpAt), Form: t.Form, Encoding: t.Encoding,
 		MessageSize: t.MessageSize, DataSize: t.DataSize, PerBlock: t.PerBlock,
 		FileDigest: t.FileDigest, WireDigest: t.WireDigest, Response: t.Response,
-		Proofs: raw(t.Proofs), Released: at(t.ReleasedAt),
+		Proofs: c.proofs(t.Proofs), ErrorPath: t.ErrorPath, ResultFile: t.Result, Released: at(t.ReleasedAt),
 	}
 	if d.BackedUp != nil {
 		d.BackupPath = t.BackupPath // before that it is only an intention

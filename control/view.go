@@ -48,6 +48,10 @@ type Transfer struct {
 	Session string   `json:"session,omitempty"`
 	Error   *Failure `json:"error,omitempty"`
 
+	RepeatOf   string `json:"repeat_of,omitempty"` // the transfer of the same name that it was compared with
+	Repeat     string `json:"repeat,omitempty"`    // absorb and doubt: to be compared; equal; other
+	RepeatText string `json:"repeat_text,omitempty"`
+
 	// Pending is the request that an order has made instead of being carried
 	// out, where another person must agree.
 	Pending *Request `json:"pending,omitempty"`
@@ -63,23 +67,32 @@ type Failure struct {
 // Detail is all that is known of one transfer.
 type Detail struct {
 	Transfer
-	Place       string          `json:"place"`
-	WorkPath    string          `json:"work_path,omitempty"`
-	BackupPath  string          `json:"backup_path,omitempty"`
-	BackedUp    *time.Time      `json:"backed_up,omitempty"`
-	FinalPath   string          `json:"final_path,omitempty"`
-	Form        string          `json:"form,omitempty"`
-	Encoding    string          `json:"encoding,omitempty"`
-	MessageSize int             `json:"message_size,omitempty"`
-	DataSize    int             `json:"data_size,omitempty"`
-	PerBlock    int             `json:"per_block,omitempty"`
-	FileDigest  string          `json:"file_sha256,omitempty"`
-	WireDigest  string          `json:"wire_sha256,omitempty"`
-	Response    string          `json:"response,omitempty"` // the peer's last response code
-	Proofs      json.RawMessage `json:"proofs,omitempty"`   // what proved success
-	Released    *time.Time      `json:"payload_deleted,omitempty"`
-	Map         []Block         `json:"block_map"`
-	History     []Entry         `json:"history"`
+	Place       string     `json:"place"`
+	WorkPath    string     `json:"work_path,omitempty"`
+	BackupPath  string     `json:"backup_path,omitempty"`
+	BackedUp    *time.Time `json:"backed_up,omitempty"`
+	FinalPath   string     `json:"final_path,omitempty"`
+	ErrorPath   string     `json:"error_path,omitempty"`  // of a refused file
+	ResultFile  string     `json:"result_file,omitempty"` // "wanted", or the status that the last one told
+	Form        string     `json:"form,omitempty"`
+	Encoding    string     `json:"encoding,omitempty"`
+	MessageSize int        `json:"message_size,omitempty"`
+	DataSize    int        `json:"data_size,omitempty"`
+	PerBlock    int        `json:"per_block,omitempty"`
+	FileDigest  string     `json:"file_sha256,omitempty"`
+	WireDigest  string     `json:"wire_sha256,omitempty"`
+	Response    string     `json:"response,omitempty"` // the peer's last response code
+	Proofs      []Proof    `json:"proofs,omitempty"`   // what was compared before it counted as arrived
+	Released    *time.Time `json:"payload_deleted,omitempty"`
+	Map         []Block    `json:"block_map"`
+	History     []Entry    `json:"history"`
+}
+
+// Proof is one thing that was compared.
+type Proof struct {
+	transfer.Proof
+	Holds bool   `json:"holds"`
+	Text  string `json:"text"` // what it is, in words
 }
 
 // Block is what is held of one block.
@@ -129,7 +142,13 @@ func (e Entry) Person() string {
 func (e Entry) Order() bool { return e.order }
 
 func (c *Control) view(t *transfer.Transfer) *Transfer {
+	repeat := ""
+	if t.Repeat != transfer.NotRepeated {
+		repeat = c.cat.Text(c.lang, fault.Code("ui.repeat."+string(t.Repeat)), nil)
+	}
 	return &Transfer{
+		RepeatOf: t.RepeatOf, Repeat: string(t.Repeat), RepeatText: repeat,
+
 		ID: t.ID, Direction: string(t.Direction), Status: string(t.Status),
 		StatusText:  c.cat.Status(c.lang, string(t.Status)),
 		Institution: t.Institution, Job: t.Job, FileID: t.FileID, WireName: t.WireName,
@@ -152,6 +171,15 @@ func nextTry(t *transfer.Transfer) *time.Time {
 		return at(t.NextTry)
 	}
 	return nil
+}
+
+// proofs puts what was compared into words.
+func (c *Control) proofs(text string) []Proof {
+	var out []Proof
+	for _, p := range transfer.ProofsOf(text) {
+		out = append(out, Proof{Proof: p, Holds: p.Holds(), Text: c.cat.Text(c.lang, fault.Code("ui.proof."+p.Name), nil)})
+	}
+	return out
 }
 
 func (c *Control) failure(code, detail string) *Failure {

@@ -29,6 +29,8 @@ func (c *Control) inText(e *transfer.Event) string {
 		return c.roundText(d)
 	case "answer":
 		return c.answerText(d)
+	case "more":
+		return c.cat.Text(c.lang, "ui.more", d)
 	}
 	return ""
 }

@@ -189,30 +189,6 @@ func Refuse(ctx context.Context, workPath, errorPath, text string) error {
 	return writeText(errorPath+".txt", text)
 }
 
-// WriteResult writes <name>.ok or <name>.fail into a result directory, whole or
-// not at all, and removes the other one, which an earlier try may have left.
-func WriteResult(dir, name string, ok bool, text string) error {
-	now, old := ".fail", ".ok"
-	if ok {
-		now, old = old, now
-	}
-	if f := checkDir(dir); f != nil {
-		return f
-	}
-	path := filepath.Join(dir, name)
-	if err := writeText(path+now, text); err != nil {
-		return err
-	}
-	err := os.Remove(path + old)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err == nil {
-		err = place.SyncDir(dir)
-	}
-	return osFault(path+old, err)
-}
-
 func writeText(path, text string) error {
 	return dirFault(filepath.Dir(path), place.Replace(path, func(w io.Writer) error {
 		_, err := io.WriteString(w, text)

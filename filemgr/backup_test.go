@@ -118,14 +118,22 @@ func TestRefuseWritesTheReasonFirst(t *testing.T) {
 	require.Equal(t, "reason", content(t, path+".txt"), "the first file keeps its reason")
 }
 
-func TestWriteResult(t *testing.T) {
+// TestResultFiles: one outcome stands there at a time, and what was placed and
+// taken away does not come back.
+func TestResultFiles(t *testing.T) {
 	dir := t.TempDir()
-	require.NoError(t, WriteResult(dir, "a", false, "no"))
+	make := func(key string, ok bool, text string) {
+		require.NoError(t, StageResult(dir, key, text))
+		require.NoError(t, PlaceResult(dir, key, "a", ok))
+	}
+	make("1", false, "no")
 	require.Equal(t, "no", content(t, filepath.Join(dir, "a.fail")))
-	require.NoError(t, WriteResult(dir, "a", true, "yes"))
-	require.NoError(t, WriteResult(dir, "a", true, "yes again"))
+	make("1", true, "yes")
+	require.NoFileExists(t, filepath.Join(dir, "a.fail"))
+	make("1", true, "yes again")
 	require.Equal(t, "yes again", content(t, filepath.Join(dir, "a.ok")))
-	entries, err := os.ReadDir(dir)
-	require.NoError(t, err)
-	require.Len(t, entries, 1, "one outcome, no temporary")
+	require.NoError(t, os.Remove(filepath.Join(dir, "a.ok")))
+	require.NoError(t, PlaceResult(dir, "1", "a", true))
+	require.NoFileExists(t, filepath.Join(dir, "a.ok"))
+	require.Equal(t, CodeDirMissing, fault.CodeOf(StageResult(filepath.Join(dir, "away"), "1", "x")))
 }

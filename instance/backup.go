@@ -114,22 +114,3 @@ func lostPayload(err error) bool {
 	c := fault.CodeOf(err)
 	return c == store.CodeBlockMissing || c == store.CodeBlockDamaged || c == store.CodeBlockForeign
 }
-
-// result writes the result file that a registration asks for. Business
-// programs that read it must find it even if writing it failed at first.
-func (i *Instance) result(ctx context.Context, t *transfer.Transfer) {
-	f := i.file(t)
-	if i.o.Result == "" || f == nil || !f.Result || t.Direction != transfer.Send {
-		return
-	}
-	ok := t.Status == transfer.Sent
-	text := t.ID + " " + t.Name + " " + string(t.Status) + "\n"
-	if why := Noted(t.ErrorCode, t.ErrorDetail); why != nil {
-		text += i.o.Explain(why)
-	}
-	write := func(context.Context) error { return filemgr.WriteResult(i.o.Result, t.Name, ok, text) }
-	if err := write(ctx); err != nil && !errors.Is(err, context.Canceled) {
-		i.log.Error("result file not written", "transfer", t.ID, "name", t.Name, "err", err)
-		i.later(write)
-	}
-}

@@ -28,6 +28,10 @@ const (
 	CodeOtherSize     fault.Code = "instance.other_size"     // a name that we hold, with another size
 	CodeRepeatDiffers fault.Code = "instance.repeat_differs" // a name that we hold, with other content
 	CodeRepeatUnread  fault.Code = "instance.repeat_unread"  // … that cannot be compared any more
+	CodeReplaced      fault.Code = "instance.replaced"       // cancelled for a newer file of its name
+	CodeThrottled     fault.Code = "instance.throttled"      // too many wrong passwords from one address
+	CodeUnanswered    fault.Code = "instance.unanswered"     // a question that the peer does not answer
+	CodeCannotAsk     fault.Code = "instance.cannot_ask"     // the protocol has no such question
 	CodeUnproven      fault.Code = "instance.unproven"       // a proof that the profile wants does not hold
 	CodeTransferPass  fault.Code = "instance.transfer_pass"  // wrong transfer password
 	CodeInterrupted   fault.Code = "instance.interrupted"    // the server died at this point

@@ -39,14 +39,22 @@ func (s *session) Open(ctx context.Context, t *protocol.Telegram) (line.Judgemen
 	}
 	if want := s.inst.Expect; want.Name != "" {
 		name := t.Text(protocol.SenderName)
+		who := s.caller(code)
+		if until := s.wrong.barred(who, s.now()); !until.IsZero() {
+			s.inst = nil // whatever it says: right or wrong is not to be found out by trying
+			return no(protocol.BadPassword, fault.New(CodeThrottled, code, "until", until.In(s.o.Zone).Format(time.TimeOnly)))
+		}
 		if name != want.Name {
 			s.inst = nil
+			s.wrong.failed(who, s.now())
 			return no(protocol.BadSender, fault.New(CodeBadSender, code, "sender", name))
 		}
 		if !s.profile.Session.Cipher.Matches(t.Text(protocol.SenderPassword), code, name, want.Password, s.business()) {
 			s.inst = nil
+			s.wrong.failed(who, s.now())
 			return no(protocol.BadPassword, fault.New(CodeBadPassword, code))
 		}
+		s.wrong.right(who)
 	}
 	send := s.profile.Letters.Download != nil && t.Text(protocol.Direction) == string(s.profile.Letters.Download)
 	if s.inst.closedNow(s.business(), send) {
@@ -69,7 +77,7 @@ func (s *session) Open(ctx context.Context, t *protocol.Telegram) (line.Judgemen
 
 // Fetch counts the files that wait for a caller.
 func (s *session) Fetch(ctx context.Context, t *protocol.Telegram) (line.Counted, error) {
-	if s.inst.TransferPassword != "" && t.Text(protocol.Password) != s.inst.TransferPassword {
+	if !s.rightPassword(t.Text(protocol.Password)) {
 		s.log.Warn("fetch refused", "code", CodeTransferPass)
 		return line.Counted{Reason: protocol.BadPassword}, nil
 	}
@@ -119,8 +127,10 @@ func (s *session) Inquire(ctx context.Context, t *protocol.Telegram) (line.Answe
 		if err != nil {
 			return line.Answer{}, err
 		}
-		if len(same) > 0 {
-			last = same[0]
+		for _, t := range same {
+			if last == nil && t.Status != transfer.Duplicate { // the file itself, not that it came twice
+				last = t
+			}
 		}
 	}
 	if t.Kind == protocol.Cancel {

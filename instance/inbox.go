@@ -20,8 +20,10 @@ import (
 func (s *session) Accept(ctx context.Context, o machine.Offer) (line.Acceptance, error) {
 	s.incoming, s.offset = nil, 0
 	refuse := func(r protocol.Reason, e *fault.Error) (line.Acceptance, error) {
-		s.log.Warn("file refused", "wire_name", o.Name, "code", e.Code, "err", e)
-		_ = s.s.Event(ctx, s.now(), transfer.Event{SessionID: s.row.ID, Kind: "refused", Code: string(e.Code), Detail: detail(e)})
+		if s.noted.room("refused", "") {
+			s.log.Warn("file refused", "wire_name", o.Name, "code", e.Code, "err", e)
+			s.history(ctx, transfer.Event{SessionID: s.row.ID, Kind: "refused", Code: string(e.Code), Detail: detail(e)})
+		}
 		return line.Acceptance{Reason: r}, nil
 	}
 	if s.stopping() {
@@ -30,7 +32,7 @@ func (s *session) Accept(ctx context.Context, o machine.Offer) (line.Acceptance,
 	if s.inst.closedNow(s.business(), false) {
 		return refuse(protocol.ClosedHours, fault.New(CodeClosedHours, s.inst.Code))
 	}
-	if o.Size >= 0 && s.inst.TransferPassword != "" && o.Password != s.inst.TransferPassword {
+	if o.Size >= 0 && !s.rightPassword(o.Password) {
 		return refuse(protocol.BadPassword, fault.New(CodeTransferPass, s.inst.Code))
 	}
 	day := s.business()

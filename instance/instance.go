@@ -47,6 +47,7 @@ type core struct {
 	latest  atomic.Pointer[Instance] // the options that new work begins with
 
 	listeners listeners
+	wrong     throttle
 
 	mu        sync.Mutex
 	unsettled []func(context.Context) error
@@ -54,7 +55,7 @@ type core struct {
 
 // wakes are the hints that one stage's work may be another's.
 type wakes struct {
-	scan, store, backup, send, fetch, assemble loop.Signal
+	scan, store, backup, send, fetch, assemble, result loop.Signal
 }
 
 // institution is a counterparty in the options of one configuration.
@@ -81,7 +82,7 @@ func New(s *store.Store, o Options) (*Instance, error) {
 		lobby:   newLobby(o.MaxSessions),
 		wake: wakes{
 			scan: loop.NewSignal(), store: loop.NewSignal(), backup: loop.NewSignal(),
-			send: loop.NewSignal(), fetch: loop.NewSignal(), assemble: loop.NewSignal(),
+			send: loop.NewSignal(), fetch: loop.NewSignal(), assemble: loop.NewSignal(), result: loop.NewSignal(),
 		},
 		ready: make(chan struct{}),
 		open:  openSessions{cuts: map[string]context.CancelCauseFunc{}},

@@ -32,7 +32,13 @@ func (s *session) Next(ctx context.Context) (machine.Order, error) {
 	f := s.order(t)
 	query := machine.Query{Kind: fileStatus, Name: t.WireName, Date: t.BaseDate}
 	switch {
-	case t.Ask == transfer.AskRecall && s.profile.Has(protocol.Cancel):
+	case t.Ask == transfer.AskRecall && !s.profile.Has(protocol.Cancel):
+		// An order made under another configuration: an inquiry in its place
+		// would be an answer to something else.
+		s.current = nil
+		s.dropQuestion(ctx, t, fault.New(CodeCannotAsk, t.Name, "profile", s.profile.Name))
+		return s.Next(ctx)
+	case t.Ask == transfer.AskRecall:
 		f.Settle = false
 		return machine.Order{Kind: machine.CancelFile, File: f, Query: query}, nil
 	case t.Status != transfer.Sending:
@@ -244,16 +250,16 @@ func (s *session) Missed(ctx context.Context, block int64, missing *transfer.Seq
 
 // round is one missing round of a block (결번), on either side.
 func (s *session) round(ctx context.Context, t *transfer.Transfer, block int64, missing []int) {
+	if !s.noted.room("round", t.ID) {
+		return
+	}
 	names := make([]string, len(missing))
 	for n, seq := range missing {
 		names[n] = serial(seq)
 	}
 	s.log.Info("missing numbers", "transfer", t.ID, "wire_name", t.WireName, "block", block, "missing", len(missing))
-	err := s.s.Event(ctx, s.now(), transfer.Event{TransferID: t.ID, SessionID: s.row.ID, Kind: "round",
+	s.history(ctx, transfer.Event{TransferID: t.ID, SessionID: s.row.ID, Kind: "round",
 		Detail: detail(fault.New("", "", "block", block, "count", len(missing), "missing", strings.Join(names, ",")))})
-	if err != nil {
-		s.log.Warn("history not written", "transfer", t.ID, "err", err)
-	}
 }
 
 // Ending commits that the end request is about to leave: from here on only
@@ -313,7 +319,7 @@ func (s *session) Finish(ctx context.Context, o machine.Outcome) error {
 	s.log.Info("file "+o.Result.String(), "transfer", r.ID, "name", r.Name, "status", string(r.Status),
 		"response", o.Response, "resent", r.Resent, "err", o.Err)
 	if r.Status.Final() {
-		s.result(ctx, r)
+		s.wake.result.Give()
 	}
 	return nil
 }
@@ -323,12 +329,36 @@ func (s *session) Finish(ctx context.Context, o machine.Outcome) error {
 func (s *session) answeredByPeer(ctx context.Context, t *transfer.Transfer, o machine.Outcome) error {
 	what := t.Ask
 	s.settle(ctx, t, func(r *transfer.Transfer) {
-		r.Ask, r.Owner, r.SessionID, r.NextTry = transfer.AskNothing, "", "", time.Time{}
+		r.Ask, r.Owner, r.SessionID, r.NextTry, r.Tries = transfer.AskNothing, "", "", time.Time{}, 0
 		r.Response = o.Response
 	})
 	s.log.Info("the counterparty has answered", "transfer", t.ID, "wire_name", t.WireName, "asked", string(what), "result", o.Response)
 	return s.s.Event(ctx, s.now(), transfer.Event{TransferID: t.ID, SessionID: s.row.ID, Kind: "answer",
 		Detail: detail(fault.New("", "", "asked", string(what), "result", o.Response, "size", o.Size))})
+}
+
+// dropQuestion takes a question back that will not be answered, and says so in
+// the history. The transfer stays as it is.
+func (s *session) dropQuestion(ctx context.Context, t *transfer.Transfer, why *fault.Error) {
+	what := t.Ask
+	r := s.settle(ctx, t, func(r *transfer.Transfer) {
+		r.Ask, r.Owner, r.SessionID, r.Tries = transfer.AskNothing, "", "", 0
+		if r.Status.Final() {
+			r.NextTry = time.Time{}
+		}
+	})
+	if r == nil {
+		return
+	}
+	s.log.Warn("question taken back", "transfer", t.ID, "asked", string(what), "code", why.Code, "err", why)
+	s.history(ctx, transfer.Event{TransferID: t.ID, SessionID: s.row.ID, Kind: "unanswered", Code: string(why.Code), Detail: detail(why)})
+}
+
+// history writes an entry that nothing depends on.
+func (s *session) history(ctx context.Context, e transfer.Event) {
+	if err := s.s.Event(ctx, s.now(), e); err != nil {
+		s.log.Warn("history not written", "transfer", e.TransferID, "kind", e.Kind, "err", err)
+	}
 }
 
 // finish is what each outcome means for the row (design D5).

@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"pabal/protocol/machine"
 	"pabal/store"
 	"pabal/transfer"
 )
@@ -95,4 +96,11 @@ func (p *parked) claim(s *session) *transfer.Transfer {
 	require.NoError(p.t, err)
 	require.NotNil(p.t, t)
 	return t
+}
+
+// arrived is the outcome of a session that sent a file to its end.
+func arrived(code string) machine.Outcome {
+	return machine.Outcome{Result: machine.ArrivedWhole, Response: code, Proofs: []transfer.Proof{
+		{Name: transfer.ProofBlocks, Expected: "1", Actual: "1"}, {Name: transfer.ProofEndReply, Expected: code, Actual: code},
+	}}
 }

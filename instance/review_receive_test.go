@@ -99,7 +99,7 @@ func testSessionGoesOnAfterADroppedFile(t *testing.T, on engine) {
 	require.Equal(t, machine.SendFile, o.Kind)
 	_, err = s.Ending(t.Context(), 0)
 	require.NoError(t, err)
-	require.NoError(t, s.Finish(t.Context(), machine.Outcome{Result: machine.ArrivedWhole, Response: "00"}))
+	require.NoError(t, s.Finish(t.Context(), arrived("00")))
 	require.Equal(t, transfer.Sent, p.again(out).Status)
 }
 

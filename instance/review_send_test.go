@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"pabal/filemgr"
 	"pabal/internal/fault"
 	"pabal/protocol/machine"
 	"pabal/store"
@@ -90,24 +91,25 @@ func testResultFiles(t *testing.T, on engine) {
 	asks := file{id: "EB21", form: rawForm("EB21").form, opt: func(f *File) { f.Result = true }}
 	t.Run("directory away", func(t *testing.T) {
 		p := park(t, on, "cms", "institution", []file{asks}, nil, nil)
-		r := p.row(transfer.Send, transfer.Sent, nil)
+		r := p.row(transfer.Send, transfer.Sent, func(r *transfer.Transfer) { r.Result = transfer.ResultWanted })
 		require.NoError(t, os.Remove(p.path("result")))
-		p.result(t.Context(), r)
 		for range 3 {
-			_, err := p.settleStep(t.Context())
-			require.NoError(t, err)
+			_, err := p.resultStep(t.Context())
+			require.Equal(t, filemgr.CodeDirMissing, fault.CodeOf(err))
 		}
 		require.NoError(t, os.Mkdir(p.path("result"), 0o750))
-		_, err := p.settleStep(t.Context())
+		_, err := p.resultStep(t.Context())
 		require.NoError(t, err)
 		require.FileExists(t, p.path("result", r.Name+".ok"))
 	})
 	t.Run("tries used up", func(t *testing.T) {
 		p := park(t, on, "cms", "institution", []file{asks}, nil, func(o *Options) { o.Institutions[0].RetryTries = 1 })
-		r := p.row(transfer.Send, transfer.Stored, nil)
+		r := p.row(transfer.Send, transfer.Stored, func(r *transfer.Transfer) { r.Result = transfer.ResultWanted })
 		s := p.session()
 		s.giveBack(t.Context(), p.claim(s), fault.New(CodeConnect, "CENTRE"))
 		require.Equal(t, transfer.Failed, p.again(r).Status)
+		_, err := p.resultStep(t.Context())
+		require.NoError(t, err)
 		require.FileExists(t, p.path("result", r.Name+".fail"))
 	})
 }
@@ -178,13 +180,15 @@ func testResultOfALateOutcome(t *testing.T, on engine) {
 	cancel()
 	for n := range 20 { // whether a write under an ended context is done is open
 		name := fmt.Sprintf("EB21.CENTRE.JOB.%d", n)
-		p.row(transfer.Send, transfer.Stored, func(r *transfer.Transfer) { r.Name = name })
+		p.row(transfer.Send, transfer.Stored, func(r *transfer.Transfer) { r.Name, r.Result = name, transfer.ResultWanted })
 		s := p.session()
 		s.current = p.claim(s)
 		_, err := s.Ending(t.Context(), 0)
 		require.NoError(t, err)
-		require.NoError(t, s.Finish(away, machine.Outcome{Result: machine.ArrivedWhole, Response: "000"}))
+		require.NoError(t, s.Finish(away, arrived("000")))
 		_, err = p.settleStep(t.Context())
+		require.NoError(t, err)
+		_, err = p.resultStep(t.Context())
 		require.NoError(t, err)
 		require.FileExists(t, p.path("result", name+".ok"))
 	}

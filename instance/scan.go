@@ -143,6 +143,9 @@ func (s *scan) enter(ctx context.Context, c filemgr.Claimed) error {
 		}
 		note(t, err)
 	}
+	if f := s.file(t); f != nil && f.Result && s.o.Result != "" {
+		t.Result = transfer.ResultWanted
+	}
 	if err := s.s.Create(ctx, s.now(), t); err != nil {
 		return err
 	}
@@ -204,6 +207,5 @@ func (s *scan) refuseFile(ctx context.Context, t *transfer.Transfer, workPath st
 		return err
 	}
 	s.log.Info("file refused", "transfer", t.ID, "name", t.Name, "code", t.ErrorCode, "moved_to", path)
-	return s.s.Event(ctx, s.now(), transfer.Event{TransferID: t.ID, Kind: "error_file", Code: t.ErrorCode,
-		Detail: detail(fault.New("", "", "path", path))})
+	return s.noteErrorFile(ctx, t, path)
 }

@@ -39,6 +39,7 @@ type session struct {
 	fetch   bool               // this session is to fetch as well
 	fetched bool               // … and it did without error
 
+	noted    quota              // what this session has written into histories
 	incoming *transfer.Transfer // being received
 	offset   int64              // wire bytes of its whole blocks
 	base     int64              // sequences of those that earlier sessions brought
@@ -154,6 +155,10 @@ func (s *session) close(ctx context.Context, report line.Report, err error) {
 		}
 		return
 	}
+	for _, e := range s.noted.rest() {
+		e.SessionID = s.row.ID
+		s.history(ctx, e)
+	}
 	s.row.Files, s.row.Heard = report.Files, report.Heard
 	level := slog.LevelInfo
 	if e := fault.As(err); e != nil {
@@ -167,10 +172,18 @@ func (s *session) close(ctx context.Context, report line.Report, err error) {
 // giveBack returns a transfer that was claimed for this session but did not
 // go on the line: to wait a little after a failure, at once without one.
 func (s *session) giveBack(ctx context.Context, t *transfer.Transfer, why error) {
+	asked := t.Ask != transfer.AskNothing && t.Status != transfer.Sending
+	if asked && why != nil && s.inst.RetryTries > 0 && t.Tries+1 >= s.inst.RetryTries {
+		s.dropQuestion(ctx, t, fault.New(CodeUnanswered, t.Name, "asked", string(t.Ask), "tries", t.Tries+1))
+		return
+	}
 	r := s.settle(ctx, t, func(r *transfer.Transfer) {
-		if r.Ask != transfer.AskNothing && r.Status != transfer.Sending { // the question stays, the status was never ours to change
-			r.Owner, r.SessionID = "", ""
-			r.NextTry = s.now().Add(or(s.inst.RetryFirst, 30*time.Second))
+		if asked { // the question stays, the status was never ours to change
+			r.Owner, r.SessionID, r.NextTry = "", "", s.now()
+			if why != nil {
+				r.Tries++
+				r.NextTry = s.now().Add(loop.Backoff(or(s.inst.RetryFirst, 30*time.Second), or(s.inst.RetryMax, 10*time.Minute), r.Tries))
+			}
 			return
 		}
 		if why != nil {
@@ -189,7 +202,7 @@ func (s *session) giveBack(ctx context.Context, t *transfer.Transfer, why error)
 		r.Owner, r.SessionID, r.NextTry = "", "", s.now()
 	})
 	if r != nil && r.Status == transfer.Failed && t.Status != transfer.Failed { // its tries are used up
-		s.result(ctx, r)
+		s.wake.result.Give()
 	}
 }
 
@@ -216,7 +229,7 @@ func (s *session) settle(ctx context.Context, t *transfer.Transfer, f func(*tran
 		s.later(func(ctx context.Context) error {
 			err := write(ctx)
 			if err == nil && written.Status.Final() {
-				s.result(ctx, written)
+				s.wake.result.Give()
 			}
 			return err
 		})

@@ -9,7 +9,6 @@ import (
 
 	"pabal/filemgr"
 	"pabal/internal/fault"
-	"pabal/protocol"
 	"pabal/store"
 	"pabal/transfer"
 )
@@ -184,32 +183,6 @@ func (i *Instance) altered(ctx context.Context, t *transfer.Transfer, res filemg
 	return i.fail(ctx, t, fault.New(filemgr.CodeReplaced, path, "was", t.FileSize, "size", res.FileSize))
 }
 
-// sameBefore: a file of the same identity that went out, or is on its way,
-// is not sent again unless a person says so (design D6). A transfer that was
-// stored before, and is now stored again from its backup, is itself.
-func (i *Instance) sameBefore(ctx context.Context, t *transfer.Transfer, inst *institution) (*fault.Error, error) {
-	if inst.Profile.Files.Repeat == protocol.RepeatNew || t.FileDigest != "" {
-		return nil, nil
-	}
-	same, err := i.s.FindSame(ctx, store.Identity{Institution: t.Institution, Direction: transfer.Send, WireName: t.WireName, BaseDate: t.BaseDate})
-	if err != nil {
-		return nil, err
-	}
-	for _, o := range same {
-		switch o.Status {
-		case transfer.Failed, transfer.Refused, transfer.Cancelled:
-			continue
-		}
-		// Of two that have not gone further the smaller id is the first. It says
-		// nothing about one that has: the clock may have been set back.
-		waits := o.Status == transfer.Storing && o.FileDigest == "" || o.ErrorCode == string(CodeSameName)
-		if o.ID < t.ID || o.ID > t.ID && !waits {
-			return fault.New(CodeSameName, t.WireName, "other", o.ID, "status", string(o.Status)), nil
-		}
-	}
-	return nil, nil
-}
-
 // refuse ends a transfer whose file failed its checks. The scan stage moves
 // the file to error/.
 func (i *Instance) refuse(ctx context.Context, t *transfer.Transfer, why error) error {
@@ -224,7 +197,7 @@ func (i *Instance) refuse(ctx context.Context, t *transfer.Transfer, why error) 
 		return err
 	}
 	i.log.Warn("file refused", "transfer", r.ID, "name", r.Name, "code", r.ErrorCode, "err", why)
-	i.result(ctx, r)
+	i.wake.result.Give()
 	i.wake.scan.Give()
 	return i.s.Release(ctx, now, r.ID)
 }
@@ -240,7 +213,7 @@ func (i *Instance) fail(ctx context.Context, t *transfer.Transfer, why error) er
 		return err
 	}
 	i.log.Error("transfer failed", "transfer", r.ID, "name", r.Name, "code", r.ErrorCode, "err", why)
-	i.result(ctx, r)
+	i.wake.result.Give()
 	return nil
 }
 

@@ -152,11 +152,25 @@ func (p *page) facts(d *control.Detail) {
 	}
 	row("ui.show.ended", p.time(d.Ended))
 	row("ui.show.response", d.Response)
-	row("ui.show.proofs", string(d.Proofs))
+	for n, proof := range d.Proofs {
+		label := ""
+		if n == 0 {
+			label = p.text("ui.show.proofs")
+		}
+		text := p.text("ui.show.proof_holds", "proof", proof.Text, "actual", proof.Actual)
+		if !proof.Holds {
+			text = p.text("ui.show.proof_fails", "proof", proof.Text, "actual", proof.Actual, "expected", proof.Expected)
+		}
+		rows = append(rows, []string{label, text})
+	}
+	if d.RepeatOf != "" {
+		row("ui.show.repeat_of", p.text("ui.show.repeat", "other", d.RepeatOf, "found", d.RepeatText))
+	}
 	row("ui.show.place", d.Place)
 	row("ui.show.work_path", d.WorkPath)
 	row("ui.show.backup_path", d.BackupPath)
 	row("ui.show.final_path", d.FinalPath)
+	row("ui.show.error_path", d.ErrorPath)
 	row("ui.show.file_sha256", d.FileDigest)
 	row("ui.show.released", p.time(d.Released))
 	p.table(rows)
@@ -251,7 +265,7 @@ func (p *page) happened(e control.Entry) string {
 	for _, known := range []string{
 		control.Hold, control.Release, control.Resend, control.Cancel, control.Settle, control.Inquire, control.Recall,
 		store.CommandRequest, store.CommandApprove, store.CommandReject,
-		"take_over", "backup", "release", "error_file", "round", "refused", "answer",
+		"take_over", "backup", "release", "error_file", "round", "refused", "answer", "unanswered", "more",
 	} {
 		if e.Kind != known {
 			continue
