@@ -136,6 +136,7 @@ type Institution struct {
 	MessageSize Size              `yaml:"message_size"` // N; 0 = the profile's
 	Rounds      int               `yaml:"rounds"`       // missing rounds before a file fails
 	ResumeAge   time.Duration     `yaml:"resume_age"`   // an older partial file starts again
+	RepeatAge   time.Duration     `yaml:"repeat_age"`   // a file whose confirmation may have been lost is recognised for so long
 	Options     map[string]Secret `yaml:"options"`      // of the profile, by name; one is a password
 	Approval    Approval          `yaml:"approval"`     // orders about its files that need a second person
 }
@@ -211,6 +212,8 @@ type File struct {
 	Result      bool     `yaml:"result"`   // write <name>.ok or .fail when sending ends
 	Existing    string   `yaml:"existing"` // wait, replace or number
 	ReceiveName string   `yaml:"receive_name"`
+	SameName    string   `yaml:"same_name"` // sending: new, hold or replace; "" = by the profile
+	Repeat      string   `yaml:"repeat"`    // receiving: refuse, absorb or new; "" = the profile's
 	Custom      Custom   `yaml:"custom"`
 	Checks      Checks   `yaml:"checks"`
 }

@@ -27,6 +27,7 @@ func (i *Institution) setDefaults() {
 	i.Timeouts = Timeouts{Connect: 5 * time.Second, Reply: 60 * time.Second}
 	i.Rounds = 10
 	i.ResumeAge = 4 * time.Hour
+	i.RepeatAge = 12 * time.Hour
 	i.Approval.Expires = 24 * time.Hour
 }
 

@@ -38,6 +38,7 @@ func (v *validator) institutions() {
 		v.lasts(path+".timeouts.reply", in.Timeouts.Reply, time.Millisecond, time.Hour)
 		v.between(path+".rounds", int64(in.Rounds), 1, 10000)
 		v.lasts(path+".resume_age", in.ResumeAge, 0, 31*24*time.Hour)
+		v.lasts(path+".repeat_age", in.RepeatAge, time.Minute, 7*24*time.Hour)
 		for j, order := range in.Approval.SecondPerson {
 			v.oneOf(fmt.Sprintf("%s.approval.second_person[%d]", path, j), order,
 				"all", "hold", "release", "resend", "resend_again", "cancel", "settle", "inquire", "recall")
@@ -135,6 +136,14 @@ func (v *validator) file(path string, f *File) {
 	}
 	v.oneOf(path+".packing", f.Packing, "whole", "filled", "one")
 	v.oneOf(path+".empty", f.Empty, "refuse", "send")
+	v.oneOf(path+".same_name", f.SameName, "new", "hold", "replace")
+	v.oneOf(path+".repeat", f.Repeat, "refuse", "absorb", "new")
+	if f.SameName != "" && f.Direction == "receive" {
+		v.add(path+".same_name", fault.New(CodeOtherWay, "same_name", "direction", "send", "other", "repeat"))
+	}
+	if f.Repeat != "" && f.Direction == "send" {
+		v.add(path+".repeat", fault.New(CodeOtherWay, "repeat", "direction", "receive", "other", "same_name"))
+	}
 	v.oneOf(path+".existing", f.Existing, "wait", "replace", "number")
 	for key, suffix := range map[string]string{"ready": f.Flag.Ready, "placed": f.Flag.Placed} {
 		if suffix != "" && (len(suffix) < 2 || suffix[0] != '.' || strings.Contains(suffix, "/")) {

@@ -109,7 +109,7 @@ func release(t *transfer.Transfer, now time.Time) error {
 		t.NextTry = now
 		return nil
 	case t.Status == transfer.Duplicate && t.Direction == transfer.Receive && !t.ReleasedAt.IsZero():
-		return fault.New(CodeNoPayload, title(t))
+		return fault.New(CodeNoPayload, title(t), "status", t.Status)
 	case t.Status == transfer.Duplicate && t.Direction == transfer.Receive: // a person says that it is a file of its own all the same
 		t.EndedAt = time.Time{}
 		t.Status = transfer.Received
@@ -180,14 +180,14 @@ func resend(t *transfer.Transfer, again bool, fromBlock int64, now time.Time) er
 	default:
 		return refuse(CodeOnItsWay, t)
 	}
+	if fromBlock < 0 || fromBlock > t.Blocks {
+		return fault.New(CodeFromBlock, t.ID, "status", t.Status, "name", title(t), "block", fromBlock, "blocks", t.Blocks)
+	}
 	if t.Status == transfer.Sent {
 		// It is to be a new file for the peer: nothing of the first time counts.
 		t.SentBytes, t.Resent, t.EndedOnce, t.EndedDigest, t.Proofs = 0, 0, false, "", ""
 	}
 	if fromBlock != 0 {
-		if fromBlock < 1 || fromBlock > t.Blocks {
-			return fault.New(CodeFromBlock, t.ID, "name", title(t), "block", fromBlock, "blocks", t.Blocks)
-		}
 		t.SentBytes = max(t.SentBytes, t.Geometry().Offset(transfer.Position{Block: fromBlock, Seq: 1}))
 	}
 	queue(t)

@@ -157,14 +157,14 @@ func (p *page) facts(d *control.Detail) {
 		if n == 0 {
 			label = p.text("ui.show.proofs")
 		}
-		text := p.text("ui.show.proof_holds", "proof", proof.Text, "actual", proof.Actual)
+		text := proof.Text + ": " + proof.Actual
 		if !proof.Holds {
 			text = p.text("ui.show.proof_fails", "proof", proof.Text, "actual", proof.Actual, "expected", proof.Expected)
 		}
 		rows = append(rows, []string{label, text})
 	}
 	if d.RepeatOf != "" {
-		row("ui.show.repeat_of", p.text("ui.show.repeat", "other", d.RepeatOf, "found", d.RepeatText))
+		row("ui.show.repeat_of", d.RepeatOf+": "+d.RepeatText)
 	}
 	row("ui.show.place", d.Place)
 	row("ui.show.work_path", d.WorkPath)

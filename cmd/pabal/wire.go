@@ -214,7 +214,7 @@ func (w *wiring) institution(n int) instance.Institution {
 		SendSessions: in.Sessions.Send, ReceiveSessions: in.Sessions.Receive,
 		RetryFirst: in.Retry.First, RetryMax: in.Retry.Max, RetryTries: in.Retry.Tries,
 		ConnectTimeout: in.Timeouts.Connect, Reply: in.Timeouts.Reply,
-		MessageSize: int(in.MessageSize), Rounds: in.Rounds, ResumeAge: in.ResumeAge,
+		MessageSize: int(in.MessageSize), Rounds: in.Rounds, ResumeAge: in.ResumeAge, RepeatAge: in.RepeatAge,
 	}
 	if p := o.Profile; p != nil && p.Carries(protocol.Open, protocol.From) {
 		// The header names both sides (protocols §3); wire_code is ours.
@@ -298,7 +298,7 @@ func (w *wiring) file(n int) instance.File {
 		},
 		Form: w.form(n, f.Record), Packing: filemgr.Packing(f.Packing), Checks: checks(f),
 		FlagReady: f.Flag.Ready, FlagPlaced: f.Flag.Placed, Result: f.Result,
-		Existing: filemgr.Existing(f.Existing),
+		Existing: filemgr.Existing(f.Existing), Repeat: protocol.Repeat(f.Repeat), SameName: instance.SameName(f.SameName),
 	}
 }
 
