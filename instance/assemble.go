@@ -2,6 +2,8 @@ package instance
 
 import (
 	"context"
+	"errors"
+	"slices"
 	"time"
 
 	"pabal/filemgr"
@@ -11,73 +13,125 @@ import (
 	"pabal/transfer"
 )
 
-// assembleStep builds received files and places them, once (design D2):
+// assembleStep builds received files and places them, each once (design D2),
+// many together:
 //
-//	received, waiting → built beside the receive directory, synced
-//	                  → "placing" committed with the final name
-//	                  → placed without replacing, synced
+//	received, waiting → built beside the receive directory, each synced, then
+//	                    their directory
+//	                  → "placing" committed with the final names
+//	                  → placed without replacing, then the directories synced
 //	                  → "assembled"
 //
-// A crash before "placing" builds it anew over what is there. A crash after
+// A crash before "placing" builds a file anew over what is there. A crash after
 // it finds the temporary, and places it, or does not, and then it was placed.
 func (i *Instance) assembleStep(ctx context.Context) (bool, error) {
 	claimed, err := i.s.Claim(ctx, i.now(), store.ClaimQuery{
-		Owner: i.o.ID, Term: i.term, Direction: transfer.Receive, Place: i.o.Place, Limit: 1,
+		Owner: i.o.ID, Term: i.term, Direction: transfer.Receive, Place: i.o.Place, Limit: claimAtOnce,
 		Statuses: []transfer.Status{transfer.Received, transfer.Waiting, transfer.Placing},
 	})
 	if err != nil || len(claimed) == 0 {
 		return false, err
 	}
-	t := claimed[0]
-	if t.Status == transfer.Placing {
-		err = i.place(ctx, t)
-	} else {
-		err = i.build(ctx, t)
+	for _, some := range batches(claimed, func(t *transfer.Transfer) int64 { return t.WireSize }) {
+		errs := make([]error, len(some))
+		if err != nil { // the store is away, as a rule: the rest is given back
+			for n := range errs {
+				errs[n] = err
+			}
+		} else {
+			i.assemble(ctx, some, errs)
+		}
+		err = errors.Join(err, i.settledAll(ctx, some, errs))
 	}
-	return true, i.settled(ctx, t, err)
+	return true, err
 }
 
-func (i *Instance) build(ctx context.Context, t *transfer.Transfer) error {
+// assemble takes some files all the way. errs gets what is to be settled.
+func (i *Instance) assemble(ctx context.Context, some []*transfer.Transfer, errs []error) {
+	edits := make([]*store.Edit, len(some)) // nil: nothing to commit before it is placed
+	each(len(some), func(n int) {
+		if some[n].Status != transfer.Placing {
+			edits[n], errs[n] = i.build(ctx, some[n])
+		}
+	})
+	i.toPlacing(ctx, edits, errs)
+	var files []filemgr.Placing
+	var whose []int
+	for n, t := range some {
+		if t.Status == transfer.Placing && errs[n] == nil {
+			files, whose = append(files, i.placing(t)), append(whose, n)
+		}
+	}
+	placed := make([]*store.Edit, len(some))
+	for k, err := range filemgr.PlaceAll(i.o.Dirs.Receive, files) {
+		n := whose[k]
+		placed[n], errs[n] = i.placed(ctx, some[n], err)
+	}
+	i.commit(ctx, placed, errs)
+	for n, e := range placed {
+		if e != nil && errs[n] == nil {
+			t := e.Row
+			i.log.Info("file assembled", "transfer", t.ID, "path", t.FinalPath, "bytes", t.FileSize, "sha256", t.FileDigest)
+		}
+	}
+}
+
+// toPlacing makes the names of built files durable and commits "placing". No
+// name may be committed whose file a crash could still take away.
+func (i *Instance) toPlacing(ctx context.Context, edits []*store.Edit, errs []error) {
+	if !slices.ContainsFunc(edits, func(e *store.Edit) bool { return e != nil }) {
+		return
+	}
+	if err := filemgr.SyncStaged(i.o.Dirs.Receive); err != nil {
+		for n, e := range edits {
+			if e != nil {
+				edits[n], errs[n] = nil, i.assembleLater(ctx, e.Row, err)
+			}
+		}
+		return
+	}
+	i.commit(ctx, edits, errs)
+}
+
+// build builds one file and returns the edit with which it goes into placing;
+// nil if it waits, or has come to another end.
+func (i *Instance) build(ctx context.Context, t *transfer.Transfer) (*store.Edit, error) {
 	if t.Repeat.Undecided() {
-		return i.compare(ctx, t)
+		return nil, i.compare(ctx, t)
 	}
 	f := i.file(t)
 	if f == nil {
-		return i.assembleLater(ctx, t, fault.New(CodeNotRoutable, t.Name, "institution", t.Institution))
+		return nil, i.assembleLater(ctx, t, fault.New(CodeNotRoutable, t.Name, "institution", t.Institution))
 	}
 	enc, err := filemgr.ParseEncoding(t.Encoding)
 	if err != nil {
-		return i.assembleLater(ctx, t, err)
+		return nil, i.assembleLater(ctx, t, err)
 	}
 	name, err := i.receivedName(ctx, t, f)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	// Before the file is built: one that waits for its name is not built each time.
 	final, err := filemgr.ChooseFinal(i.o.Dirs.Receive, name, suffixOf(f), f.Existing)
 	if err != nil {
-		return i.assembleLater(ctx, t, err)
+		return nil, i.assembleLater(ctx, t, err)
 	}
-	staged, err := filemgr.Assemble(ctx, filemgr.AssembleOptions{
+	staged, err := filemgr.Build(ctx, filemgr.AssembleOptions{
 		ReceiveDir: i.o.Dirs.Receive, ID: t.ID, Form: f.Form, Encoding: enc, MaxSize: t.FileSize,
 	}, i.payload(ctx, t))
 	if err != nil {
-		return i.assembleLater(ctx, t, err)
+		return nil, i.assembleLater(ctx, t, err)
 	}
 	if staged.WireSize != t.WireSize || t.WireDigest != "" && t.WireDigest != staged.WireDigest {
-		return i.assembleLater(ctx, t, fault.New(store.CodeBlockDamaged, t.ID, "block", 1))
+		return nil, i.assembleLater(ctx, t, fault.New(store.CodeBlockDamaged, t.ID, "block", 1))
 	}
-	t, err = i.s.Change(ctx, i.now(), t.Ref(), func(r *transfer.Transfer) error {
+	return &store.Edit{Row: t, F: func(r *transfer.Transfer) error {
 		r.Status, r.FinalPath, r.Form = transfer.Placing, final, f.Form.String()
 		r.FileSize, r.FileDigest, r.WireDigest = staged.FileSize, staged.FileDigest, staged.WireDigest
 		r.Records = staged.Records
 		note(r, nil)
 		return nil
-	})
-	if err != nil {
-		return err
-	}
-	return i.place(ctx, t)
+	}}, nil
 }
 
 // receivedName is the transfer's name; where several files of one name come
@@ -111,38 +165,30 @@ func suffixOf(f *File) string {
 	return ""
 }
 
-func (i *Instance) place(ctx context.Context, t *transfer.Transfer) error {
-	state, err := filemgr.Recover(i.o.Dirs.Receive, t.ID)
-	if err != nil {
-		return i.placeLater(ctx, t, err)
-	}
-	existing, flag := filemgr.ExistingWait, ""
+// placing is what is to be placed for a transfer. Also of one that was placed
+// before a crash: the directories' sync and the flag file may be what it cut off.
+func (i *Instance) placing(t *transfer.Transfer) filemgr.Placing {
+	p := filemgr.Placing{ID: t.ID, Final: t.FinalPath, Existing: filemgr.ExistingWait}
 	if f := i.file(t); f != nil {
-		existing, flag = f.Existing, f.FlagPlaced
+		p.Existing, p.FlagSuffix = f.Existing, f.FlagPlaced
 	}
-	if state == filemgr.StatePlaced {
-		i.log.Info("file was placed before the crash", "transfer", t.ID, "path", t.FinalPath)
-	}
-	// Also when it was placed: the directories' sync and the flag file may be
-	// what the crash cut off.
-	err = filemgr.Place(i.o.Dirs.Receive, t.ID, t.FinalPath, existing, flag)
+	return p
+}
+
+// placed returns the edit for a file that was placed, or settles why it was not.
+func (i *Instance) placed(ctx context.Context, t *transfer.Transfer, err error) (*store.Edit, error) {
 	if fault.CodeOf(err) == filemgr.CodeExists {
-		return i.assembleLater(ctx, t, err) // the rename was refused: it is not placed, and another name may do
+		return nil, i.assembleLater(ctx, t, err) // the rename was refused: it is not placed, and another name may do
 	}
 	if err != nil {
-		return i.placeLater(ctx, t, err)
+		return nil, i.placeLater(ctx, t, err)
 	}
 	now := i.now()
-	r, err := i.s.Change(ctx, now, t.Ref(), func(r *transfer.Transfer) error {
+	return &store.Edit{Row: t, F: func(r *transfer.Transfer) error {
 		r.Status, r.Owner, r.EndedAt, r.Tries = transfer.Assembled, "", now, 0
 		note(r, nil)
 		return nil
-	})
-	if err != nil {
-		return err
-	}
-	i.log.Info("file assembled", "transfer", r.ID, "path", r.FinalPath, "bytes", r.FileSize, "sha256", r.FileDigest)
-	return nil
+	}}, nil
 }
 
 // placeLater tries placing again. The file may stand under its final name

@@ -3,6 +3,7 @@ package instance
 import (
 	"context"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -13,10 +14,10 @@ import (
 	"pabal/transfer"
 )
 
-// scan takes ready files out of the scan directory: each is renamed into our
-// work directory under the id of its transfer, then its row is written. A
-// crash in between leaves a work file without a row, which the next scan
-// enters under the id that its name carries.
+// scan takes ready files out of the scan directory: they are renamed into our
+// work directory under the ids of their transfers, then their rows are written.
+// A crash in between leaves work files without a row, which the next scan
+// enters under the ids that their names carry.
 type scan struct {
 	*Instance // the options of this step
 	scanner   *filemgr.Scanner
@@ -80,35 +81,65 @@ func (s *scan) step(ctx context.Context) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	for _, r := range ready {
+	for some := range slices.Chunk(ready, scanAtOnce) {
 		if ctx.Err() != nil {
 			return false, ctx.Err()
 		}
-		claimed, err := filemgr.Claim(r, s.work, store.NewID(s.now()))
-		if err != nil {
-			s.log.Warn("file is not taken", "name", r.Name, "code", fault.CodeOf(err), "err", err)
-			continue
-		}
-		if err := s.enter(ctx, claimed); err != nil {
+		if err := s.claim(ctx, some); err != nil {
 			return false, err
 		}
 	}
 	return false, nil
 }
 
-// tidy looks through the work directory: a file without a row is entered, one
-// whose transfer was refused goes to error/.
-func (s *scan) tidy(ctx context.Context) error {
-	files, err := filemgr.WorkFiles(s.work)
+// scanAtOnce is how many files are taken together.
+const scanAtOnce = 256
+
+// claim takes some files: all are renamed into the work directory under the
+// ids of their transfers, then the directories are synced, then one transaction
+// writes the rows. A crash in between leaves work files without a row, which
+// tidy enters.
+func (s *scan) claim(ctx context.Context, ready []filemgr.Ready) error {
+	ids, err := s.s.NewIDs(ctx, s.now(), len(ready))
 	if err != nil {
 		return err
 	}
+	next := 0
+	claimed, errs, err := filemgr.ClaimAll(ready, s.work, func() string { next++; return ids[next-1] })
+	if err != nil {
+		return err
+	}
+	for n, err := range errs {
+		if err != nil {
+			s.log.Warn("file is not taken", "name", ready[n].Name, "code", fault.CodeOf(err), "err", err)
+		}
+	}
+	return s.enter(ctx, claimed)
+}
+
+// tidy looks through the work directory: files without a row are entered, one
+// whose transfer was refused goes to error/.
+func (s *scan) tidy(ctx context.Context) error {
+	files, err := filemgr.WorkFiles(s.work)
+	if err != nil || len(files) == 0 {
+		return err
+	}
+	// Most wait for their turn, and their rows say so.
+	waiting, err := s.s.WorkFiles(ctx, s.o.Place)
+	if err != nil {
+		return err
+	}
+	var lost []filemgr.Claimed
 	for _, c := range files {
+		if waiting[c.ID] {
+			continue
+		}
 		t, err := s.s.Transfer(ctx, c.ID)
 		switch {
 		case fault.CodeOf(err) == store.CodeNotFound:
 			s.log.Info("work file without a row is entered", "transfer", c.ID, "name", c.Name)
-			err = s.enter(ctx, c)
+			lost = append(lost, c)
+			err = nil
 		case err == nil && t.Status == transfer.Refused:
 			if err = s.refuseFile(ctx, t, c.Path); err != nil && !store.Away(err) {
 				// It waits where it is; the others are taken meanwhile.
@@ -120,13 +151,37 @@ func (s *scan) tidy(ctx context.Context) error {
 			return err
 		}
 	}
+	return s.enter(ctx, lost)
+}
+
+// enter writes the rows of claimed files, in one transaction.
+func (s *scan) enter(ctx context.Context, claimed []filemgr.Claimed) error {
+	if len(claimed) == 0 {
+		return nil
+	}
+	rows := make([]*transfer.Transfer, len(claimed))
+	for n, c := range claimed {
+		t, err := s.row(ctx, c, rows[:n])
+		if err != nil {
+			return err
+		}
+		rows[n] = t
+	}
+	if err := s.s.CreateAll(ctx, s.now(), rows); err != nil {
+		return err
+	}
+	for _, t := range rows {
+		s.log.Info("file taken", "transfer", t.ID, "name", t.Name, "institution", t.Institution, "wire_name", t.WireName, "bytes", t.FileSize)
+	}
+	s.wake.store.Give()
 	return nil
 }
 
-// enter writes the row of a claimed file. It belongs to the day on which it
-// was claimed, which its id tells also after a crash (design D9). A name that cannot be read gets a
-// row too: the store stage refuses it with what is noted there.
-func (s *scan) enter(ctx context.Context, c filemgr.Claimed) error {
+// row is that of a claimed file; before are those that are entered with it. It
+// belongs to the day on which it was claimed, which its id tells also after a
+// crash (design D9). A name that cannot be read gets a row too: the store stage
+// refuses it with what is noted there.
+func (s *scan) row(ctx context.Context, c filemgr.Claimed, before []*transfer.Transfer) (*transfer.Transfer, error) {
 	now := or(store.TimeOf(c.ID), s.now())
 	t := &transfer.Transfer{
 		ID: c.ID, Direction: transfer.Send, Status: transfer.Storing,
@@ -135,28 +190,22 @@ func (s *scan) enter(ctx context.Context, c filemgr.Claimed) error {
 		CreatedAt:  now,
 	}
 	name, err := s.book.Parse(c.Name, now.In(s.o.Zone))
-	if err != nil {
-		note(t, err)
-	} else if err := s.identify(ctx, t, name); err != nil {
-		if store.Away(err) {
-			return err
-		}
-		note(t, err)
+	if err == nil {
+		err = s.identify(ctx, t, name, before)
 	}
+	if err != nil && store.Away(err) {
+		return nil, err
+	}
+	note(t, err)
 	if f := s.file(t); f != nil && f.Result && s.o.Result != "" {
 		t.Result = transfer.ResultWanted
 	}
-	if err := s.s.Create(ctx, s.now(), t); err != nil {
-		return err
-	}
-	s.log.Info("file taken", "transfer", t.ID, "name", t.Name, "institution", t.Institution, "wire_name", t.WireName, "bytes", t.FileSize)
-	s.wake.store.Give()
-	return nil
+	return t, nil
 }
 
 // identify fills in what the name says, and the serial where the profile
-// numbers the files of a day.
-func (s *scan) identify(ctx context.Context, t *transfer.Transfer, name naming.Name) error {
+// numbers the files of a day; before are those that get their rows with it.
+func (s *scan) identify(ctx context.Context, t *transfer.Transfer, name naming.Name, before []*transfer.Transfer) error {
 	t.Institution, t.Job, t.FileID = name.Institution, name.Job, name.FileID
 	t.WireName, t.BaseDate, t.Serial = name.WireName, name.BaseDate, name.Serial
 	inst := s.insts[name.Institution]
@@ -172,8 +221,9 @@ func (s *scan) identify(ctx context.Context, t *transfer.Transfer, name naming.N
 			return err
 		}
 		last := 0
-		for _, other := range same {
-			if n, err := strconv.Atoi(other.Serial); err == nil {
+		for _, other := range slices.Concat(same, before) {
+			ours := other.Institution == t.Institution && other.WireName == t.WireName && other.BaseDate == t.BaseDate
+			if n, err := strconv.Atoi(other.Serial); err == nil && ours {
 				last = max(last, n)
 			}
 		}

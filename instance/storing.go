@@ -17,18 +17,46 @@ import (
 // get their turn (design §2).
 const batchBytes = 4 << 20
 
-// storeStep cuts claimed files into blocks. A crash leaves the row in
-// storing; it is cut again from the start, over the same block numbers.
+// storeStep cuts claimed files into blocks, many at once: small ones share the
+// transaction that has their blocks and says that they are stored. A crash
+// leaves a row in storing; it is cut again from the start, over the same block
+// numbers.
 func (i *Instance) storeStep(ctx context.Context) (bool, error) {
 	claimed, err := i.s.Claim(ctx, i.now(), store.ClaimQuery{
 		Owner: i.o.ID, Term: i.term, Statuses: []transfer.Status{transfer.Storing},
-		Direction: transfer.Send, Place: i.o.Place, Limit: 1,
+		Direction: transfer.Send, Place: i.o.Place, Limit: claimAtOnce,
 	})
 	if err != nil || len(claimed) == 0 {
 		return false, err
 	}
-	t := claimed[0]
-	return true, i.settled(ctx, t, i.storeFile(ctx, t))
+	for _, some := range batches(claimed, func(t *transfer.Transfer) int64 { return t.FileSize }) {
+		errs := make([]error, len(some))
+		if err != nil { // the store is away, as a rule: the rest is given back
+			for n := range errs {
+				errs[n] = err
+			}
+		} else {
+			i.storeFiles(ctx, some, errs)
+		}
+		err = errors.Join(err, i.settledAll(ctx, some, errs))
+	}
+	return true, err
+}
+
+// storeFiles cuts some files, a few at a time, and commits them together.
+func (i *Instance) storeFiles(ctx context.Context, some []*transfer.Transfer, errs []error) {
+	edits := make([]*store.Edit, len(some)) // nil: the file has come to another end
+	each(len(some), func(n int) { edits[n], errs[n] = i.storeFile(ctx, some[n]) })
+	i.commit(ctx, edits, errs)
+	for n, e := range edits {
+		if e != nil && errs[n] == nil {
+			t := e.Row
+			i.log.Info("file stored", "transfer", t.ID, "name", t.Name, "records", t.Records,
+				"sequences", t.Sequences, "blocks", t.Blocks, "bytes", t.WireSize, "sha256", t.FileDigest)
+		}
+	}
+	i.wake.send.Give()
+	i.wake.backup.Give()
 }
 
 // settled gives a transfer that a stage claimed up when its work failed for
@@ -51,35 +79,40 @@ func (i *Instance) settled(ctx context.Context, t *transfer.Transfer, err error)
 	return err
 }
 
-func (i *Instance) storeFile(ctx context.Context, t *transfer.Transfer) error {
+// storeFile cuts one file and returns what is to be committed: its last blocks
+// together with the status, so that a small file costs no transaction of its
+// own. It returns nil for a file that has come to another end.
+func (i *Instance) storeFile(ctx context.Context, t *transfer.Transfer) (*store.Edit, error) {
 	if t.ErrorCode != "" && t.FileID == "" || i.file(t) == nil || i.insts[t.Institution] == nil || t.WireName == "" {
 		if t.ErrorCode == "" {
 			note(t, fault.New(CodeNotRoutable, t.Name, "institution", t.Institution))
 		}
-		return i.refuse(ctx, t, Noted(t.ErrorCode, t.ErrorDetail))
+		return nil, i.refuse(ctx, t, Noted(t.ErrorCode, t.ErrorDetail))
 	}
 	if code := fault.Code(t.ErrorCode); code == CodeWireName || code == CodeNotRoutable {
-		return i.refuse(ctx, t, Noted(t.ErrorCode, t.ErrorDetail))
+		return nil, i.refuse(ctx, t, Noted(t.ErrorCode, t.ErrorDetail))
 	}
 	f, inst := i.file(t), i.insts[t.Institution]
 	size, err := inst.dataSize(f)
 	if err != nil {
-		return i.refuse(ctx, t, err)
+		return nil, i.refuse(ctx, t, err)
 	}
 	path, identity := t.WorkPath, t.SourceID
 	if _, err := os.Lstat(path); errors.Is(err, os.ErrNotExist) {
 		path, identity = t.BackupPath, ""
 		if _, err := os.Lstat(path); errors.Is(err, os.ErrNotExist) {
-			return i.fail(ctx, t, fault.New(CodeWorkLost, t.Name, "work", t.WorkPath, "backup", t.BackupPath))
+			return nil, i.fail(ctx, t, fault.New(CodeWorkLost, t.Name, "work", t.WorkPath, "backup", t.BackupPath))
 		}
 	}
-	if err := i.s.DropBlocks(ctx, i.now(), t.Ref(), 1); err != nil {
-		return err
+	if t.Attempt > 1 { // somebody has had it before, and may have left blocks
+		if err := i.s.DropBlocks(ctx, i.now(), t.Ref(), 1); err != nil {
+			return nil, err
+		}
 	}
 	geo := transfer.Geometry{DataSize: size, PerBlock: inst.Profile.Files.PerBlock}
 	base, err := time.ParseInLocation("20060102", t.BaseDate, i.o.Zone)
 	if err != nil {
-		return i.refuse(ctx, t, err)
+		return nil, i.refuse(ctx, t, err)
 	}
 	b := batch{i: i, t: t, geo: geo}
 	res, err := filemgr.Split(ctx, path, filemgr.SplitOptions{
@@ -87,9 +120,12 @@ func (i *Instance) storeFile(ctx context.Context, t *transfer.Transfer) error {
 		Names:   filemgr.Names{File: t.Name, WireName: t.WireName, BaseDate: base, FileID: t.FileID},
 		MaxWire: inst.Profile.MaxFile(size),
 	}, func(block transfer.Block) error { return b.add(ctx, block) })
+	if werr := b.wait(); err == nil {
+		err = werr
+	}
 	t = b.t
 	if err != nil {
-		return i.notStored(ctx, t, err)
+		return nil, i.notStored(ctx, t, err)
 	}
 	return i.stored(ctx, t, inst, f, geo, res, b.blocks)
 }
@@ -127,20 +163,18 @@ func (i *Instance) notStored(ctx context.Context, t *transfer.Transfer, err erro
 	return i.refuse(ctx, t, err)
 }
 
-// stored commits the last blocks together with the status, so that a small
-// file costs one transaction.
+// stored makes the edit with which a file is stored.
 func (i *Instance) stored(ctx context.Context, t *transfer.Transfer, inst *institution, f *File,
 	geo transfer.Geometry, res filemgr.Result, blocks []transfer.Block,
-) error {
+) (*store.Edit, error) {
 	if t.FileDigest != "" && t.FileDigest != res.FileDigest {
-		return i.altered(ctx, t, res)
+		return nil, i.altered(ctx, t, res)
 	}
 	again, err := i.sameBefore(ctx, t, inst)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	now := i.now()
-	t, err = i.s.Change(ctx, now, t.Ref(), func(r *transfer.Transfer) error {
+	return &store.Edit{Row: t, Also: store.Also{Blocks: blocks}, F: func(r *transfer.Transfer) error {
 		if r.WireDigest != "" && r.WireDigest != res.WireDigest {
 			r.SentBytes = 0 // the same file in other bytes: nobody goes on from the old ones
 		}
@@ -157,15 +191,7 @@ func (i *Instance) stored(ctx context.Context, t *transfer.Transfer, inst *insti
 			note(r, again)
 		}
 		return nil
-	}, blocks...)
-	if err != nil {
-		return err
-	}
-	i.log.Info("file stored", "transfer", t.ID, "name", t.Name, "records", t.Records,
-		"sequences", t.Sequences, "blocks", t.Blocks, "bytes", t.WireSize, "sha256", t.FileDigest)
-	i.wake.send.Give()
-	i.wake.backup.Give()
-	return nil
+	}}, nil
 }
 
 // altered ends a transfer whose file is no longer the one that was stored at
@@ -218,30 +244,26 @@ func (i *Instance) fail(ctx context.Context, t *transfer.Transfer, why error) er
 }
 
 // batch gathers blocks for one transaction. Split uses its buffers again, so
-// payloads are copied here; one batch is all the memory a file takes.
+// payloads are copied here. While one batch is being written the next is
+// gathered: the two are all the memory that a file takes.
 type batch struct {
-	i      *Instance
-	t      *transfer.Transfer
-	geo    transfer.Geometry
-	blocks []transfer.Block
-	buf    []byte
+	i       *Instance
+	t       *transfer.Transfer
+	geo     transfer.Geometry
+	blocks  []transfer.Block
+	buf     []byte
+	spare   []byte     // of the batch that was written last
+	writing chan error // of the one that is being written; nil = none is
 }
 
 func (b *batch) add(ctx context.Context, block transfer.Block) error {
 	if b.buf == nil {
-		b.buf = make([]byte, 0, min(batchBytes, max(64<<10, int(b.t.FileSize)+4096)))
+		b.buf = make([]byte, 0, min(batchBytes/2, max(64<<10, int(b.t.FileSize)+4096)))
 	}
 	if len(b.blocks) > 0 && len(b.buf)+len(block.Payload) > cap(b.buf) {
-		// The store compares blocks with the row's geometry, so that goes first.
-		t, err := b.i.s.PutBlocks(ctx, b.i.now(), b.t.Ref(), b.blocks, func(r *transfer.Transfer) error {
-			r.DataSize, r.PerBlock = b.geo.DataSize, b.geo.PerBlock
-			return nil
-		})
-		if err != nil {
+		if err := b.write(ctx); err != nil {
 			return err
 		}
-		b.t = t
-		b.blocks, b.buf = b.blocks[:0], b.buf[:0]
 	}
 	at := len(b.buf)
 	b.buf = append(b.buf, block.Payload...)
@@ -249,4 +271,38 @@ func (b *batch) add(ctx context.Context, block transfer.Block) error {
 	block.Lengths = slices.Clone(block.Lengths)
 	b.blocks = append(b.blocks, block)
 	return nil
+}
+
+// write begins to write what was gathered, when the batch before it is durable:
+// after a crash there is never a later block without the earlier ones.
+func (b *batch) write(ctx context.Context) error {
+	if err := b.wait(); err != nil {
+		return err
+	}
+	// The store compares blocks with the row's geometry, so that goes with them.
+	e := &store.Edit{Row: b.t, Also: store.Also{Blocks: b.blocks}, F: func(r *transfer.Transfer) error {
+		r.DataSize, r.PerBlock = b.geo.DataSize, b.geo.PerBlock
+		return nil
+	}}
+	b.writing = make(chan error, 1)
+	go func() {
+		err := b.i.s.ChangeAll(ctx, b.i.now(), []*store.Edit{e})
+		b.writing <- or(err, e.Err)
+	}()
+	b.blocks = make([]transfer.Block, 0, cap(b.blocks))
+	if b.spare == nil {
+		b.spare = make([]byte, 0, cap(b.buf))
+	}
+	b.buf, b.spare = b.spare[:0], b.buf
+	return nil
+}
+
+// wait returns when nothing is being written any more, and what became of it.
+func (b *batch) wait() error {
+	if b.writing == nil {
+		return nil
+	}
+	err := <-b.writing
+	b.writing = nil
+	return err
 }

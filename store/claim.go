@@ -104,16 +104,19 @@ func (t *tx) claim(now time.Time, q ClaimQuery) ([]*transfer.Transfer, error) {
 	return found, nil
 }
 
-// Claimable reports whether Claim would find something. It only reads, and asks
-// for the statuses together: in which order is no matter.
+// Claimable reports whether Claim would find something. It only reads.
 func (s *Store) Claimable(ctx context.Context, now time.Time, q ClaimQuery) (bool, error) {
-	if len(q.Statuses) == 0 {
-		return false, nil
+	for _, status := range q.Statuses {
+		w := q.where(now)
+		w.equal("status", string(status))
+		var one int
+		// The order is that of the index, so that it is the one that is taken.
+		found, err := s.scan(ctx, []any{&one}, w.query("SELECT 1 FROM transfers", "created_at, id", 1), w.args...)
+		if found || err != nil {
+			return found, err
+		}
 	}
-	w := q.where(now)
-	w.in("status", strs(q.Statuses))
-	var one int
-	return s.scan(ctx, []any{&one}, w.query("SELECT 1 FROM transfers", "", 1), w.args...)
+	return false, nil
 }
 
 // where is everything but the status. It has "claimable = 1" as plain text, so

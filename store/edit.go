@@ -48,8 +48,14 @@ func (s *Store) changeAll(ctx context.Context, now time.Time, edits []*Edit, q *
 	var payload int64
 	due := make([]*Edit, 0, len(edits))
 	for _, e := range edits {
-		var n int64
-		if e.blocks, n, e.Err = s.sealer.packBlocks(e.Row.ID, e.Blocks); e.Err == nil {
+		blocks, n := e.Blocks, int64(0)
+		if e.Err = nil; e.Row.PayloadIn != "" {
+			blocks, e.Err = s.keep(ctx, e.Row.Ref(), blocks)
+		}
+		if e.Err == nil {
+			e.blocks, n, e.Err = s.sealer.packBlocks(e.Row.ID, blocks)
+		}
+		if e.Err == nil {
 			due, payload = append(due, e), payload+n
 		}
 	}
@@ -91,6 +97,9 @@ func (s *Store) changeAll(ctx context.Context, now time.Time, edits []*Edit, q *
 func (t *tx) edit(now time.Time, e *Edit) (after *transfer.Transfer, alone, err error) {
 	before, row := *e.Row, new(transfer.Transfer)
 	*row = before
+	if before.Owner == "" { // given up: nobody holds it
+		return nil, fault.New(CodeFenced, before.ID), nil
+	}
 	if len(e.blocks) > 0 {
 		row.ReleasedAt = time.Time{} // there is payload again
 	}

@@ -1,8 +1,10 @@
 package store
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/binary"
+	"slices"
 	"strings"
 	"time"
 )
@@ -25,6 +27,37 @@ func NewID(now time.Time) string {
 		v >>= 5
 	}
 	return string(id[:])
+}
+
+// NewIDs makes n ids that no transfer has, in rising order. Many of one
+// millisecond could otherwise be two of a kind.
+func (s *Store) NewIDs(ctx context.Context, now time.Time, n int) ([]string, error) {
+	first := NewID(now)[:idLength-4] // what comes of the random bits is in the last four
+	rows, err := s.query(ctx, "SELECT id FROM transfers WHERE id >= $1 AND id < $2", first, first+"~")
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	taken := map[string]bool{}
+	for rows.Next() {
+		var id string
+		if err := rows.Scan(&id); err != nil {
+			return nil, s.engine.translate(err)
+		}
+		taken[id] = true
+	}
+	if err := rows.Err(); err != nil {
+		return nil, s.engine.translate(err)
+	}
+	ids := make([]string, 0, n)
+	for len(ids) < n {
+		if id := NewID(now); !taken[id] {
+			taken[id] = true
+			ids = append(ids, id)
+		}
+	}
+	slices.Sort(ids)
+	return ids, nil
 }
 
 // TimeOf is when an id was made, to the millisecond; zero if it is none of ours.
