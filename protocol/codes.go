@@ -17,6 +17,8 @@ const (
 	CodeCharset       fault.Code = "wire.charset"
 	CodeBadPrefix     fault.Code = "wire.bad_prefix"
 	CodeDelimiter     fault.Code = "wire.delimiter"
+	// A captured stream that is not, or not only, telegrams of the profile.
+	CodeNotThisProfile fault.Code = "wire.not_this_profile"
 )
 
 // What can be wrong with a profile.

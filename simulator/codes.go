@@ -12,4 +12,5 @@ const (
 	CodeCallRefuse fault.Code = "simulate.caller"      // a caller that is not who we expect
 	CodeCut        fault.Code = "simulate.cut"         // the line was cut on purpose
 	CodeAddress    fault.Code = "simulate.unreachable" // nobody answers where we call
+	CodePlay       fault.Code = "simulate.play"        // a profile played against itself lost a file
 )

@@ -37,6 +37,14 @@ const (
 	codeCannotWrite fault.Code = "command.cannot_write"
 	codeNoScan      fault.Code = "command.no_registration"
 	codeNoVariable  fault.Code = "command.no_variable"
+	codeCannotRead  fault.Code = "command.cannot_read"
+)
+
+// Profiles.
+const (
+	codeProfilePlay     fault.Code = "command.profile_play"
+	codeNotHex          fault.Code = "command.not_hex"
+	codeNothingCaptured fault.Code = "command.nothing_captured"
 )
 
 // The simulated counterparty.

@@ -49,6 +49,7 @@ func newRoot(a *app, args []string) *cobra.Command {
 		newTransfer(a),
 		newApprove(a),
 		newAudit(a),
+		newProfile(a),
 		newSimulate(a),
 		newSample(a),
 		newMigrate(a),

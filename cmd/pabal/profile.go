@@ -1,0 +1,173 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"pabal/config"
+	"pabal/internal/fault"
+	"pabal/protocol"
+	"pabal/simulator"
+)
+
+// newProfile shows and proves profiles.
+func newProfile(a *app) *cobra.Command {
+	cmd := group(a.describe(&cobra.Command{Use: "profile"}, "profile"))
+	cmd.AddCommand(
+		a.describe(&cobra.Command{
+			Use: "list", Args: usage(cobra.NoArgs),
+			RunE: func(*cobra.Command, []string) error { return a.profileList() },
+		}, "profile_list"),
+		a.describe(&cobra.Command{
+			Use: "show PROFILE", Args: usage(cobra.ExactArgs(1)),
+			RunE: func(_ *cobra.Command, args []string) error { return a.profileShow(args[0]) },
+		}, "profile_show"),
+		a.describe(&cobra.Command{
+			Use: "check PROFILE", Args: usage(cobra.ExactArgs(1)),
+			RunE: func(cmd *cobra.Command, args []string) error { return a.profileCheck(cmd.Context(), args[0]) },
+		}, "profile_check"),
+		newProfileDecode(a),
+	)
+	return cmd
+}
+
+// library has the profiles that come with the program and those in the
+// directory that the configuration names, if there is one here.
+func (a *app) library() (*protocol.Library, error) {
+	lib := protocol.NewLibrary()
+	if _, err := os.Stat(a.configPath); errors.Is(err, fs.ErrNotExist) {
+		return lib, nil
+	}
+	cfg, err := config.Load(a.configPath, a.env)
+	if err != nil || cfg.Profiles.Directory == "" {
+		return lib, err
+	}
+	w := &wiring{cfg: cfg}
+	w.ownProfiles("profiles.directory", cfg.Profiles.Directory, lib)
+	return lib, cfg.Report(w.problems)
+}
+
+// profile is one by name, or one in a file.
+func (a *app) profile(name string) (*protocol.Profile, error) {
+	lib, err := a.library()
+	if err != nil {
+		return nil, err
+	}
+	if filepath.Ext(name) == ".yaml" {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			return nil, fault.New(codeProfileDirectory, name).Because(err)
+		}
+		if name, err = lib.Add(name, text); err != nil {
+			return nil, err
+		}
+	}
+	return lib.Load(name)
+}
+
+// title is the profile's own, in the user's language.
+func (a *app) title(p *protocol.Profile) string {
+	if t := p.Title[string(a.language())]; t != "" {
+		return t
+	}
+	return p.Title["en"]
+}
+
+func (a *app) profileList() error {
+	lib, err := a.library()
+	if err != nil {
+		return err
+	}
+	var rows [][]string
+	for _, name := range lib.Names() {
+		p, err := lib.Load(name)
+		if err != nil {
+			return err
+		}
+		if a.json {
+			line := map[string]any{"profile": name, "title": a.title(p), "certainty": p.Certainty, "source": p.Source, "notes": p.Notes}
+			if err := a.writeJSON(a.out, line); err != nil {
+				return err
+			}
+			continue
+		}
+		rows = append(rows, []string{name, a.text(fault.Code("ui.profile.certainty." + p.Certainty)), a.title(p)})
+	}
+	if a.json {
+		return nil
+	}
+	return writeTable(a.out, "", []string{a.text("ui.profile.name"), a.text("ui.profile.certainty"), a.text("ui.profile.title")}, rows)
+}
+
+func (a *app) profileShow(name string) error {
+	p, err := a.profile(name)
+	if err != nil {
+		return err
+	}
+	page := p.Page(string(a.language()))
+	if a.json {
+		return a.writeJSON(a.out, map[string]any{"profile": p.Name, "title": a.title(p), "certainty": p.Certainty, "page": page})
+	}
+	_, err = fmt.Fprint(a.out, page)
+	return err
+}
+
+// profileCheck compiles a profile and plays it against itself.
+func (a *app) profileCheck(ctx context.Context, name string) error {
+	p, err := a.profile(name)
+	if err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp("", "pabal-profile-")
+	if err != nil {
+		return fault.New(codeCannotWrite, os.TempDir()).Because(err)
+	}
+	a.onClose(func() error { return os.RemoveAll(dir) })
+	if !a.json {
+		fmt.Fprintln(a.out, a.text("ui.profile.loads", "profile", p.Name, "title", a.title(p)))
+	}
+	var failed []error
+	err = simulator.SelfPlay(ctx, p, dir, func(pl simulator.Played) {
+		if pl.Err != nil {
+			failed = append(failed, pl.Err)
+		}
+		a.sayPlayed(pl)
+	})
+	if err == nil && len(failed) > 0 {
+		err = fault.New(codeProfilePlay, p.Name, "failed", len(failed)).Because(errors.Join(failed...))
+	}
+	return err
+}
+
+func (a *app) sayPlayed(pl simulator.Played) {
+	way := "down"
+	if pl.Upload {
+		way = "up"
+	}
+	if a.json {
+		line := map[string]any{"direction": way, "faults": pl.Faults, "files": pl.Files, "good": pl.Err == nil}
+		if pl.Err != nil {
+			line["error"] = a.failure(pl.Err)
+		}
+		_ = a.writeJSON(a.out, line)
+		return
+	}
+	line := "clean"
+	if pl.Faults != "" {
+		line = "faults"
+	}
+	text := a.text(fault.Code("ui.profile.play_"+way)) + ", " + a.text(fault.Code("ui.profile.line_"+line)) + ": "
+	if pl.Err != nil {
+		sentence, _ := a.cat.Sentence(a.language(), pl.Err)
+		fmt.Fprintln(a.out, text+strings.TrimSpace(sentence)+" ["+string(fault.CodeOf(pl.Err))+"]")
+		return
+	}
+	fmt.Fprintln(a.out, text+a.text("ui.profile.played", "files", pl.Files))
+}

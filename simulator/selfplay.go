@@ -1,0 +1,174 @@
+package simulator
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"pabal/internal/fault"
+	"pabal/protocol"
+)
+
+// Played is one part of a play of a profile against itself.
+type Played struct {
+	Upload bool   // the institution gives
+	Faults string // done to what the giving side sends; "" = none
+	Files  int    // that arrived equal
+	Err    error  // what went wrong
+}
+
+// SelfPlay has the two sides of a profile carry files to each other on this
+// machine, both ways, on a clean line and on one that loses, repeats and
+// swaps telegrams: whether a profile can work at all shows before a
+// counterparty is called. Files and notes are made below dir, which is to be
+// empty. Each part is told when it is over; an error is that of this machine.
+func SelfPlay(ctx context.Context, p *protocol.Profile, dir string, tell func(Played)) error {
+	for n, faults := range []string{"", "lose=20%;duplicate=1:2,2:1;reorder=1:1,2:3;seed=7"} {
+		for _, upload := range []bool{true, false} {
+			played := Played{Upload: upload, Faults: faults}
+			at := filepath.Join(dir, strconv.Itoa(n)+map[bool]string{true: "up", false: "down"}[upload])
+			if err := played.play(ctx, p, at); err != nil {
+				return err
+			}
+			tell(played)
+		}
+	}
+	return nil
+}
+
+// playBytes is how many data bytes a telegram of a play carries, as far as the
+// profile lets us choose, so that a few small files have several blocks.
+const playBytes = 16
+
+func (pl *Played) play(ctx context.Context, p *protocol.Profile, dir string) error {
+	give, take, err := pl.sides(p, dir)
+	if err != nil {
+		return err
+	}
+	inst, centre := give, take
+	if !pl.Upload {
+		inst, centre = take, give
+	}
+	size, err := give.opt.dataSize()
+	if err != nil {
+		pl.Err = err
+		return nil
+	}
+	block := size * p.Files.PerBlock
+	want := map[string][]byte{}
+	for i, n := range []int{0, 1, block, 2*block + size + 1} {
+		name := playName(p, i+1)
+		want[name] = bytes.Repeat([]byte("0123456789abcdefg"), n/17+1)[:n]
+		if err := os.WriteFile(filepath.Join(give.opt.GiveDir, name), want[name], 0o600); err != nil {
+			return err
+		}
+	}
+	here, there, err := connection(ctx)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	other := make(chan error, 1)
+	go func() {
+		_, err := centre.Session(ctx, there, false)
+		other <- err
+	}()
+	_, err = inst.Session(ctx, here, !pl.Upload)
+	if pl.Err = errors.Join(err, <-other); pl.Err != nil {
+		return nil
+	}
+	return pl.compare(want, take.opt.TakeDir)
+}
+
+// compare counts what arrived.
+func (pl *Played) compare(want map[string][]byte, dir string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	got := map[string][]byte{}
+	for _, e := range entries {
+		if e.Type().IsRegular() && !strings.HasPrefix(e.Name(), ".") {
+			if got[e.Name()], err = os.ReadFile(filepath.Join(dir, e.Name())); err != nil {
+				return err
+			}
+		}
+	}
+	for name, content := range want {
+		if b, ok := got[name]; !ok || !bytes.Equal(b, content) {
+			pl.Err = fault.New(CodePlay, name, "size", len(content), "arrived", len(b))
+			return nil
+		}
+		pl.Files++
+	}
+	return nil
+}
+
+// sides makes the two counterparties of a play.
+func (pl *Played) sides(p *protocol.Profile, dir string) (give, take *Peer, err error) {
+	faults, err := ParseFaults(pl.Faults)
+	if err != nil {
+		return nil, nil, err
+	}
+	common := Options{
+		Profile: p, SenderName: "PABAL", Password: "PABAL1", Institution: strings.Repeat("1", p.Width(protocol.Open, protocol.Institution)),
+		MessageSize: p.Files.MessageSize - max(0, p.MaxData(p.Files.MessageSize)-playBytes),
+		Reply:       30 * time.Second, Idle: 30 * time.Second, First: 30 * time.Second, Pause: time.Millisecond, Rounds: 100,
+	}
+	common.Packing = "filled"
+	one, two := common, common
+	one.Side, two.Side = protocol.InstitutionSide, protocol.CentreSide
+	one.Self, one.Peer, two.Self, two.Peer = "CLIENT", "CENTRE", "CENTRE", "CLIENT"
+	if !pl.Upload {
+		one, two = two, one
+	}
+	one.Faults, one.GiveDir, two.TakeDir = faults, filepath.Join(dir, "give"), filepath.Join(dir, "take")
+	if give, err = New(one); err == nil {
+		take, err = New(two)
+	}
+	return give, take, err
+}
+
+// playName is the name on the wire of the nth file of a play, as a peer's
+// folder has it.
+func playName(p *protocol.Profile, n int) string {
+	name := "PLAY" + strconv.Itoa(1000 + n)[1:]
+	if len(name) > p.Files.NameWidth {
+		name = name[len(name)-p.Files.NameWidth:]
+	}
+	if p.Files.Serial {
+		return name + "." + koreaTime().Format("20060102") + ".001"
+	}
+	return name
+}
+
+// connection is a line on this machine.
+func connection(ctx context.Context) (here, there net.Conn, err error) {
+	var lc net.ListenConfig
+	ln, err := lc.Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, nil, err
+	}
+	defer ln.Close()
+	accepted := make(chan error, 1)
+	go func() {
+		var err error
+		there, err = ln.Accept()
+		accepted <- err
+	}()
+	var d net.Dialer
+	if here, err = d.DialContext(ctx, "tcp", ln.Addr().String()); err != nil {
+		return nil, nil, err
+	}
+	if err := <-accepted; err != nil {
+		return nil, nil, errors.Join(err, here.Close())
+	}
+	return here, there, nil
+}
