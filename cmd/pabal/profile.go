@@ -163,7 +163,7 @@ func (a *app) sayPlayed(pl simulator.Played) {
 	if pl.Faults != "" {
 		line = "faults"
 	}
-	text := a.text(fault.Code("ui.profile.play_"+way)) + ", " + a.text(fault.Code("ui.profile.line_"+line)) + ": "
+	text := a.text(fault.Code("ui.profile.play."+way)) + ", " + a.text(fault.Code("ui.profile.line."+line)) + ": "
 	if pl.Err != nil {
 		sentence, _ := a.cat.Sentence(a.language(), pl.Err)
 		fmt.Fprintln(a.out, text+strings.TrimSpace(sentence)+" ["+string(fault.CodeOf(pl.Err))+"]")
