@@ -23,15 +23,17 @@ import (
 
 // host is one pabal server with its own database and directories.
 type host struct {
-	t     *testing.T
-	on    engine
-	dir   string
-	url   string // of its database, from the first start on
-	opt   Options
-	store *store.Store
-	inst  *Instance
-	stop  context.CancelFunc
-	done  chan error
+	t      *testing.T
+	on     engine
+	dir    string
+	url    string // of its database, from the first start on
+	db     store.Options
+	beside bool // another instance has the database as well
+	opt    Options
+	store  *store.Store
+	inst   *Instance
+	stop   context.CancelFunc
+	done   chan error
 }
 
 func (h *host) path(parts ...string) string {
@@ -44,9 +46,13 @@ func (h *host) start() {
 	if h.url == "" {
 		h.url = h.on.url(h.t, h.dir)
 	}
-	s, err := store.Open(h.t.Context(), store.Options{URL: h.url, Server: true})
+	o := h.db
+	o.URL, o.Server = h.url, !h.beside || h.on == postgres
+	s, err := store.Open(h.t.Context(), o)
 	require.NoError(h.t, err)
-	require.NoError(h.t, s.Migrate(h.t.Context()))
+	if !h.beside {
+		require.NoError(h.t, s.Migrate(h.t.Context()))
+	}
 	h.store = s
 	h.inst, err = New(s, h.opt)
 	require.NoError(h.t, err)
@@ -84,18 +90,7 @@ type file struct {
 // the institution to the centre, down the other way.
 func newPair(t *testing.T, on engine, profile string, up, down []file, tune func(institution, centre *Options)) *pair {
 	t.Helper()
-	make1 := func(role string) *host {
-		h := &host{t: t, on: on, dir: t.TempDir()}
-		for _, d := range []string{"scan", "work", "receive", "result"} {
-			require.NoError(t, os.Mkdir(h.path(d), 0o750))
-		}
-		o, err := sideOptions(h.dir, profile, role, up, down)
-		require.NoError(t, err)
-		o.Log = testLog(t, o.ID)
-		h.opt = o
-		return h
-	}
-	inst, centre := make1("institution"), make1("centre")
+	inst, centre := newHost(t, on, profile, "institution", up, down), newHost(t, on, profile, "centre", up, down)
 	centre.opt.Listen[0].Address = "127.0.0.1:0"
 	if tune != nil {
 		tune(&inst.opt, &centre.opt)
@@ -107,6 +102,20 @@ func newPair(t *testing.T, on engine, profile string, up, down []file, tune func
 	}
 	inst.start()
 	return &pair{inst, centre}
+}
+
+// newHost prepares one end.
+func newHost(t *testing.T, on engine, profile, role string, up, down []file) *host {
+	t.Helper()
+	h := &host{t: t, on: on, dir: t.TempDir()}
+	for _, d := range []string{"scan", "work", "receive", "result"} {
+		require.NoError(t, os.Mkdir(h.path(d), 0o750))
+	}
+	var err error
+	h.opt, err = sideOptions(h.dir, profile, role, up, down)
+	require.NoError(t, err)
+	h.opt.Log = testLog(t, h.opt.ID)
+	return h
 }
 
 // sideOptions are those of one server of a pair.

@@ -124,6 +124,9 @@ func (s *session) end(ctx context.Context) {
 
 // close gives back what was claimed but not carried and ends the row.
 func (s *session) close(ctx context.Context, report line.Report, err error) {
+	if errors.Is(err, store.ErrFenced) {
+		s.doubt.Give()
+	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
 	if t := s.first; t != nil {

@@ -1,0 +1,368 @@
+package instance
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"pabal/store"
+	"pabal/transfer"
+)
+
+// gate stops a process right before one of its writes, as SIGSTOP would: that
+// write waits, and so does every later one, the beat among them.
+type gate struct {
+	mu      sync.Mutex
+	at      int // which write from now on; 0 = none
+	whole   bool
+	n       int
+	reached chan string // who writes
+	held    chan struct{}
+	rest    chan struct{}
+	outcome chan error
+}
+
+// arm has the n-th write from now on stopped: with everything else of the
+// process, or alone.
+func (g *gate) arm(n int, whole bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.at, g.n, g.whole = n, 0, whole
+	g.reached, g.outcome = make(chan string, 1), make(chan error, 1)
+	g.held, g.rest = make(chan struct{}), make(chan struct{})
+}
+
+func (g *gate) disarm() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.at = 0
+}
+
+func (g *gate) watch() func(error) {
+	who := writer()
+	g.mu.Lock()
+	if g.at == 0 || who == "" && g.n < g.at {
+		g.mu.Unlock()
+		return nil
+	}
+	g.n++
+	held, rest, outcome, n, at, whole := g.held, g.rest, g.outcome, g.n, g.at, g.whole
+	g.mu.Unlock()
+	switch {
+	case n == at:
+		g.reached <- who
+		<-held
+		return func(err error) { outcome <- err }
+	case n > at && whole:
+		<-rest
+	}
+	return nil
+}
+
+// writer is the function of this package that writes, "" for beats and terms.
+func writer() string {
+	var pc [30]uintptr
+	frames := runtime.CallersFrames(pc[:runtime.Callers(3, pc[:])])
+	for {
+		f, more := frames.Next()
+		name, ours := strings.CutPrefix(f.Function, "pabal/instance.")
+		if ours {
+			name = strings.NewReplacer("(*", "", ")", "", ".func1", "", ".func2", "", ".func3", "").Replace(name)
+			if strings.HasPrefix(name, "lease") || strings.HasPrefix(name, "Instance.begin") || strings.HasPrefix(name, "Instance.leave") ||
+				strings.HasPrefix(name, "Instance.Run") || strings.HasPrefix(name, "observer") {
+				return ""
+			}
+			return name
+		}
+		if !more {
+			return ""
+		}
+	}
+}
+
+// picture is everything in a database that counts.
+func picture(t *testing.T, s *store.Store) []string {
+	t.Helper()
+	ctx := t.Context()
+	all, err := s.List(ctx, store.Filter{})
+	require.NoError(t, err)
+	var out []string
+	for _, row := range all {
+		out = append(out, fmt.Sprintf("%+v", *row))
+		infos, err := s.BlockInfos(ctx, row.ID)
+		require.NoError(t, err)
+		for _, b := range infos {
+			out = append(out, fmt.Sprintf("%s %+v", row.ID, b))
+		}
+	}
+	lines, err := s.Lines(ctx)
+	require.NoError(t, err)
+	for _, l := range lines {
+		out = append(out, fmt.Sprintf("%+v", *l))
+	}
+	return out
+}
+
+// facts are writes that are no claim on anything: they say what has happened
+// to a file of our place, or when a window was tried. They are true whoever
+// has the transfer, so nothing fences them.
+var facts = []string{"scan.enter", "scan.step", "Instance.backupStep", "session.round", "Instance.startFetch", "session.Accept", "session.end"}
+
+func isFact(who string) bool {
+	return slices.ContainsFunc(facts, func(f string) bool { return strings.HasPrefix(who, f) })
+}
+
+// TestStoppedAtEveryWrite stops an instance right before each write that a
+// file needs, lets another find it dead and settle what it held, and then lets
+// it go on: that write is fenced off and leaves nothing, and the file is on
+// the other side once in the end.
+func TestStoppedAtEveryWrite(t *testing.T) {
+	for _, side := range []string{"sends", "receives"} {
+		t.Run(side, func(t *testing.T) {
+			onBoth(t, func(t *testing.T, on engine) { stoppedAtEveryWrite(t, on, side) })
+		})
+	}
+}
+
+func stoppedAtEveryWrite(t *testing.T, on engine, side string) {
+	g := &gate{}
+	files := []file{rawForm("EB21")}
+	institution, centre := newHost(t, sqlite, "cms", "institution", files, nil), newHost(t, sqlite, "cms", "centre", files, nil)
+	held := map[string]*host{"sends": institution, "receives": centre}[side]
+	held.on = on
+	held.db.Watch, held.db.Lease = g.watch, 6*time.Second
+	centre.opt.Listen[0].Address = "127.0.0.1:0"
+	centre.start()
+	institution.opt.Institutions[0].Connect = centre.inst.Addresses()[0]
+	institution.start()
+
+	// The other instance does nothing by itself.
+	beside, err := store.Open(t.Context(), store.Options{URL: held.url})
+	require.NoError(t, err)
+	defer beside.Close()
+	o := held.opt
+	o.ID = "instance_OTHER"
+	observer, err := New(beside, o)
+	require.NoError(t, err)
+
+	seen := map[string]bool{}
+	done := func(n int) bool {
+		sent, err := institution.store.List(t.Context(), store.Filter{Statuses: []transfer.Status{transfer.Sent}})
+		require.NoError(t, err)
+		came, err := centre.store.List(t.Context(), store.Filter{Statuses: []transfer.Status{transfer.Assembled}})
+		require.NoError(t, err)
+		lines, err := beside.Lines(t.Context())
+		require.NoError(t, err)
+		return len(sent) == n && len(came) == n && len(lines) == 0
+	}
+	wait := func(what string, f func() bool) {
+		t.Helper()
+		limit := time.After(hang)
+		tick := time.NewTicker(3 * time.Millisecond)
+		defer tick.Stop()
+		for !f() {
+			select {
+			case <-tick.C:
+			case <-limit:
+				t.Fatalf("%s: %v", what, picture(t, beside))
+			}
+		}
+	}
+	for n := 1; ; n++ {
+		g.arm(n, true)
+		body := content(1000 + n)
+		institution.drop(fmt.Sprintf("EB21.CENTRE.JOB.%s", time.Date(2026, 9, n, 0, 0, 0, 0, time.UTC).Format("20060102")), body)
+		who := ""
+		wait("neither held nor done", func() bool {
+			select {
+			case who = <-g.reached:
+				return true
+			default:
+				return done(n)
+			}
+		})
+		if who == "" {
+			g.disarm()
+			require.Greater(t, n, 5)
+			break
+		}
+		seen[who] = true
+		// It is dead for the other one, who takes everything over.
+		all, err := beside.Instances(t.Context())
+		require.NoError(t, err)
+		buried := false
+		for _, i := range all {
+			if i.ID == held.opt.ID {
+				buried, err = beside.Bury(t.Context(), time.Now(), i, "instance_OTHER")
+				require.NoError(t, err)
+			}
+		}
+		require.True(t, buried)
+		require.NoError(t, observer.recover(t.Context()))
+		before := picture(t, beside)
+		close(g.held)
+		err = <-g.outcome
+		if !isFact(who) {
+			require.Error(t, err, "%s wrote after its instance was buried", who)
+			require.True(t, errors.Is(err, store.ErrFenced) || errors.Is(err, context.Canceled), "%s: %v", who, err)
+			require.Equal(t, before, picture(t, beside), who)
+		}
+		g.disarm()
+		close(g.rest)
+		wait(who, func() bool { return done(n) })
+	}
+	t.Logf("held at %v", seen)
+	for _, must := range map[string][]string{
+		"sends":    {"session.begin", "Instance.claimFile", "session.Ending", "session.settle"},
+		"receives": {"session.begin", "session.startReceive", "session.Save", "Instance.place"},
+	}[side] {
+		require.Contains(t, seen, must)
+	}
+
+	came, err := centre.store.List(t.Context(), store.Filter{Statuses: []transfer.Status{transfer.Assembled}})
+	require.NoError(t, err)
+	for _, row := range came {
+		b, err := os.ReadFile(row.FinalPath)
+		require.NoError(t, err)
+		require.Equal(t, sum(b), row.FileDigest)
+	}
+	entries, err := os.ReadDir(centre.path("receive"))
+	require.NoError(t, err)
+	require.Len(t, entries, len(came)+1, "the files and .pabal")
+}
+
+// speak plays a counterparty by hand: it opens, announces a file of two
+// sequences, sends it and ends it. It stops at the first answer that is not
+// good, or when the line ends, and returns what it was told last.
+func (w wire) speak(now time.Time) (told string) {
+	day := now.Format("0102")
+	name := "EB21" + day
+	data := func(seq int, c string) string {
+		return fmt.Sprintf("0189FTE123456780320RE%s000%04d%03d0150%s", name, 1, seq, strings.Repeat(c, 150))
+	}
+	for _, part := range []struct{ say, told string }{
+		{opening(now, "12345678", "FTE", "Honggildong", "123ABC"), "opened"},
+		{"0052FTE123456780630RE" + name + "000" + name + "000000000300" + "4096", "announced"},
+		{data(1, "a") + data(2, "b") + "0035FTE123456780620RE" + name + "0000001002", "checked"},
+		{"0077FTE123456780600RE" + name + "000" + now.Format("0102150405") + "003" + fmt.Sprintf("%-36s", "Honggildong"), "ended"},
+	} {
+		if _, err := w.Write([]byte(part.say)); err != nil {
+			return told
+		}
+		answer, err := w.answer()
+		if err != nil || answer[29:32] != "000" {
+			return told
+		}
+		told = part.told
+	}
+	return told
+}
+
+// answer is hear without a test that fails when the line ends.
+func (w wire) answer() (string, error) {
+	head := make([]byte, 4)
+	if _, err := readFull(w, head); err != nil {
+		return "", err
+	}
+	var n int
+	if _, err := fmt.Sscanf(string(head), "%d", &n); err != nil {
+		return "", err
+	}
+	body := make([]byte, n)
+	_, err := readFull(w, body)
+	return string(head) + string(body), err
+}
+
+func readFull(w wire, b []byte) (int, error) {
+	at := 0
+	for at < len(b) {
+		n, err := w.Read(b[at:])
+		at += n
+		if err != nil {
+			return at, err
+		}
+	}
+	return at, nil
+}
+
+// TestHalfOpenAtEveryWrite: a session is held before each of its writes; the
+// counterparty opens another, at another instance, and sends the same file
+// there. Then the first goes on: it stores nothing, and promises nothing.
+func TestHalfOpenAtEveryWrite(t *testing.T) {
+	onBoth(t, halfOpenAtEveryWrite)
+}
+
+func halfOpenAtEveryWrite(t *testing.T, on engine) {
+	seen := []string{}
+	for n := 1; ; n++ {
+		g := &gate{}
+		first := newHost(t, on, "cms", "centre", []file{rawForm("EB21")}, nil)
+		first.db.Watch = g.watch
+		first.opt.Listen[0].Address = "127.0.0.1:0"
+		first.start()
+		second := &host{t: t, on: on, dir: first.dir, url: first.url, opt: first.opt, beside: true}
+		second.opt.ID = "instance_OTHER"
+		second.start()
+		now := time.Now().In(first.opt.Zone)
+
+		g.arm(n, false)
+		old, told := first.dial(t), make(chan string, 1)
+		go func() { told <- old.speak(now); _ = old.Close() }()
+		var who string
+		select {
+		case who = <-g.reached:
+		case last := <-told:
+			require.Equal(t, "ended", last)
+		}
+		if who == "" || strings.HasPrefix(who, "Instance.") { // its part is over
+			g.disarm()
+			require.Contains(t, seen, "session.startReceive")
+			require.Contains(t, seen, "session.Save")
+			require.Contains(t, seen, "session.Verify")
+			close(g.held)
+			first.end()
+			second.end()
+			return
+		}
+		seen = append(seen, who)
+		newer := second.dial(t)
+		require.Equal(t, "ended", newer.speak(now), "held at %s", who)
+		require.NoError(t, newer.Close())
+		second.await(transfer.Receive, transfer.Assembled, 1)
+		before := picture(t, second.store)
+		close(g.held)
+		err := <-g.outcome
+		last := <-told
+		switch who {
+		case "session.begin":
+			// It came to the line after the other, so it is the newest, and is
+			// told the truth: that the file is whole already.
+			require.NoError(t, err)
+		default:
+			require.ErrorIs(t, err, store.ErrFenced, who)
+			require.NotEqual(t, "ended", last)
+			require.Equal(t, map[string]string{"session.startReceive": "opened", "session.Save": "announced", "session.Verify": "checked"}[who], last)
+			require.Equal(t, before, picture(t, second.store), who)
+		}
+		all, err := second.store.List(t.Context(), store.Filter{})
+		require.NoError(t, err)
+		whole := 0
+		for _, row := range all {
+			if row.Status == transfer.Assembled {
+				whole++
+			}
+		}
+		require.Equal(t, 1, whole)
+		first.end()
+		second.end()
+	}
+}
