@@ -1,0 +1,309 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"pabal/internal/pgtest"
+	"pabal/store"
+	"pabal/transfer"
+)
+
+// hanging is when a test gives up.
+const hanging = 4 * time.Minute
+
+// eventually waits for something that another process does.
+func eventually(t *testing.T, what string, f func() bool) {
+	t.Helper()
+	limit := time.After(hanging)
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for !f() {
+		select {
+		case <-tick.C:
+		case <-limit:
+			t.Fatal("waited in vain: " + what)
+		}
+	}
+}
+
+// served is `pabal run` as a process of its own.
+type served struct {
+	cmd    *exec.Cmd
+	listen string
+	log    *lockedBuffer
+}
+
+type lockedBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.String()
+}
+
+// serve starts one instance and waits until it is ready.
+func serve(t *testing.T, config, id string) *served {
+	t.Helper()
+	self, err := os.Executable()
+	require.NoError(t, err)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*hanging)
+	s := &served{cmd: exec.CommandContext(ctx, self, "run", "--json", "-c", config, "--instance", id), log: &lockedBuffer{}}
+	s.cmd.Args[0], s.cmd.Stderr = "pabal", s.log
+	s.cmd.Env = append(os.Environ(), "LC_ALL=C")
+	out, err := s.cmd.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, s.cmd.Start())
+	t.Cleanup(func() {
+		_ = s.cmd.Process.Signal(syscall.SIGCONT)
+		_ = s.cmd.Process.Signal(syscall.SIGTERM)
+		_ = s.cmd.Wait()
+		cancel()
+		if t.Failed() {
+			t.Logf("%s:\n%s", id, s.log.String())
+		}
+	})
+	var ready struct {
+		Instances []struct{ Listen []string }
+	}
+	require.NoError(t, json.NewDecoder(out).Decode(&ready), "%s", s.log.String())
+	if l := ready.Instances[0].Listen; len(l) > 0 {
+		s.listen = l[0]
+	}
+	return s
+}
+
+// between stands on the way of every connection. The first one it lets
+// through up to a point and then holds, as a line that has gone dead does:
+// nothing is closed and nothing arrives.
+type between struct {
+	net.Listener
+	target atomic.Value
+	most   int64
+	heal   chan struct{} // closed: the line is well again
+}
+
+func standBetween(t *testing.T, target string, most int64) *between {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	b := &between{Listener: ln, most: most, heal: make(chan struct{})}
+	b.target.Store(target)
+	var all sync.WaitGroup
+	t.Cleanup(func() { _ = ln.Close(); all.Wait() })
+	all.Go(func() {
+		for first := true; ; first = false {
+			from, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			to, err := net.Dial("tcp", b.target.Load().(string))
+			if err != nil {
+				_ = from.Close()
+				continue
+			}
+			t.Cleanup(func() { _ = from.Close(); _ = to.Close() })
+			all.Go(func() {
+				if first {
+					_, _ = io.CopyN(to, from, b.most)
+					<-b.heal
+				}
+				_, _ = io.Copy(to, from)
+				_ = to.Close()
+			})
+			all.Go(func() { _, _ = io.Copy(from, to); _ = from.Close() })
+		}
+	})
+	return b
+}
+
+// yard is the directory of one side with its configuration.
+func yard(t *testing.T, rest string) (dir, config string) {
+	t.Helper()
+	dir = t.TempDir()
+	for _, name := range []string{"scan", "work", "receive"} {
+		require.NoError(t, os.Mkdir(filepath.Join(dir, name), 0o750))
+	}
+	config = filepath.Join(dir, "pabal.yaml")
+	text := `
+environment: test
+host: one
+lease: 3s
+system: { SCAN_DIRECTORY_NAME: scan, WORK_DIRECTORY_NAME: work, RECEIVE_DIRECTORY_NAME: receive }
+scan: { every: 50ms, settle: 0s }
+log: { format: text }
+` + rest
+	require.NoError(t, os.WriteFile(config, []byte(text), 0o600))
+	return dir, config
+}
+
+const twoInstances = `
+instances:
+  - { id: instance_A, listen: [{ address: "127.0.0.1:0", profile: cms }] }
+  - { id: instance_B, listen: [{ address: "127.0.0.1:0", profile: cms }] }
+routers: [ { id: fileScanRouter, kind: instance, instance: instance_A } ]
+`
+
+func centreSide(database, instances string) string {
+	return "database: { url: \"" + database + "\" }\n" + instances + `
+institutions:
+  - { code: MEMBER, profile: cms, side: centre, wire_code: "12345678", instance: instance_A, expect: { name: kim, password: secret } }
+jobs: [ { code: JOB, institution: MEMBER } ]
+files: [ { id: EB21, institution: MEMBER, job: JOB, direction: receive, wire_name: "${FILE_ID:4}+${MMdd:4}", record: { form: raw } } ]
+`
+}
+
+func memberSide(database, instances, standby, connect string) string {
+	return "database: { url: \"" + database + "\" }\n" + instances + `
+institutions:
+  - code: CENTRE
+    profile: cms
+    side: institution
+    wire_code: "12345678"
+    instance: instance_A
+    ` + standby + `
+    connect: "` + connect + `"
+    sender: { name: kim, password: secret }
+    retry: { first: 100ms, max: 500ms }
+    timeouts: { reply: 4s }
+jobs: [ { code: JOB, institution: CENTRE } ]
+files: [ { id: EB21, institution: CENTRE, job: JOB, direction: send, wire_name: "${FILE_ID:4}+${MMdd:4}", record: { form: raw } } ]
+`
+}
+
+// TestStoppedProcess: two processes on one database. The one that carries a
+// file is stopped in the middle of it for longer than its lease; the other
+// takes over. Continued, the first writes nothing that counts. Meanwhile the
+// line of the old session is dead without a word, too.
+func TestStoppedProcess(t *testing.T) {
+	for _, cluster := range []string{"receives", "sends"} {
+		t.Run(cluster, func(t *testing.T) {
+			t.Parallel()
+			stoppedProcess(t, cluster)
+		})
+	}
+}
+
+func stoppedProcess(t *testing.T, cluster string) {
+	var postgres pgtest.Server
+	t.Cleanup(func() { require.NoError(t, postgres.Stop()) })
+	url := postgres.URL(t)
+	const one = "\ninstances: [ { id: instance_A, listen: [{ address: \"127.0.0.1:0\", profile: cms }] } ]\n"
+	const half = 3 << 20
+	var a, b *served
+	var line *between
+	var sender, receiver, urlSent, urlCame string
+	if cluster == "receives" {
+		dir, config := yard(t, centreSide(url, twoInstances))
+		a, b = serve(t, config, "instance_A"), serve(t, config, "instance_B")
+		receiver, urlCame = dir, url
+		line = standBetween(t, a.listen, half)
+		sender, config = yard(t, memberSide("sqlite:pabal.db", one, "", line.Addr().String()))
+		urlSent = "sqlite:" + filepath.Join(sender, "pabal.db")
+		serve(t, config, "instance_A")
+	} else {
+		dir, config := yard(t, centreSide("sqlite:pabal.db", one))
+		receiver, urlCame = dir, "sqlite:"+filepath.Join(dir, "pabal.db")
+		line = standBetween(t, serve(t, config, "instance_A").listen, half)
+		sender, config = yard(t, memberSide(url, twoInstances, "standby: [instance_B]", line.Addr().String()))
+		urlSent = url
+		a, b = serve(t, config, "instance_A"), serve(t, config, "instance_B")
+	}
+	watch, err := store.Open(t.Context(), store.Options{URL: url, ReadOnly: true})
+	require.NoError(t, err)
+	defer watch.Close()
+	body := bytes.Repeat([]byte("0123456789abcdef"), 8<<16) // 8 MiB
+	require.NoError(t, os.WriteFile(filepath.Join(sender, "scan", ".f"), body, 0o600))
+	require.NoError(t, os.Rename(filepath.Join(sender, "scan", ".f"), filepath.Join(sender, "scan", "EB21.CENTRE.JOB")))
+
+	under := map[string]transfer.Status{"receives": transfer.Receiving, "sends": transfer.Sending}[cluster]
+	eventually(t, "a file under way", func() bool {
+		rows, err := watch.List(t.Context(), store.Filter{Statuses: []transfer.Status{under}})
+		require.NoError(t, err)
+		if len(rows) == 0 {
+			return false
+		}
+		infos, err := watch.BlockInfos(t.Context(), rows[0].ID)
+		require.NoError(t, err)
+		return len(infos) > 2
+	})
+	require.NoError(t, a.cmd.Process.Signal(syscall.SIGSTOP))
+	eventually(t, "the death of the first", func() bool { return strings.Contains(b.log.String(), "an instance is dead") })
+	if cluster == "receives" {
+		line.target.Store(b.listen)
+	}
+	final := func(url string, want transfer.Status) *transfer.Transfer {
+		s, err := store.Open(t.Context(), store.Options{URL: url, ReadOnly: true})
+		require.NoError(t, err)
+		defer s.Close()
+		var rows []*transfer.Transfer
+		eventually(t, string(want), func() bool {
+			rows, err = s.List(t.Context(), store.Filter{})
+			require.NoError(t, err)
+			return len(rows) == 1 && rows[0].Status == want && rows[0].Owner == ""
+		})
+		return rows[0]
+	}
+	final(urlSent, transfer.Sent)
+	came := final(urlCame, transfer.Assembled)
+	before := everything(t, watch)
+
+	// The first goes on, and the bytes that were held on its line arrive.
+	close(line.heal)
+	require.NoError(t, a.cmd.Process.Signal(syscall.SIGCONT))
+	eventually(t, "a new term of the first", func() bool { return strings.Contains(a.log.String(), "instance runs again") })
+	require.Equal(t, before, everything(t, watch))
+	got, err := os.ReadFile(came.FinalPath)
+	require.NoError(t, err)
+	require.True(t, bytes.Equal(body, got))
+	entries, err := os.ReadDir(filepath.Join(receiver, "receive"))
+	require.NoError(t, err)
+	require.Len(t, entries, 2, "the file and .pabal")
+	lines, err := watch.Lines(t.Context())
+	require.NoError(t, err)
+	for _, l := range lines {
+		require.NotEqual(t, "instance_A", l.Owner)
+	}
+}
+
+// everything is what is stored of every transfer.
+func everything(t *testing.T, s *store.Store) []string {
+	t.Helper()
+	rows, err := s.List(t.Context(), store.Filter{})
+	require.NoError(t, err)
+	var out []string
+	for _, row := range rows {
+		row.WorkPath, row.BackupPath, row.BackedUpAt, row.UpdatedAt = "", "", time.Time{}, time.Time{} // written beside its holder
+		out = append(out, fmt.Sprintf("%+v", *row))
+		infos, err := s.BlockInfos(t.Context(), row.ID)
+		require.NoError(t, err)
+		for _, b := range infos {
+			out = append(out, fmt.Sprintf("%+v", b))
+		}
+	}
+	return out
+}
