@@ -2,6 +2,14 @@ package config_test
 
 // brokenMeaning has what does not fit together.
 var brokenMeaning = []broken{
+	{"fields that overlap", "record: { length: 150 }", "record: { length: 150, fields: [ { name: a, offset: 0, length: 5, type: account }, { name: b, offset: 4, length: 2, type: code } ] }",
+		`26:107: files[0].record.fields[1].offset: The field b overlaps the field a. Correct offset and length, counted in bytes from 0, or tell the records apart with "starts".`},
+	{"field behind the record", "record: { length: 150 }", "record: { length: 150, fields: [ { name: a, offset: 149, length: 2, type: account } ] }",
+		`26:70: files[0].record.fields[0].length: 2 is not between 1 and 1. Write a value in that range.`},
+	{"field of an unknown type", "record: { length: 150 }", "record: { length: 150, fields: [ { name: a, offset: 0, length: 2, type: acount } ] }",
+		`26:77: files[0].record.fields[0].type: "acount" is not possible here (possible: account, card, resident, name, phone, amount, code, text). Did you mean "account"?`},
+	{"mask of another kind", "host: bat01", "host: bat01\nmask: never",
+		`3:7: mask: "never" is not possible here. Possible are: reason, always.`},
 	{"backups kept for less than content", "host: bat01", "host: bat01\nretention: { payload: 14d, backup: 7d }",
 		`3:36: retention.backup: retention.backup is 168h0m0s, but content is kept for 336h0m0s (0s = for ever). Rows and backups must stay at least as long as the content they belong to. Make it longer, or retention.payload shorter.`},
 	{"rows kept for less than content that stays", "host: bat01", "host: bat01\nretention: { payload: 0s, transfers: 30d }",

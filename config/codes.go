@@ -29,6 +29,7 @@ const (
 	CodeNotOneOf       fault.Code = "config.not_one_of"
 	CodeNotOneOfNear   fault.Code = "config.not_one_of_near"
 	CodeOutOfRange     fault.Code = "config.out_of_range"
+	CodeFieldsOverlap  fault.Code = "config.fields_overlap"
 	CodeKeptTooShort   fault.Code = "config.kept_too_short"
 )
 

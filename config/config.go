@@ -19,6 +19,7 @@ type Config struct {
 	Log          Log           `yaml:"log"`
 	System       System        `yaml:"system"` // 시스템파라미터
 	Scan         Scan          `yaml:"scan"`
+	Mask         string        `yaml:"mask"` // MaskReason or MaskAlways
 	Retention    Retention     `yaml:"retention"`
 	Profiles     Profiles      `yaml:"profiles"`
 	Instances    []Instance    `yaml:"instances"`
@@ -68,6 +69,12 @@ type Scan struct {
 	Every  time.Duration `yaml:"every"`
 	Settle time.Duration `yaml:"settle"` // size and time must stand still for so long
 }
+
+// Whether records may be shown unmasked: to who gives a reason, or to nobody.
+const (
+	MaskReason = "reason"
+	MaskAlways = "always"
+)
 
 // Retention is how long what is finished is kept; 0 keeps it for ever.
 type Retention struct {
@@ -119,6 +126,7 @@ const ScanRouter = "fileScanRouter"
 type Institution struct {
 	Code        string            `yaml:"code"`
 	Name        string            `yaml:"name"`
+	Mask        string            `yaml:"mask"` // MaskReason or MaskAlways
 	Profile     string            `yaml:"profile"`
 	Side        string            `yaml:"side"`      // the part we play: institution or centre
 	WireCode    string            `yaml:"wire_code"` // the code in the header
@@ -226,6 +234,17 @@ type Record struct {
 	Form    string `yaml:"form"`     // fixed, lines or raw
 	LineEnd string `yaml:"line_end"` // none, lf or crlf
 	Strip   bool   `yaml:"strip"`    // line ends do not go over the wire
+	// Fields say what stands where, for who looks at records.
+	Fields []Field `yaml:"fields"`
+}
+
+// Field is a part of a record. Its type decides what of it is shown.
+type Field struct {
+	Name   string `yaml:"name"`
+	Offset int    `yaml:"offset"` // bytes from 0
+	Length int    `yaml:"length"`
+	Type   string `yaml:"type"`
+	Starts string `yaml:"starts"` // only in records that begin so
 }
 
 // Flag are the suffixes of flag files; "" = none.

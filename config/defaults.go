@@ -12,6 +12,7 @@ func (c *Config) setDefaults() {
 	c.Log = Log{Level: "info", Format: "auto"}
 	c.Scan = Scan{Every: 2 * time.Second, Settle: 2 * time.Second}
 	c.Retention.setDefaults()
+	c.Mask = MaskReason
 }
 
 // Content goes when it stands in backup/ or under its name; everything that
@@ -23,6 +24,7 @@ func (i *Instance) setDefaults() { i.Sessions = 64 }
 // Times and rounds are those seen in use (protocols §3).
 func (i *Institution) setDefaults() {
 	i.Sessions = Sessions{Send: 1, Receive: 1}
+	i.Mask = MaskReason
 	i.Retry = Retry{First: 30 * time.Second, Max: 10 * time.Minute}
 	i.Timeouts = Timeouts{Connect: 5 * time.Second, Reply: 60 * time.Second}
 	i.Rounds = 10

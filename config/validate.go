@@ -104,6 +104,7 @@ func (v *validator) check() {
 	v.lasts("scan.settle", c.Scan.Settle, 0, time.Hour)
 	v.lasts("database.wait", c.Database.Wait, 0, 24*time.Hour)
 	v.retention()
+	v.oneOf("mask", c.Mask, MaskReason, MaskAlways)
 	v.directories()
 	v.instances()
 	v.routers()

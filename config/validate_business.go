@@ -19,6 +19,7 @@ func (v *validator) institutions() {
 			v.unique(codes, path+".code", in.Code, in.Code)
 		}
 		v.required(path, "profile", in.Profile)
+		v.oneOf(path+".mask", in.Mask, MaskReason, MaskAlways)
 		v.required(path, "wire_code", in.WireCode)
 		if v.required(path, "side", in.Side) {
 			v.oneOf(path+".side", in.Side, "institution", "centre")
@@ -172,6 +173,7 @@ func (v *validator) record(path string, r *Record) {
 	if r.Strip && (r.LineEnd == "none" || r.Form == "raw") {
 		v.add(path+".strip", fault.New(CodeStripNothing, path))
 	}
+	v.fields(path, r)
 }
 
 func (v *validator) checks(path string, f *File) {

@@ -20,6 +20,7 @@ const (
 	CodeNoRecords       fault.Code = "control.no_records"        // no records of equal length on the wire
 	CodeNoPayload       fault.Code = "control.no_payload"        // not stored, or deleted since
 	CodeRecordRange     fault.Code = "control.record_range"      // no such records in the file
+	CodeMaskAlways      fault.Code = "control.mask_always"       // records are never shown unmasked here
 	CodeAskedAlready    fault.Code = "control.asked_already"     // the counterparty is being asked already
 	CodeAskReceived     fault.Code = "control.ask_received"      // the file came from the counterparty
 	CodeAskNotSent      fault.Code = "control.ask_not_sent"      // the counterparty cannot know it yet, or never got it

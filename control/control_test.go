@@ -206,21 +206,21 @@ func TestRecordsAreMasked(t *testing.T) {
 	b := part(1, 3, 1, 2, 3)
 	b.Payload = []byte("H00001EB21" + "R123-45 \xb1\xe8" + "R987654321" + "R987654321" + "R987654321" + "T0000009  ")
 	putBlocks(d, made, b)
-	got, err := d.c.Records(t.Context(), made.ID, 1, 2)
+	got, err := d.c.Records(t.Context(), made.ID, RecordQuery{From: 1, To: 2})
 	require.NoError(t, err)
-	require.Equal(t, []Record{{1, "H99999xx99"}, {2, "R999-99 가"}}, got)
-	got, err = d.c.Records(t.Context(), made.ID, 6, 99)
+	require.Equal(t, []Record{{Number: 1, Text: "x99999xx99"}, {Number: 2, Text: "x999-99 가"}}, got)
+	got, err = d.c.Records(t.Context(), made.ID, RecordQuery{From: 6, To: 99})
 	require.NoError(t, err)
-	require.Equal(t, []Record{{6, "T9999999  "}}, got, "as far as the file goes")
+	require.Equal(t, []Record{{Number: 6, Text: "x9999999  "}}, got, "as far as the file goes")
 
-	_, err = d.c.Records(t.Context(), made.ID, 7, 7)
+	_, err = d.c.Records(t.Context(), made.ID, RecordQuery{From: 7, To: 7})
 	require.Equal(t, CodeRecordRange, fault.CodeOf(err))
 	empty := d.create(sending())
-	_, err = d.c.Records(t.Context(), empty.ID, 1, 1)
+	_, err = d.c.Records(t.Context(), empty.ID, RecordQuery{From: 1, To: 1})
 	require.Equal(t, CodeNoPayload, fault.CodeOf(err))
 	raw := sending()
 	raw.Form = "raw"
-	_, err = d.c.Records(t.Context(), d.create(raw).ID, 1, 1)
+	_, err = d.c.Records(t.Context(), d.create(raw).ID, RecordQuery{From: 1, To: 1})
 	require.Equal(t, CodeNoRecords, fault.CodeOf(err))
 }
 
@@ -234,9 +234,9 @@ func TestRecordsOutOfEBCDIC(t *testing.T) {
 	record := "\xd9\xf1\xf2\xf3\xf4\xf5\x40\xc1\xc2\x40"
 	b.Payload = []byte(strings.Repeat(record, 6))
 	putBlocks(d, made, b)
-	got, err := d.c.Records(t.Context(), made.ID, 2, 2)
+	got, err := d.c.Records(t.Context(), made.ID, RecordQuery{From: 2, To: 2})
 	require.NoError(t, err)
-	require.Equal(t, []Record{{2, "R99999 xx "}}, got)
+	require.Equal(t, []Record{{Number: 2, Text: "x99999 xx "}}, got)
 }
 
 func TestListFiltersAndSays(t *testing.T) {

@@ -2,27 +2,79 @@ package control
 
 import (
 	"bytes"
+	"cmp"
 	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"unicode"
 
 	"pabal/filemgr"
 	"pabal/internal/fault"
+	"pabal/internal/mask"
 	"pabal/transfer"
 )
 
-// Record is one record for the eye: its shape, not its content. Bytes that may
-// be somebody's account, name or amount are masked.
+// Record is one record for the eye. Unless somebody has asked for more and is
+// on record for it, declared fields are masked by their type and all else shows
+// its shape only: digits as 9, letters as x, Korean as 가.
 type Record struct {
-	Number int64  `json:"number"`
-	Text   string `json:"text"`
+	Number int64         `json:"number"`
+	Text   string        `json:"text"`
+	Fields []RecordField `json:"fields,omitempty"`
 }
+
+// RecordField is a declared field of a record.
+type RecordField struct {
+	Name string `json:"name"`
+	Type string `json:"type"`
+	Text string `json:"text"`
+}
+
+// Layout says what stands where in the records of a file, as the registration
+// declares it.
+type Layout []Field
+
+// Field is a declared field.
+type Field struct {
+	Name   string
+	Offset int // bytes from 0, without EBCDIC
+	Length int
+	Type   mask.Type
+	Starts string // only in records that begin so; "" = in all
+}
+
+// RecordQuery says which records to show and how.
+type RecordQuery struct {
+	From, To int64 // numbers, from 1
+	Layout   Layout
+	// Unmasked shows everything. Who asks and why goes on record first; Never
+	// is who forbids it, "" for nobody.
+	Unmasked bool
+	Never    string
+	By       Actor
+}
+
+// ShowRecords is the command row of somebody who saw unmasked records.
+const ShowRecords = "show_records"
 
 // maxRecords is how many records one call shows.
 const maxRecords = 1000
 
 // Records computes records from the stored payload (design D3), numbers from…to
 // counted from 1, or as far as the file goes. Errors: CodeNoRecords where the
-// wire bytes have no records of equal length, CodeNoPayload, CodeRecordRange.
-func (c *Control) Records(ctx context.Context, id string, from, to int64) ([]Record, error) {
+// wire bytes have no records of equal length, CodeNoPayload, CodeRecordRange;
+// with Unmasked CodeMaskAlways and CodeReasonMissing.
+func (c *Control) Records(ctx context.Context, id string, q RecordQuery) ([]Record, error) {
+	if q.Unmasked {
+		if q.Never != "" {
+			return nil, fault.New(CodeMaskAlways, id, "by", q.Never)
+		}
+		if err := q.By.justified(ShowRecords); err != nil {
+			return nil, err
+		}
+	}
+	from, to := q.From, q.To
 	t, err := c.s.Transfer(ctx, id)
 	if err != nil {
 		return nil, err
@@ -56,12 +108,58 @@ func (c *Control) Records(ctx context.Context, id string, from, to int64) ([]Rec
 			return nil, err
 		}
 	}
+	if q.Unmasked { // before anything is seen
+		row := q.By.Command(ShowRecords)
+		row.TransferID, row.Before, row.After = t.ID, t.Status, t.Status
+		row.Subject = fmt.Sprintf("%d..%d", from, to)
+		if err := c.s.Record(ctx, c.now().UTC(), row); err != nil {
+			return nil, err
+		}
+	}
 	out := make([]Record, 0, to-from+1)
 	for n := from; n <= to; n++ {
 		one := wire[(n-from)*length : (n-from+1)*length]
-		out = append(out, Record{Number: n, Text: mask(bytes.TrimRight(one, "\r\n"))})
+		out = append(out, q.Layout.record(n, bytes.TrimRight(one, "\r\n"), q.Unmasked))
 	}
 	return out, nil
+}
+
+// record shows one record. Where declared fields overlap the first one counts.
+func (l Layout) record(number int64, b []byte, unmasked bool) Record {
+	hide := func(t mask.Type, b []byte) string {
+		if unmasked {
+			return plain(filemgr.Text(b))
+		}
+		return plain(mask.Field(t, filemgr.Text(b)))
+	}
+	r := Record{Number: number}
+	fields := slices.Clone(l)
+	slices.SortStableFunc(fields, func(a, b Field) int { return cmp.Compare(a.Offset, b.Offset) })
+	var text strings.Builder
+	at := 0
+	for _, f := range fields {
+		if f.Offset < at || f.Offset+f.Length > len(b) || !bytes.HasPrefix(b, []byte(f.Starts)) {
+			continue
+		}
+		text.WriteString(hide(mask.Text, b[at:f.Offset]))
+		one := hide(f.Type, b[f.Offset:f.Offset+f.Length])
+		text.WriteString(one)
+		r.Fields = append(r.Fields, RecordField{Name: f.Name, Type: string(f.Type), Text: one})
+		at = f.Offset + f.Length
+	}
+	text.WriteString(hide(mask.Text, b[at:]))
+	r.Text = text.String()
+	return r
+}
+
+// plain keeps control characters of a file away from the terminal.
+func plain(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || r == unicode.ReplacementChar {
+			return '?'
+		}
+		return r
+	}, text)
 }
 
 func shape(t *transfer.Transfer) (filemgr.Form, filemgr.Encoding, error) {
@@ -86,30 +184,4 @@ func ascii(ctx context.Context, wire []byte) ([]byte, error) {
 	source := func(emit func([]byte) error) error { return emit(wire) }
 	err := filemgr.ToFile(ctx, filemgr.Form{Kind: filemgr.Raw}, filemgr.Encoding{EBCDIC: true}, 0, source, &out)
 	return out.Bytes(), err
-}
-
-// mask shows the first byte, which tells header, data and trailer apart, and
-// of the rest only what kind of character stands where: 9 a digit, x a letter,
-// 가 a character of two bytes. Which fields hold accounts and names differs from
-// file to file, so nothing is guessed.
-func mask(record []byte) string {
-	out := make([]byte, 0, len(record)+16)
-	for n := 0; n < len(record); n++ {
-		switch b := record[n]; {
-		case n == 0 && b > ' ' && b < 0x7f, b == ' ':
-			out = append(out, b)
-		case b >= '0' && b <= '9':
-			out = append(out, '9')
-		case b >= 'A' && b <= 'Z' || b >= 'a' && b <= 'z':
-			out = append(out, 'x')
-		case b >= 0x81 && n+1 < len(record) && record[n+1] >= 0x41:
-			out = append(out, "가"...)
-			n++
-		case b > ' ' && b < 0x7f:
-			out = append(out, '-')
-		default:
-			out = append(out, '?')
-		}
-	}
-	return string(out)
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/expr-lang/expr/vm"
 
 	"pabal/internal/fault"
+	"pabal/internal/mask"
 )
 
 // checker looks at a file's bytes as they pass. It holds at most two records:
@@ -193,7 +194,7 @@ func (c *checker) checkHeader() error {
 			return c.failAt(CodeField, 1, int64(h.Name.Offset), "length", h.Name.Length)
 		}
 		if strings.TrimRight(string(got), " ") != strings.TrimRight(c.names.WireName, " ") {
-			return c.failAt(CodeHeaderName, 1, int64(h.Name.Offset), "want", c.names.WireName, "got", shown(got))
+			return c.failAt(CodeHeaderName, 1, int64(h.Name.Offset), "want", c.names.WireName, "got", shownName(got, strings.TrimRight(c.names.WireName, " ")))
 		}
 	}
 	if h.Date != nil {
@@ -204,7 +205,7 @@ func (c *checker) checkHeader() error {
 			return c.failAt(CodeField, 1, int64(f.Offset), "length", f.Length)
 		}
 		if string(got) != want {
-			return c.failAt(CodeHeaderDate, 1, int64(f.Offset), "want", want, "got", shown(got))
+			return c.failAt(CodeHeaderDate, 1, int64(f.Offset), "want", want, "got", shownDate(got, dateLayouts[h.Date.Format], c.names.BaseDate))
 		}
 	}
 	return nil
@@ -348,7 +349,13 @@ func (c *checker) checkTrailer() error {
 			got.add(fmt.Append(nil, n))
 		}
 		if want.total.Cmp(&got.total) != 0 {
-			return c.failAt(code, c.records, at, "want", want.String(), "got", got.String())
+			// Without a mark nothing says that this is a trailer: the number may
+			// be part of an account.
+			expected := want.String()
+			if t.Mark == "" {
+				expected = mask.Shape(expected)
+			}
+			return c.failAt(code, c.records, at, "want", expected, "got", got.String())
 		}
 	}
 	return nil

@@ -2,7 +2,6 @@ package filemgr
 
 import (
 	"fmt"
-	"strings"
 	"time"
 
 	"pabal/internal/fault"
@@ -171,18 +170,4 @@ func (v *validator) mark(path string, offset int, text string) {
 	if text != "" || offset != 0 {
 		v.field(path, Field{offset, len(text)})
 	}
-}
-
-// shown is a field's bytes as they may stand in a sentence: trimmed, and bytes
-// that are no printable ASCII escaped.
-func shown(b []byte) string {
-	var s strings.Builder
-	for _, c := range []byte(strings.TrimRight(string(b), " ")) {
-		if c >= 0x20 && c <= 0x7E {
-			s.WriteByte(c)
-		} else {
-			fmt.Fprintf(&s, "\\x%02X", c)
-		}
-	}
-	return s.String()
 }

@@ -10,14 +10,18 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"pabal/config"
 	"pabal/control"
 	"pabal/internal/fault"
+	"pabal/internal/mask"
 	"pabal/store"
 )
 
 type showFlags struct {
-	records string
-	blocks  bool
+	records  string
+	blocks   bool
+	unmasked bool
+	reason   string
 }
 
 func newTransferShow(a *app) *cobra.Command {
@@ -29,6 +33,8 @@ func newTransferShow(a *app) *cobra.Command {
 	}
 	cmd.Flags().StringVar(&f.records, "records", "", a.text("ui.flag.records"))
 	cmd.Flags().BoolVar(&f.blocks, "blocks", false, a.text("ui.flag.blocks"))
+	cmd.Flags().BoolVar(&f.unmasked, "unmasked", false, a.text("ui.flag.unmasked"))
+	cmd.Flags().StringVar(&f.reason, "reason", "", a.text("ui.flag.reason"))
 	return a.describe(cmd, "transfer_show")
 }
 
@@ -40,11 +46,14 @@ func (a *app) transferShow(ctx context.Context, id string, f showFlags) error {
 			return err
 		}
 	}
+	if f.unmasked && to == 0 {
+		return usageError{fault.New(codeFlagMissing, "--records")}
+	}
 	open := a.control
 	if to > 0 {
 		open = a.controlOfContent
 	}
-	c, cfg, err := open(ctx, true)
+	c, cfg, err := open(ctx, !f.unmasked)
 	if err != nil {
 		return err
 	}
@@ -54,7 +63,9 @@ func (a *app) transferShow(ctx context.Context, id string, f showFlags) error {
 	}
 	var records []control.Record
 	if to > 0 {
-		if records, err = c.Records(ctx, d.ID, from, to); err != nil {
+		q := recordQuery(cfg, d, f.unmasked)
+		q.From, q.To, q.By = from, to, a.actor(f.reason)
+		if records, err = c.Records(ctx, d.ID, q); err != nil {
 			return err
 		}
 	}
@@ -69,8 +80,31 @@ func (a *app) transferShow(ctx context.Context, id string, f showFlags) error {
 	p.failure(d.Error)
 	p.blockMap(d, f.blocks)
 	p.history(d)
-	p.records(records)
+	p.records(records, f.unmasked)
 	return p.err
+}
+
+// recordQuery says how records of a transfer are shown: what its registration
+// declares, and whether anybody forbids to show more.
+func recordQuery(cfg *config.Config, d *control.Detail, unmasked bool) control.RecordQuery {
+	q := control.RecordQuery{Unmasked: unmasked}
+	if cfg.Mask == config.MaskAlways {
+		q.Never = cfg.Host
+	}
+	for _, in := range cfg.Institutions {
+		if in.Code == d.Institution && in.Mask == config.MaskAlways {
+			q.Never = in.Code
+		}
+	}
+	for _, r := range cfg.Files {
+		if r.ID != d.FileID || r.Institution != d.Institution || r.Job != d.Job || r.Direction != d.Direction {
+			continue
+		}
+		for _, f := range r.Record.Fields {
+			q.Layout = append(q.Layout, control.Field{Name: f.Name, Offset: f.Offset, Length: f.Length, Type: mask.Type(f.Type), Starts: f.Starts})
+		}
+	}
+	return q
 }
 
 // recordRange reads 1..20, or one number.
@@ -299,12 +333,16 @@ func (p *page) because(e control.Entry) string {
 	return string(e.Detail)
 }
 
-func (p *page) records(records []control.Record) {
+func (p *page) records(records []control.Record, unmasked bool) {
 	if len(records) == 0 {
 		return
 	}
 	p.line("")
-	p.line("%s", p.text("ui.show.masked"))
+	if unmasked {
+		p.line("%s", p.text("ui.show.unmasked"))
+	} else {
+		p.line("%s", p.text("ui.show.masked"))
+	}
 	for _, r := range records {
 		p.line("  %8d  %s", r.Number, r.Text)
 	}
