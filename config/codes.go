@@ -11,6 +11,11 @@ const (
 	CodeSeveralDocuments fault.Code = "config.several_documents"
 )
 
+// The two parts.
+const (
+	CodeHostKey fault.Code = "config.host_key"
+)
+
 // Keys and the form of values.
 const (
 	CodeUnknownKey     fault.Code = "config.unknown_key"
@@ -38,6 +43,7 @@ const (
 	CodeSecretForm      fault.Code = "config.secret_form"
 	CodeSecretMisplaced fault.Code = "config.secret_misplaced"
 	CodeSecretEnv       fault.Code = "config.secret_env"
+	CodeSecretLiteral   fault.Code = "config.secret_literal"
 	CodeSecretFile      fault.Code = "config.secret_file"
 )
 

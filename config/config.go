@@ -6,30 +6,54 @@ package config
 
 import (
 	"time"
+
+	"pabal/internal/fault"
 )
 
-// Config is a whole configuration: one file on one host. Paths in it are
+// Config is a whole configuration as one host sees it: the host's own part and
+// the one that all hosts share. Paths in it are
 // absolute, references are proven, defaults are filled in.
 type Config struct {
-	Environment  string        `yaml:"environment"` // production, test or dev
-	Host         string        `yaml:"host"`        // the name of this place (design D4)
-	Zone         string        `yaml:"zone"`        // business zone, an IANA name
-	Lease        time.Duration `yaml:"lease"`       // silent for longer, an instance counts as dead (design D4)
-	Database     Database      `yaml:"database"`
-	Log          Log           `yaml:"log"`
-	System       System        `yaml:"system"` // 시스템파라미터
-	Scan         Scan          `yaml:"scan"`
-	Mask         string        `yaml:"mask"` // MaskReason or MaskAlways
-	Retention    Retention     `yaml:"retention"`
-	Profiles     Profiles      `yaml:"profiles"`
-	Instances    []Instance    `yaml:"instances"`
-	Routers      []Router      `yaml:"routers"`
-	Institutions []Institution `yaml:"institutions"`
-	Jobs         []Job         `yaml:"jobs"`
-	Files        []File        `yaml:"files"` // 일괄전송파일정보
+	Environment  string        `yaml:"environment" part:"host"` // production, test or dev
+	Host         string        `yaml:"host" part:"host"`        // the name of this place (design D4)
+	Zone         string        `yaml:"zone" part:"shared"`      // business zone, an IANA name
+	Lease        time.Duration `yaml:"lease" part:"host"`       // silent for longer, an instance counts as dead (design D4)
+	Database     Database      `yaml:"database" part:"host"`
+	Log          Log           `yaml:"log" part:"host"`
+	System       System        `yaml:"system" part:"host"` // 시스템파라미터
+	Scan         Scan          `yaml:"scan" part:"shared"`
+	Mask         string        `yaml:"mask" part:"shared"` // MaskReason or MaskAlways
+	Retention    Retention     `yaml:"retention" part:"shared"`
+	Profiles     Profiles      `yaml:"profiles" part:"host"`
+	Runs         []Run         `yaml:"runs" part:"host"` // the instances of this host; none = all
+	Instances    []Instance    `yaml:"instances" part:"shared"`
+	Routers      []Router      `yaml:"routers" part:"shared"`
+	Institutions []Institution `yaml:"institutions" part:"shared"`
+	Jobs         []Job         `yaml:"jobs" part:"shared"`
+	Files        []File        `yaml:"files" part:"shared"` // 일괄전송파일정보
 
+	complete bool // the shared part is there
+	warnings []fault.Problem
 	location *time.Location
 	index    index
+}
+
+// Complete reports that the shared part is there. Without it only the keys of
+// the host are filled in; the rest is a version in the database.
+func (c *Config) Complete() bool { return c.complete }
+
+// Warnings are what works and should not stay, such as a password that is
+// written out.
+func (c *Config) Warnings() []fault.Problem { return c.warnings }
+
+// RunsHere reports that the instance runs on this host.
+func (c *Config) RunsHere(instance string) bool {
+	for _, r := range c.Runs {
+		if r.Instance == instance {
+			return true
+		}
+	}
+	return len(c.Runs) == 0
 }
 
 // Location is the business zone (design D9).
@@ -103,6 +127,12 @@ type Instance struct {
 type Listen struct {
 	Address string `yaml:"address"` // host:port; port 0 takes any free one
 	Profile string `yaml:"profile"`
+}
+
+// Run is an instance that runs on this host.
+type Run struct {
+	Instance string   `yaml:"instance"`
+	Listen   []Listen `yaml:"listen"` // instead of the instance's; none = those
 }
 
 // Router binds work to an instance. fileScanRouter has the scan directory.

@@ -24,11 +24,18 @@ type decoder struct {
 	problems  Problems
 	meant     []string // paths that misspelt keys probably stand for
 	broken    []string // paths under which nothing could be decoded
+	literals  []string // paths of secrets of the shared part that are written out
+
+	fromShared map[*yaml.Node]bool // keys and values at the top of the shared part
 }
 
 func (d *decoder) problem(node *yaml.Node, path string, f *fault.Error) {
+	file := d.index.fileOf(path)
+	if d.fromShared[node] {
+		file = d.index.sharedFile
+	}
 	d.problems = append(d.problems, Problem{Problem: fault.Problem{Path: path, Err: f},
-		File: d.index.file, Line: node.Line, Column: node.Column})
+		File: file, Line: node.Line, Column: node.Column})
 }
 
 // defaulter fills in what a mapping may leave out.
@@ -155,6 +162,9 @@ func (d *decoder) scalar(node *yaml.Node, into reflect.Value, path string) {
 	}
 	text := node.Value
 	if into.Type() == typeSecret {
+		if literalSecret(text) && d.index.isShared(path) {
+			d.literals = append(d.literals, path)
+		}
 		value, f := d.secret(text, path)
 		if f != nil {
 			d.problem(node, path, f)

@@ -18,7 +18,7 @@ func FuzzParse(f *testing.F) {
 	f.Add("? [a]\n: b\n")
 	f.Add("--- !!binary x\n...\n")
 	f.Fuzz(func(t *testing.T, text string) {
-		c, err := parse([]byte(text), "pabal.yaml", os.TempDir(), none, "")
+		c, err := parse([]byte(text), "pabal.yaml", os.TempDir(), none)
 		if err == nil {
 			if c.Environment == "" || c.Location() == nil {
 				t.Fatalf("accepted without required values:\n%s", text)

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"io"
 	"io/fs"
-	"os"
-	"path/filepath"
 	"reflect"
 	"regexp"
 	"strconv"
@@ -33,15 +31,12 @@ func LoadForContent(path string, lookupEnv func(string) (string, bool)) (*Config
 }
 
 func load(path string, lookupEnv func(string) (string, bool), only string) (*Config, error) {
-	text, err := os.ReadFile(path)
+	f, err := ReadFile(path)
 	if err != nil {
-		return nil, whole(path, 1, fault.New(CodeCannotRead, path, "reason", reason(err)).Because(err))
+		return nil, err
 	}
-	absolute, err := filepath.Abs(path)
-	if err != nil {
-		return nil, whole(path, 1, fault.New(CodeCannotRead, path, "reason", reason(err)).Because(err))
-	}
-	return parse(text, path, filepath.Dir(absolute), lookupEnv, only)
+	f.only = only
+	return f.Config(lookupEnv)
 }
 
 // whole is a problem of the file rather than of one value.
@@ -58,27 +53,52 @@ func reason(err error) string {
 	return err.Error()
 }
 
-func parse(text []byte, file, dir string, lookupEnv func(string) (string, bool), only string) (*Config, error) {
-	if !utf8.Valid(text) {
-		line := 1
-		for rest := text; len(rest) > 0; {
-			r, n := utf8.DecodeRune(rest)
-			if r == utf8.RuneError && n == 1 {
-				break
-			}
-			if r == '\n' {
-				line++
-			}
-			rest = rest[n:]
-		}
-		return nil, whole(file, line, fault.New(CodeNotUTF8, file))
-	}
-	root, err := document(text, file)
+// parse is Load for a text.
+func parse(text []byte, file, dir string, lookupEnv func(string) (string, bool)) (*Config, error) {
+	f, err := split(text, file, dir)
 	if err != nil {
 		return nil, err
 	}
-	c := &Config{index: index{file: file, places: map[string]place{}}}
-	d := &decoder{dir: dir, lookupEnv: lookupEnv, only: only, index: c.index}
+	return f.Config(lookupEnv)
+}
+
+func wantUTF8(text []byte, file string) error {
+	if utf8.Valid(text) {
+		return nil
+	}
+	line := 1
+	for rest := text; len(rest) > 0; {
+		r, n := utf8.DecodeRune(rest)
+		if r == utf8.RuneError && n == 1 {
+			break
+		}
+		if r == '\n' {
+			line++
+		}
+		rest = rest[n:]
+	}
+	return whole(file, line, fault.New(CodeNotUTF8, file))
+}
+
+// build proves the host's part of f together with a shared part, or alone
+// where that is nil.
+func build(f *Source, shared *yaml.Node, sharedFile string, lookupEnv func(string) (string, bool)) (*Config, error) {
+	c := &Config{complete: shared != nil, index: index{file: f.path, sharedFile: sharedFile, places: map[string]place{}, moved: map[string]string{}}}
+	for key, part := range keyParts() {
+		if part == partShared {
+			c.index.sharedKeys = append(c.index.sharedKeys, key)
+		}
+	}
+	root := f.host
+	d := &decoder{dir: f.dir, lookupEnv: lookupEnv, only: f.only, fromShared: map[*yaml.Node]bool{}}
+	if shared != nil {
+		root = emptyLike(f.host)
+		root.Content = append(append(root.Content, f.host.Content...), shared.Content...)
+		for _, n := range shared.Content {
+			d.fromShared[n] = true
+		}
+	}
+	d.index = c.index
 	if d.decode(root, reflect.ValueOf(c).Elem(), ""); root.Kind != yaml.MappingNode {
 		return nil, d.problems
 	}
@@ -92,8 +112,9 @@ func parse(text []byte, file, dir string, lookupEnv func(string) (string, bool),
 	for _, path := range d.meant {
 		v.bad[path] = true // it is not missing, only misspelt
 	}
-	v.resolve(dir)
+	v.resolve(f.dir)
 	v.check()
+	v.literals(d.literals)
 	if err := v.problems.asError(); err != nil {
 		return nil, err
 	}

@@ -81,13 +81,17 @@ type place struct{ line, column int }
 
 // index knows where each path of the configuration stands.
 type index struct {
-	file   string
-	places map[string]place
+	file       string   // the host's
+	sharedFile string   // … and that of the shared part, which may be the same
+	sharedKeys []string // keys at the top that stand there
+	places     map[string]place
+	moved      map[string]string // paths whose value stands elsewhere
 }
 
 // locate gives the place of the path, or of the nearest thing around it that is
 // written in the file.
 func (x index) locate(path string) place {
+	path = x.written(path)
 	for path != "" {
 		if at, ok := x.places[path]; ok {
 			return at
@@ -102,10 +106,10 @@ func parent(path string) string { return path[:max(0, strings.LastIndexAny(path,
 
 // Locate says where a path such as files[2].wire_name stands. What is not
 // written in the file is located at what surrounds it. Line and column count
-// from 1.
+// from 1. Of the shared part the file is the document.
 func (c *Config) Locate(path string) (file string, line, column int) {
 	at := c.index.locate(path)
-	return c.index.file, at.line, at.column
+	return c.index.fileOf(path), at.line, at.column
 }
 
 // Report turns the problems that another package found in its options into an

@@ -36,7 +36,7 @@ func (v *validator) add(path string, f *fault.Error) {
 	v.bad[path] = true
 	at := v.c.index.locate(path)
 	v.problems = append(v.problems, Problem{Problem: fault.Problem{Path: path, Err: f},
-		File: v.c.index.file, Line: at.line, Column: at.column})
+		File: v.c.index.fileOf(path), Line: at.line, Column: at.column})
 }
 
 func join(path, key string) string {
@@ -96,16 +96,24 @@ func (v *validator) check() {
 		v.oneOf("environment", c.Environment, "production", "test", "dev")
 	}
 	v.required("", "host", c.Host)
-	v.zone()
 	v.lasts("lease", c.Lease, leaseLow, leaseHigh)
 	v.oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
 	v.oneOf("log.format", c.Log.Format, "auto", "text", "json")
-	v.lasts("scan.every", c.Scan.Every, 10*time.Millisecond, time.Hour)
-	v.lasts("scan.settle", c.Scan.Settle, 0, time.Hour)
 	v.lasts("database.wait", c.Database.Wait, 0, 24*time.Hour)
 	v.retention()
 	v.oneOf("mask", c.Mask, MaskReason, MaskAlways)
 	v.directories()
+	v.zone()
+	if !c.complete {
+		// Hosts that share a database each run instances of their own.
+		if len(c.Runs) == 0 && !strings.HasPrefix(c.Database.URL, sqlite) {
+			v.required("", "runs", "")
+		}
+		return
+	}
+	v.lasts("scan.every", c.Scan.Every, 10*time.Millisecond, time.Hour)
+	v.lasts("scan.settle", c.Scan.Settle, 0, time.Hour)
+	v.runs()
 	v.instances()
 	v.routers()
 	v.institutions()
@@ -231,6 +239,40 @@ func inside(dir, path string) bool {
 	return strings.HasPrefix(path, strings.TrimSuffix(dir, "/")+"/")
 }
 
+// runs wants instances that there are, and puts the addresses of this host in
+// the place of those of the document.
+func (v *validator) runs() {
+	c := v.c
+	ids := map[string]string{}
+	for i := range c.Runs {
+		r := &c.Runs[i]
+		path := fmt.Sprintf("runs[%d]", i)
+		if !v.required(path, "instance", r.Instance) {
+			continue
+		}
+		v.unique(ids, path+".instance", r.Instance, r.Instance)
+		v.instance(path, &r.Instance)
+		n := slices.IndexFunc(c.Instances, func(in Instance) bool { return in.ID == r.Instance })
+		if n >= 0 && len(r.Listen) > 0 {
+			c.Instances[n].Listen = r.Listen
+			c.index.moved[fmt.Sprintf("instances[%d].listen", n)] = path + ".listen"
+		}
+	}
+}
+
+// literals refuses passwords that are written out where all can read them: a
+// version in the database is copied with it, and to every host. Outside
+// production they are let pass with a warning.
+func (v *validator) literals(paths []string) {
+	for _, path := range paths {
+		if v.c.Environment == "production" {
+			v.add(path, fault.New(CodeSecretLiteral, path))
+			continue
+		}
+		v.c.warnings = append(v.c.warnings, fault.Problem{Path: path, Err: fault.New(CodeSecretLiteral, path)})
+	}
+}
+
 func (v *validator) instances() {
 	if len(v.c.Instances) == 0 {
 		v.required("", "instances", "")
@@ -260,7 +302,7 @@ func (v *validator) instances() {
 				continue
 			}
 			host, port, _ := net.SplitHostPort(l.Address)
-			if port == "0" {
+			if port == "0" || !v.c.RunsHere(in.ID) {
 				continue
 			}
 			for _, other := range listens {

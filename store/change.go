@@ -161,7 +161,8 @@ func (t *tx) statusEvent(now time.Time, from transfer.Status, row *transfer.Tran
 // TakeOver gives a transfer that is being received to a new, authenticated
 // session of the same peer. The former holder is fenced off. The file belongs
 // to the place of the new session then, unless place is empty.
-// Errors: CodeNotFound, CodeNotReceiving (arg status), CodeFenced.
+// Errors: CodeNotFound, CodeNotReceiving (arg status), CodeFenced. With
+// CodeCommitUnknown comes the row as it may be, see Claim.
 func (s *Store) TakeOver(ctx context.Context, now time.Time, id, owner string, term int64, sessionID, place string) (*transfer.Transfer, error) {
 	var out *transfer.Transfer
 	err := s.write(ctx, 0, func(tx *tx) error {
@@ -193,10 +194,11 @@ func (s *Store) TakeOver(ctx context.Context, now time.Time, id, owner string, t
 		return tx.event(now, transfer.Event{TransferID: id, SessionID: sessionID, Kind: EventTakeOver,
 			Detail: detail("former_session", former)})
 	})
-	if err != nil {
-		return nil, err
+	switch {
+	case err == nil, fault.CodeOf(err) == CodeCommitUnknown:
+		return out, err
 	}
-	return out, nil
+	return nil, err
 }
 
 // Backup is where the file of a transfer stands in the backup directory.

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"pabal/internal/fault"
 	"pabal/transfer"
 )
 
@@ -37,7 +38,9 @@ type ClaimQuery struct {
 // and term, a raised attempt, and the status To with its event. No two calls
 // get the same row, in whatever process they run. On PostgreSQL a row that
 // somebody is writing to at this moment is passed over.
-// Errors: CodeFenced when the term or the session is over, CodeIllegalMove.
+// Errors: CodeFenced when the term or the session is over, CodeIllegalMove. With
+// CodeCommitUnknown come the rows that may be claimed: nobody works on them,
+// so the caller must give them back when the store answers again.
 func (s *Store) Claim(ctx context.Context, now time.Time, q ClaimQuery) ([]*transfer.Transfer, error) {
 	// Most calls find nothing, and then there is no need to wait for the
 	// writer, let alone for a sync.
@@ -49,10 +52,11 @@ func (s *Store) Claim(ctx context.Context, now time.Time, q ClaimQuery) ([]*tran
 		claimed, err = tx.claim(now, q)
 		return err
 	})
-	if err != nil {
-		return nil, err
+	switch {
+	case err == nil, fault.CodeOf(err) == CodeCommitUnknown:
+		return claimed, err
 	}
-	return claimed, nil
+	return nil, err
 }
 
 // claim asks for each status by itself, because then the index gives the

@@ -52,6 +52,7 @@ const (
 	CodeRequested    fault.Code = "store.requested"     // an order for it waits for a second person already
 	CodeNoRequest    fault.Code = "store.no_request"    // no such request
 	CodeRequestOver  fault.Code = "store.request_over"  // the request was decided on before
+	CodeText         fault.Code = "store.text"          // text that is not UTF-8, or has a NUL in it
 	CodeLineTaken    fault.Code = "store.line_taken"    // all lines of the counterparty are in use
 
 	// The payload is not as it should be.
@@ -63,6 +64,14 @@ const (
 	CodeKeyMissing   fault.Code = "store.key_missing"   // by a key that is not given; nothing is wrong with the payload
 	CodeKeyInvalid   fault.Code = "store.key_invalid"   // not 32 bytes in hexadecimal or base64
 	CodeBlockForeign fault.Code = "store.block_foreign" // as it was written, but not for this place
+
+	// Versions of the configuration.
+	CodeNoVersion         fault.Code = "store.no_version"         // there is none of that number
+	CodeVersionPending    fault.Code = "store.version_pending"    // another one is being decided
+	CodeVersionOvertaken  fault.Code = "store.version_overtaken"  // another one became active meanwhile
+	CodeVersionDecided    fault.Code = "store.version_decided"    // somebody else has decided it
+	CodeVersionUnanswered fault.Code = "store.version_unanswered" // not everybody has agreed
+	CodeEnvironment       fault.Code = "store.environment"        // the database belongs to another environment
 
 	// CodeSessionCut is written to sessions that were open when the server died.
 	CodeSessionCut fault.Code = "store.session_cut"

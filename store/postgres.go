@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -37,6 +38,8 @@ type postgres struct {
 	reads   *sql.DB
 	writes  *sql.DB
 	cached  *statements
+	lost    atomic.Int64  // connections that broke
+	started atomic.Value  // when the server was, as text
 	made    chan struct{} // work was made that others should be told of
 
 	ctx    context.Context // of the goroutines
@@ -62,8 +65,14 @@ func openPostgres(ctx context.Context, o Options) (_ engine, err error) {
 	sessionSettings(config.ConnConfig, o)
 	config.MaxConns = int32(o.Readers + o.Writers + 1) // and one to tell others of work
 	config.MinConns = 0
-	config.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error { return checkServer(ctx, label, conn) }
 	e := &postgres{label: label, config: config.ConnConfig, busy: o.BusyTimeout, canTell: !o.ReadOnly, made: make(chan struct{}, 1)}
+	config.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
+		if err := checkServer(ctx, label, conn); err != nil {
+			return err
+		}
+		e.recognise(ctx, conn)
+		return nil
+	}
 	e.ctx, e.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	if e.pool, err = pgxpool.NewWithConfig(ctx, config); err != nil {
 		e.cancel()
@@ -162,6 +171,27 @@ func checkServer(ctx context.Context, label string, conn *pgx.Conn) error {
 	return nil
 }
 
+// recognise notices that another server answers, or the same after a restart,
+// also where no connection was in use meanwhile. It is of no matter if the
+// server cannot tell.
+func (e *postgres) recognise(ctx context.Context, conn *pgx.Conn) {
+	var started string
+	if conn.QueryRow(ctx, "SELECT pg_postmaster_start_time()::text").Scan(&started) != nil {
+		return
+	}
+	if before := e.started.Swap(started); before != nil && before != started {
+		e.lost.Add(1)
+	}
+}
+
+// forget drops the pool's connections: when one has broken the others are
+// mostly as dead.
+func (e *postgres) forget() {
+	e.lost.Add(1)
+	e.pool.Reset()
+}
+
+func (e *postgres) losses() int64             { return e.lost.Load() }
 func (e *postgres) name() string              { return e.label }
 func (e *postgres) readers() *statements      { return e.cached }
 func (e *postgres) translate(err error) error { return postgresFault(e.label, err) }
@@ -171,7 +201,7 @@ func (e *postgres) translate(err error) error { return postgresFault(e.label, er
 func (e *postgres) query(ctx context.Context, text string, args ...any) (*sql.Rows, error) {
 	rows, err := e.reads.QueryContext(ctx, text, args...)
 	if err != nil && ctx.Err() == nil && lostConnection(err) {
-		e.pool.Reset()
+		e.forget()
 		rows, err = e.reads.QueryContext(ctx, text, args...)
 	}
 	return rows, err

@@ -164,6 +164,39 @@ func TestCommitUnknown(t *testing.T) {
 	}
 }
 
+// TestClaimUnknown: rows that may have been claimed come with the error, as
+// they are if they were, so that they can be given back.
+func TestClaimUnknown(t *testing.T) {
+	for where, plan := range map[string]pgtest.Cut{"before": pgtest.Before, "after": pgtest.After} {
+		t.Run(where, func(t *testing.T) {
+			through, beside, c, term := behindCutter(t, 300*time.Millisecond)
+			row := &transfer.Transfer{Direction: transfer.Send, Status: transfer.Stored}
+			half := &transfer.Transfer{Direction: transfer.Receive, Status: transfer.Receiving}
+			require.NoError(t, beside.Create(t.Context(), now, row))
+			require.NoError(t, beside.Create(t.Context(), now, half))
+			lost := through.Losses()
+			c.Next(plan, 1, true)
+			got, err := through.Claim(t.Context(), now, store.ClaimQuery{Owner: "one", Term: term, Limit: 1,
+				Statuses: []transfer.Status{transfer.Stored}, To: transfer.Sending})
+			code(t, store.CodeCommitUnknown, err)
+			require.Len(t, got, 1)
+			require.Greater(t, through.Losses(), lost)
+			c.Next(plan, 1, true)
+			taken, err := through.TakeOver(t.Context(), now, half.ID, "one", term, "s", "")
+			code(t, store.CodeCommitUnknown, err)
+			c.Back()
+			for _, r := range []*transfer.Transfer{got[0], taken} {
+				_, err = through.Change(t.Context(), now, r.Ref(), func(r *transfer.Transfer) error { r.Owner = ""; return nil })
+				if plan == pgtest.Before {
+					require.ErrorIs(t, err, store.ErrFenced)
+				} else {
+					require.NoError(t, err)
+				}
+			}
+		})
+	}
+}
+
 // TestCommitCutAndTaken: a write that can be run again is not, when the row was
 // taken over before that.
 func TestCommitCutAndTaken(t *testing.T) {

@@ -72,7 +72,7 @@ func (e *postgres) write(ctx context.Context, _ int64, f func(*tx) error) error 
 			}
 			continue
 		case ctx.Err() == nil && lostConnection(err):
-			e.pool.Reset() // the others are as old
+			e.forget()
 			continue
 		case metAnother(err):
 			continue
@@ -129,7 +129,7 @@ func (e *postgres) run(ctx context.Context, again bool, f func(*tx) error) (*tx,
 func (e *postgres) settle(ctx context.Context, lost *tx) (written, known bool) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), e.busy)
 	defer cancel()
-	e.pool.Reset()
+	e.forget()
 	for {
 		var row *transfer.Transfer
 		_, err := e.run(ctx, false, func(t *tx) (err error) {

@@ -3,11 +3,36 @@ package store
 import (
 	"context"
 	"time"
+
+	"pabal/internal/fault"
 )
 
 // metaIdentity is the random name by which a database is known, so that a
 // restored or exchanged one can be recognised.
 const metaIdentity = "identity"
+
+// metaEnvironment is the environment that the database belongs to.
+const metaEnvironment = "environment"
+
+// Environment is production, test or dev, or "" for a database that nobody has
+// claimed yet.
+func (s *Store) Environment(ctx context.Context) (string, error) {
+	v, _, err := s.Meta(ctx, metaEnvironment)
+	return v, err
+}
+
+// sameEnvironment refuses a database of another environment: a test host must
+// not carry production's files, nor a copy of them.
+func (s *Store) sameEnvironment(ctx context.Context) error {
+	if s.options.Environment == "" {
+		return nil
+	}
+	have, err := s.Environment(ctx)
+	if err == nil && have != "" && have != s.options.Environment {
+		err = fault.New(CodeEnvironment, s.engine.name(), "have", have, "want", s.options.Environment)
+	}
+	return err
+}
 
 // Identity is the database's random name, given when it was made.
 func (s *Store) Identity(ctx context.Context) (string, error) {

@@ -167,6 +167,8 @@ func (e *sqlite) write(ctx context.Context, payload int64, f func(*tx) error) er
 	return e.writer.write(ctx, payload, f)
 }
 
+func (e *sqlite) losses() int64 { return 0 }
+
 // wake has nothing to tell: there is one server process.
 func (e *sqlite) wake(context.Context) <-chan struct{} { return nil }
 

@@ -32,6 +32,9 @@ type Options struct {
 	URL string
 	// Password of the user in a postgres URL, if it does not stand there.
 	Password string
+	// Environment is production, test or dev. A database belongs to the first
+	// that has migrated it and opens for no other (design D10). "" asks nothing.
+	Environment string
 	// Server is for the server process. With SQLite it takes the lock of the
 	// one server and makes the database if there is none. Without it the
 	// database must be migrated; that is how operators' commands work beside
@@ -86,6 +89,8 @@ type engine interface {
 	schema(ctx context.Context) (have, want int64, err error)
 	// translate makes a fault of what the driver returned.
 	translate(err error) error
+	// losses counts the connections that broke.
+	losses() int64
 	// wake tells of work that other processes have made, or is nil.
 	wake(ctx context.Context) <-chan struct{}
 	// name is the database in messages, without a password.
@@ -94,7 +99,7 @@ type engine interface {
 }
 
 // Open opens a database. It does not change its schema, see Migrate.
-// Errors: CodeURL, CodeMissing, CodeSchemaNewer, and CodeSchemaOlder when
+// Errors: CodeURL, CodeMissing, CodeSchemaNewer, CodeEnvironment, and CodeSchemaOlder when
 // Server is not set; CodeKeyMissing (arg key) when Server is set and Keys lacks
 // one that the payload needs. Of SQLite CodeUnopenable, CodeLocked (args pid, host),
 // CodeNetworkFS, CodeNotDatabase; of PostgreSQL CodeUnreachable, CodeDenied,
@@ -124,8 +129,10 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		err = fault.New(CodeSchemaNewer, e.name(), "have", have, "want", want)
 	case have < want && !o.Server:
 		err = fault.New(CodeSchemaOlder, e.name(), "have", have, "want", want)
-	case have == want && o.Server: // an older one has Migrate to ask
-		err = s.checkKeys(ctx)
+	case have > 0:
+		if err = s.sameEnvironment(ctx); err == nil && have == want && o.Server { // an older one has Migrate to ask
+			err = s.checkKeys(ctx)
+		}
 	}
 	if err != nil {
 		return nil, errors.Join(err, s.Close())
@@ -167,6 +174,12 @@ func Shown(address string) string {
 // ends with ctx. SQLite has none and the channel is nil.
 func (s *Store) Wake(ctx context.Context) <-chan struct{} { return s.engine.wake(ctx) }
 
+// Losses counts the connections to the database server that broke since the
+// store was opened. Who sees it change knows that what he remembers of the
+// store may be of another server than the one that answers now (design D2).
+// SQLite has none to break.
+func (s *Store) Losses() int64 { return s.engine.losses() }
+
 // URL is the address that the store was opened with. It may hold a password:
 // it is for opening the database again and never for people to read.
 func (s *Store) URL() string { return s.options.URL }
@@ -180,7 +193,7 @@ func (s *Store) OpenedWith() Options { return s.options }
 func (s *Store) Close() error { return s.engine.close() }
 
 // Migrate brings the schema to the program's version and gives a new database
-// its identity. Only the server process migrates.
+// its identity and its environment. Only the server process migrates.
 func (s *Store) Migrate(ctx context.Context) error {
 	if err := s.engine.migrate(ctx); err != nil {
 		return err
@@ -188,9 +201,19 @@ func (s *Store) Migrate(ctx context.Context) error {
 	err := s.write(ctx, 0, func(tx *tx) error {
 		_, err := tx.exec(`INSERT INTO meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING`,
 			metaIdentity, newIdentity())
+		if err == nil {
+			_, err = tx.exec(`INSERT INTO meta (name, value) VALUES ($1, '0') ON CONFLICT (name) DO NOTHING`, metaActive)
+		}
+		if err == nil && s.options.Environment != "" {
+			_, err = tx.exec(`INSERT INTO meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING`,
+				metaEnvironment, s.options.Environment)
+		}
 		return err
 	})
 	if err != nil {
+		return err
+	}
+	if err := s.sameEnvironment(ctx); err != nil { // of two that come first at once, one is wrong
 		return err
 	}
 	if err := s.checkKeys(ctx); err != nil {
@@ -275,6 +298,9 @@ func (s *statements) get(ctx context.Context, text string) (*sql.Stmt, error) {
 }
 
 func (s *statements) query(ctx context.Context, text string, args ...any) (*sql.Rows, error) {
+	if err := checkText(args); err != nil {
+		return nil, err
+	}
 	if s.prepare == nil {
 		return s.direct(ctx, text, args...)
 	}
@@ -289,6 +315,9 @@ func (s *statements) query(ctx context.Context, text string, args ...any) (*sql.
 }
 
 func (s *statements) exec(ctx context.Context, text string, args ...any) (sql.Result, error) {
+	if err := checkText(args); err != nil {
+		return nil, err
+	}
 	if s.prepare == nil {
 		return s.change(ctx, text, args...)
 	}

@@ -12,7 +12,7 @@ import (
 // Create writes a new transfer and its first event, of kind "status" with
 // From "". An empty ID is filled in; a given one is kept, and ErrExists says
 // that there is a row of that id already. CreatedAt, if zero, and UpdatedAt
-// become now. Errors: CodeFenced when it has an owner whose term or session is
+// become now. Errors: CodeExists, CodeFenced when it has an owner whose term or session is
 // over.
 func (s *Store) Create(ctx context.Context, now time.Time, t *transfer.Transfer) error {
 	row := *t
@@ -59,6 +59,8 @@ func (s *Store) CreateAll(ctx context.Context, now time.Time, all []*transfer.Tr
 	return err
 }
 
+// create fences a row that is made with an owner like every other write of a
+// holder: a process whose term is over makes none.
 func (t *tx) create(now time.Time, row *transfer.Transfer) error {
 	if row.Owner != "" {
 		if err := t.inTerm(row.ID, row.Owner, row.Term); err != nil {

@@ -69,7 +69,7 @@ func set(name string, err error) func(*tx) error {
 
 func stored(t *testing.T, w *writer) []string {
 	var all []string
-	rows, err := w.conn.QueryContext(t.Context(), `SELECT name FROM meta WHERE name <> 'identity' ORDER BY name`)
+	rows, err := w.conn.QueryContext(t.Context(), `SELECT name FROM meta WHERE name NOT IN ('identity', 'config_active') ORDER BY name`)
 	require.NoError(t, err)
 	defer rows.Close()
 	for rows.Next() {

@@ -28,6 +28,8 @@ func Run(t *testing.T, open Open) {
 	}{
 		{"Create", testCreate},
 		{"CreateWithID", testCreateWithID},
+		{"CreateFenced", testCreateFenced},
+		{"Text", testText},
 		{"EveryFieldReturns", testEveryField},
 		{"Find", testFind},
 		{"List", testList},
@@ -71,6 +73,9 @@ func Run(t *testing.T, open Open) {
 		{"Terms", testTerms},
 		{"Sessions", testSessions},
 		{"Settings", testSettings},
+		{"Versions", testVersions},
+		{"VersionsTogether", testVersionsTogether},
+		{"Environment", testEnvironment},
 		{"FailuresAreAlone", testFailuresAlone},
 		{"Cancelled", testCancelled},
 		{"Panic", testPanic},
