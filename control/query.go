@@ -15,9 +15,14 @@ func (c *Control) List(ctx context.Context, f store.Filter) ([]*Transfer, error)
 	if err != nil {
 		return nil, err
 	}
+	there, err := c.places(ctx)
+	if err != nil {
+		return nil, err
+	}
 	out := make([]*Transfer, len(list))
 	for n, t := range list {
 		out[n] = c.view(t)
+		out[n].WaitsForPlace = there.wanted(t.Direction, t.Status, t.Place)
 	}
 	return out, nil
 }
@@ -37,6 +42,14 @@ func (c *Control) Show(ctx context.Context, id string) (*Detail, error) {
 	}
 	if d.BackedUp != nil {
 		d.BackupPath = t.BackupPath // before that it is only an intention
+	}
+	there, err := c.places(ctx)
+	if err != nil {
+		return nil, err
+	}
+	d.WaitsForPlace = there.wanted(t.Direction, t.Status, t.Place)
+	if t.WorkPath != "" && t.BackedUpAt.IsZero() && t.Status != transfer.Storing && t.Status != transfer.Refused && !there[t.Place] {
+		d.BackupWaits = t.Place
 	}
 	infos, err := c.s.BlockInfos(ctx, t.ID)
 	if err != nil {

@@ -43,6 +43,10 @@ type Transfer struct {
 	NextTry *time.Time `json:"next_try,omitempty"`
 	Asked   string     `json:"asked,omitempty"` // what the counterparty is to be asked in its next session
 
+	// WaitsForPlace is the host whose directories it needs next, while none of
+	// that host's instances runs.
+	WaitsForPlace string `json:"waits_for_place,omitempty"`
+
 	Owner   string   `json:"owner,omitempty"`
 	Attempt int64    `json:"attempt"`
 	Session string   `json:"session,omitempty"`
@@ -71,6 +75,7 @@ type Detail struct {
 	WorkPath    string     `json:"work_path,omitempty"`
 	BackupPath  string     `json:"backup_path,omitempty"`
 	BackedUp    *time.Time `json:"backed_up,omitempty"`
+	BackupWaits string     `json:"backup_waits_for_place,omitempty"` // as WaitsForPlace
 	FinalPath   string     `json:"final_path,omitempty"`
 	ErrorPath   string     `json:"error_path,omitempty"`  // of a refused file
 	ResultFile  string     `json:"result_file,omitempty"` // "wanted", or the status that the last one told

@@ -46,6 +46,7 @@ func newRoot(a *app, args []string) *cobra.Command {
 		newInit(a),
 		newCheck(a),
 		newRun(a),
+		newStatus(a),
 		newTransfer(a),
 		newApprove(a),
 		newAudit(a),

@@ -149,6 +149,9 @@ func (a *app) remark(t *control.Transfer, zone *time.Location, today time.Time) 
 	if t.Status == string(transfer.Waiting) && t.NextTry != nil {
 		parts = append(parts, a.text("ui.remark.next_try", "at", clock(t.NextTry.In(zone), today)))
 	}
+	if t.WaitsForPlace != "" {
+		parts = append(parts, a.text("ui.remark.place", "place", t.WaitsForPlace))
+	}
 	if t.Asked != "" {
 		parts = append(parts, a.text("ui.remark.asked"))
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -200,7 +201,11 @@ func (p *page) facts(d *control.Detail) {
 	if d.RepeatOf != "" {
 		row("ui.show.repeat_of", d.RepeatOf+": "+d.RepeatText)
 	}
-	row("ui.show.place", d.Place)
+	place := d.Place
+	if waits := cmp.Or(d.WaitsForPlace, d.BackupWaits); waits != "" {
+		place = p.text("ui.remark.place", "place", waits)
+	}
+	row("ui.show.place", place)
 	row("ui.show.work_path", d.WorkPath)
 	row("ui.show.backup_path", d.BackupPath)
 	row("ui.show.final_path", d.FinalPath)

@@ -1,0 +1,164 @@
+package control
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"pabal/internal/fault"
+	"pabal/store"
+	"pabal/transfer"
+)
+
+// Status is what runs, what is open with counterparties, and what waits.
+type Status struct {
+	Environment string     `json:"environment,omitempty"` // filled in by who knows the configuration
+	Instances   []Instance `json:"instances"`
+	Lines       []Line     `json:"lines"`     // sessions that are open now
+	Transfers   []Count    `json:"transfers"` // open ones, and all of the business day
+}
+
+// States of an instance.
+const (
+	InstanceRuns    = "runs"
+	InstanceSilent  = "silent"  // it does not beat, and nobody has found it dead yet
+	InstanceStopped = "stopped" // it ended its term itself
+	InstanceDead    = "dead"    // another one found it dead and took its work over
+)
+
+// Instance is a running identity. Ages are by this host's clock against the
+// other's, and for people only: nothing is decided by them (design D4).
+type Instance struct {
+	ID        string     `json:"id"`
+	Place     string     `json:"place"`
+	State     string     `json:"state"`
+	StateText string     `json:"state_text"`
+	Term      int64      `json:"term"`
+	PID       int        `json:"pid"`
+	Started   time.Time  `json:"started"`
+	Lease     float64    `json:"lease_seconds"`
+	Beat      time.Time  `json:"last_beat"`
+	BeatAge   float64    `json:"beat_age_seconds"`
+	Lines     int        `json:"lines"` // that it has in use
+	Ended     *time.Time `json:"ended,omitempty"`
+	EndedBy   string     `json:"ended_by,omitempty"`
+}
+
+// Line is a session that is open with a counterparty.
+type Line struct {
+	Institution string    `json:"institution"`
+	Direction   string    `json:"direction"` // send, receive, both
+	Session     string    `json:"session"`
+	Instance    string    `json:"instance"`
+	Since       time.Time `json:"since"`
+}
+
+// Count is how many transfers stand in a status.
+type Count struct {
+	Direction  string `json:"direction"`
+	Status     string `json:"status"`
+	StatusText string `json:"status_text"`
+	Transfers  int64  `json:"transfers"`
+	// WaitsForPlace is the host whose directories they need while none of its
+	// instances runs.
+	WaitsForPlace string `json:"waits_for_place,omitempty"`
+}
+
+// Status reads what is running. since is the beginning of the business day.
+func (c *Control) Status(ctx context.Context, since time.Time) (*Status, error) {
+	s := &Status{Instances: []Instance{}, Lines: []Line{}, Transfers: []Count{}}
+	lines, err := c.s.Lines(ctx)
+	if err != nil {
+		return nil, err
+	}
+	used := map[string]int{}
+	for _, l := range lines {
+		used[l.Owner]++
+		s.Lines = append(s.Lines, Line{l.Institution, l.Direction, l.SessionID, l.Owner, l.TakenAt})
+	}
+	instances, err := c.s.Instances(ctx)
+	if err != nil {
+		return nil, err
+	}
+	now := c.now()
+	for _, i := range instances {
+		state := stateOf(i, now)
+		s.Instances = append(s.Instances, Instance{
+			ID: i.ID, Place: i.Host, State: state, StateText: c.cat.Text(c.lang, fault.Code("ui.instance."+state), nil), Term: i.Term, PID: i.PID,
+			Started: i.Started, Lease: i.Lease.Seconds(), Beat: i.Beat, BeatAge: max(0, now.Sub(i.Beat)).Round(time.Millisecond).Seconds(),
+			Lines: used[i.ID], Ended: at(i.Ended), EndedBy: i.EndedBy,
+		})
+	}
+	counts, err := c.s.Counts(ctx, since)
+	if err != nil {
+		return nil, err
+	}
+	there := placesOf(instances, now)
+	for _, n := range counts {
+		one := Count{Direction: string(n.Direction), Status: string(n.Status), StatusText: c.cat.Status(c.lang, string(n.Status)),
+			WaitsForPlace: there.wanted(n.Direction, n.Status, n.Place)}
+		same := func(o Count) bool {
+			o.Transfers = 0
+			return o == one
+		}
+		if at := slices.IndexFunc(s.Transfers, same); at >= 0 {
+			s.Transfers[at].Transfers += n.Transfers
+			continue
+		}
+		one.Transfers = n.Transfers
+		s.Transfers = append(s.Transfers, one)
+	}
+	return s, nil
+}
+
+// silence is when an instance that has not been found dead is shown as silent:
+// later than its lease, because the two clocks may differ.
+func silence(lease time.Duration) time.Duration { return max(2*lease, time.Minute) }
+
+func stateOf(i *store.Instance, now time.Time) string {
+	switch {
+	case !i.Ended.IsZero() && i.EndedBy == i.ID:
+		return InstanceStopped
+	case !i.Ended.IsZero():
+		return InstanceDead
+	case now.Sub(i.Beat) > silence(i.Lease):
+		return InstanceSilent
+	}
+	return InstanceRuns
+}
+
+// places are those that have an instance that runs.
+type places map[string]bool
+
+func placesOf(instances []*store.Instance, now time.Time) places {
+	p := places{}
+	for _, i := range instances {
+		if stateOf(i, now) == InstanceRuns {
+			p[i.Host] = true
+		}
+	}
+	return p
+}
+
+// wanted is the place that a transfer waits for, "" if for none: what is done
+// with files is done where the files are.
+func (p places) wanted(d transfer.Direction, st transfer.Status, place string) string {
+	if place == "" || p[place] {
+		return ""
+	}
+	switch st {
+	case transfer.Storing, transfer.Received, transfer.Placing:
+		return place
+	case transfer.Waiting:
+		if d == transfer.Receive {
+			return place
+		}
+	}
+	return ""
+}
+
+// places reads which places are there.
+func (c *Control) places(ctx context.Context) (places, error) {
+	instances, err := c.s.Instances(ctx)
+	return placesOf(instances, c.now()), err
+}

@@ -1,0 +1,32 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"pabal/transfer"
+)
+
+// Count is how many transfers of one kind there are.
+type Count struct {
+	Direction transfer.Direction
+	Status    transfer.Status
+	Place     string
+	Transfers int64
+}
+
+// Counts counts what is open, however old, and everything created since. What
+// has ended before is not looked at, so it costs the same however much that is.
+func (s *Store) Counts(ctx context.Context, since time.Time) ([]*Count, error) {
+	rows, err := s.query(ctx, `SELECT direction, status, place, count(*) FROM (
+			SELECT direction, status, place FROM transfers WHERE claimable = 1 AND created_at < $1
+			UNION ALL SELECT direction, status, place FROM transfers WHERE created_at >= $1
+		) AS counted GROUP BY direction, status, place ORDER BY direction, status, place`, toMicros(since))
+	if err != nil {
+		return nil, err
+	}
+	all, err := readAll(rows, func(c *Count) []column {
+		return []column{{"direction", &c.Direction}, {"status", &c.Status}, {"place", &c.Place}, {"count", &c.Transfers}}
+	})
+	return all, s.engine.translate(err)
+}
