@@ -23,6 +23,7 @@ const (
 	CodeShrunk         fault.Code = "file.shrunk"          // became smaller
 	CodeVanished       fault.Code = "file.vanished"        // is no longer there
 	CodeNameTooLong    fault.Code = "file.name_too_long"   // no room for the transfer's ID before the name
+	CodeNameNotUTF8    fault.Code = "file.name_not_utf8"   // a name that is not UTF-8
 	CodeBadID          fault.Code = "file.bad_id"          // a transfer ID that cannot be part of a file name
 	CodeClaimTaken     fault.Code = "file.claim_taken"     // the work directory has a file of that ID and name
 	CodeTooLarge       fault.Code = "file.too_large"       // more bytes than the block counter can number

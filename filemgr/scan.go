@@ -5,8 +5,10 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"pabal/internal/fault"
 )
@@ -119,6 +121,15 @@ func (s *Scanner) Scan(now time.Time) ([]Ready, []Problem, error) {
 	return ready, problems, nil
 }
 
+// unstorable refuses a name that no database holds as it is and no log shows
+// as it is: one in EUC-KR, mostly. (A name has no NUL.)
+func unstorable(dir, name string) *fault.Error {
+	if utf8.ValidString(name) {
+		return nil
+	}
+	return fault.New(CodeNameNotUTF8, filepath.Join(dir, strings.Trim(strconv.QuoteToASCII(name), `"`)))
+}
+
 // Ignored reports names that are never looked at: hidden ones and those under
 // which programs build a file before they rename it.
 func Ignored(name string) bool {
@@ -163,6 +174,9 @@ func (s *Scanner) look(name string, now time.Time, present map[string]bool) (*Re
 		return nil, nil // gone since the directory was read; the next scan will know
 	}
 	if f := kindFault(path, fi); f != nil {
+		return nil, f
+	}
+	if f := unstorable(s.o.Dir, name); f != nil {
 		return nil, f
 	}
 	if id := identityOf(fi); id != seen.identity {

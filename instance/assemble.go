@@ -25,7 +25,7 @@ import (
 // A crash before "placing" builds a file anew over what is there. A crash after
 // it finds the temporary, and places it, or does not, and then it was placed.
 func (i *Instance) assembleStep(ctx context.Context) (bool, error) {
-	claimed, err := i.s.Claim(ctx, i.now(), store.ClaimQuery{
+	claimed, err := i.claim(ctx, store.ClaimQuery{
 		Owner: i.o.ID, Term: i.term, Direction: transfer.Receive, Place: i.o.Place, Limit: claimAtOnce,
 		Statuses: []transfer.Status{transfer.Received, transfer.Waiting, transfer.Placing},
 	})

@@ -35,6 +35,7 @@ const (
 	CodeUnproven      fault.Code = "instance.unproven"       // a proof that the profile wants does not hold
 	CodeTransferPass  fault.Code = "instance.transfer_pass"  // wrong transfer password
 	CodeInterrupted   fault.Code = "instance.interrupted"    // the server died at this point
+	CodeStoreLost     fault.Code = "instance.store_lost"     // the connection to the database broke in mid-session
 	CodeTriesUsed     fault.Code = "instance.tries_used"     // as often as configured
 	CodeSuperseded    fault.Code = "instance.superseded"     // a partial file that nothing will resume
 )

@@ -84,7 +84,7 @@ func (s *session) Fetch(ctx context.Context, t *protocol.Telegram) (line.Counted
 	if s.inst.closedNow(s.business(), true) {
 		return line.Counted{Reason: protocol.ClosedHours}, nil
 	}
-	s.only = t.Text(protocol.Name)
+	s.only = safe(t.Text(protocol.Name))
 	if s.only == allKinds {
 		s.only = ""
 	}
@@ -114,9 +114,9 @@ func (s *session) Inquire(ctx context.Context, t *protocol.Telegram) (line.Answe
 	id := store.Identity{Institution: s.inst.Code, Direction: transfer.Receive}
 	byResult := s.profile.Carries(t.Kind, protocol.QueryName)
 	if byResult {
-		id.WireName, id.BaseDate = t.Text(protocol.QueryName), t.Text(protocol.QueryDate)
+		id.WireName, id.BaseDate = safe(t.Text(protocol.QueryName)), safe(t.Text(protocol.QueryDate))
 	} else {
-		id.WireName, id.Serial = t.Text(protocol.Name), t.Text(protocol.Serial)
+		id.WireName, id.Serial = safe(t.Text(protocol.Name)), safe(t.Text(protocol.Serial))
 		id.BaseDate = s.longDate(t.Text(protocol.Date))
 	}
 	var last *transfer.Transfer

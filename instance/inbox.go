@@ -3,6 +3,7 @@ package instance
 import (
 	"context"
 	"errors"
+	"strconv"
 	"time"
 
 	"pabal/filemgr"
@@ -17,8 +18,16 @@ import (
 
 // Accept says whether an offered file is taken and from where. The answer
 // about bytes held rests on the rows alone (protocols §1.5).
-func (s *session) Accept(ctx context.Context, o machine.Offer) (line.Acceptance, error) {
-	s.incoming, s.offset = nil, 0
+func (s *session) Accept(ctx context.Context, o machine.Offer) (acc line.Acceptance, err error) {
+	err = s.hold(ctx, "announcement", func() error {
+		acc, err = s.accept(ctx, o)
+		return err
+	})
+	return acc, err
+}
+
+func (s *session) accept(ctx context.Context, o machine.Offer) (line.Acceptance, error) {
+	s.incoming, s.offset, s.relies = nil, 0, false
 	refuse := func(r protocol.Reason, e *fault.Error) (line.Acceptance, error) {
 		if s.noted.room("refused", "") {
 			s.log.Warn("file refused", "wire_name", o.Name, "code", e.Code, "err", e)
@@ -34,6 +43,9 @@ func (s *session) Accept(ctx context.Context, o machine.Offer) (line.Acceptance,
 	}
 	if o.Size >= 0 && !s.rightPassword(o.Password) {
 		return refuse(protocol.BadPassword, fault.New(CodeTransferPass, s.inst.Code))
+	}
+	if o.Name != safe(o.Name) {
+		return refuse(protocol.Unregistered, fault.New(store.CodeText, strconv.QuoteToASCII(o.Name)))
 	}
 	day := s.business()
 	if d := s.longDate(o.Date); d != "" {
@@ -97,7 +109,7 @@ func (s *session) resume(ctx context.Context, id store.Identity, o machine.Offer
 		if err != nil {
 			return acc, err
 		}
-		t, err := s.s.TakeOver(ctx, s.now(), p.Transfer.ID, s.o.ID, s.term, s.row.ID, s.o.Place)
+		t, err := s.takeOver(ctx, p.Transfer.ID, s.row.ID, s.o.Place)
 		if err != nil {
 			return acc, err
 		}
@@ -105,11 +117,13 @@ func (s *session) resume(ctx context.Context, id store.Identity, o machine.Offer
 		other := t.BaseDate != date || o.Despite || t.RepeatOf == "" && rep.as.Undecided()
 		if s.incoming != nil || other || !s.continues(t, last, o, n) {
 			if err := s.abandon(ctx, t); err != nil {
+				s.giveUp(t)
 				return acc, err
 			}
 			continue
 		}
 		if err := s.pickUp(ctx, t, &acc); err != nil {
+			s.giveUp(t)
 			return acc, err
 		}
 	}
@@ -181,6 +195,7 @@ func (s *session) pickUp(ctx context.Context, t *transfer.Transfer, acc *line.Ac
 		}
 	}
 	s.incoming, s.offset = t, offset
+	s.relyOnStore()
 	acc.Resume = machine.Resume{Held: held, Block: block, Lengths: lengths, MessageSize: t.MessageSize}
 	s.log.Info("receiving goes on", "transfer", t.ID, "wire_name", t.WireName, "held", held, "block", block, "attempt", t.Attempt)
 	return nil
@@ -209,6 +224,7 @@ func (s *session) startReceive(ctx context.Context, reg naming.Registration, nam
 		t.RepeatOf, t.Repeat = rep.whole.ID, rep.as
 	}
 	if err := s.s.Create(ctx, now, t); err != nil {
+		s.giveUp(t)
 		return err
 	}
 	s.incoming = t
@@ -219,34 +235,28 @@ func (s *session) startReceive(ctx context.Context, reg naming.Registration, nam
 
 // Save makes one block durable. While the store is away the answer is held
 // back, up to the institution's limit; then the machine says "system fault".
+// A crash before the commit leaves nothing of the block, one after it a block
+// that the peer sends again or that counts when it resumes.
 func (s *session) Save(ctx context.Context, b *transfer.Block, complete bool) error {
 	if s.incoming == nil {
 		return errors.Join(line.ErrDropped, store.ErrNotFound)
 	}
 	b.Offset = s.offset
-	limit := time.NewTimer(s.storeWait())
-	defer limit.Stop()
-	blocks := []transfer.Block{*b}
-	for {
-		t, err := s.s.PutBlocks(ctx, s.now(), s.incoming.Ref(), blocks, nil)
+	err := s.hold(ctx, "block", func() error {
+		t, err := s.s.PutBlocks(ctx, s.now(), s.incoming.Ref(), []transfer.Block{*b}, nil)
 		if err == nil {
 			s.incoming = t
-			break
 		}
-		if !store.Away(err) {
-			s.log.Error("block not stored", "transfer", s.incoming.ID, "block", b.Number, "err", err)
-			return s.taken(err)
-		}
-		s.log.Warn("the store is away, the answer waits", "transfer", s.incoming.ID, "err", err)
-		again := time.NewTimer(time.Second)
-		select {
-		case <-again.C:
-		case <-limit.C:
-			return err
-		case <-ctx.Done():
-			return err
-		}
+		return err
+	})
+	if err != nil {
+		s.log.Error("block not stored", "transfer", s.incoming.ID, "block", b.Number, "err", err)
+		return s.taken(err)
 	}
+	if err := s.lostStore(s.incoming.WireName); err != nil {
+		return err
+	}
+	s.relyOnStore()
 	if complete {
 		s.offset += int64(len(b.Payload))
 		return nil
@@ -272,11 +282,48 @@ func (s *session) taken(err error) error {
 }
 
 // Verify holds what the peer claims against what the rows have, never against
-// memory, and commits the result (design D2).
-func (s *session) Verify(ctx context.Context, c machine.Claims) (protocol.Reason, error) {
+// memory, and commits the result (design D2). While the store is away the
+// answer is held back like that of a block. A crash before the commit leaves a
+// file that the peer announces again, and of which only the end is missing;
+// one after it a file of which the peer is told that it came.
+func (s *session) Verify(ctx context.Context, c machine.Claims) (reason protocol.Reason, err error) {
 	if s.incoming == nil {
 		return protocol.OtherReason, nil
 	}
+	unknown := false // an earlier try may have been written after all
+	err = s.hold(ctx, "end", func() error {
+		reason, err = s.verify(ctx, c)
+		if unknown && errors.Is(err, store.ErrFenced) {
+			reason, err = s.verified(ctx, s.incoming)
+		}
+		unknown = unknown || fault.CodeOf(err) == store.CodeCommitUnknown
+		return err
+	})
+	if err != nil {
+		return "", s.taken(err)
+	}
+	s.incoming = nil
+	return reason, nil
+}
+
+// verified reads what became of a file that we may have proven without our
+// knowing. The session stays in the row of a file that came whole.
+func (s *session) verified(ctx context.Context, t *transfer.Transfer) (protocol.Reason, error) {
+	r, err := s.s.Transfer(ctx, t.ID)
+	switch {
+	case err != nil:
+		return "", err
+	case r.SessionID != s.row.ID:
+	case cameWhole(r):
+		s.wake.assemble.Give()
+		return protocol.OK, nil
+	case r.Status == transfer.Failed:
+		return protocol.BadSize, nil
+	}
+	return "", store.ErrFenced
+}
+
+func (s *session) verify(ctx context.Context, c machine.Claims) (protocol.Reason, error) {
 	t := s.incoming
 	wire, sequences, blocks, gap, err := s.held(ctx, t.ID)
 	if err != nil {
@@ -305,7 +352,7 @@ func (s *session) Verify(ctx context.Context, c machine.Claims) (protocol.Reason
 	r, err := s.s.Change(ctx, now, t.Ref(), func(r *transfer.Transfer) error {
 		r.Owner, r.Missed = "", r.Missed+c.Missed // the session stays: it tells later whether our answer was heard
 		if c.Serial != "" {
-			r.Serial = c.Serial
+			r.Serial = safe(c.Serial)
 		}
 		r.Proofs = transfer.ProofsText(proofs)
 		if wrong != nil {
@@ -319,9 +366,8 @@ func (s *session) Verify(ctx context.Context, c machine.Claims) (protocol.Reason
 		return nil
 	})
 	if err != nil {
-		return "", s.taken(err)
+		return "", err
 	}
-	s.incoming = nil
 	if wrong != nil {
 		s.log.Error("file is not whole", "transfer", r.ID, "wire_name", r.WireName, "code", wrong.Code, "err", wrong)
 		return protocol.BadSize, nil

@@ -121,7 +121,7 @@ func (i *Instance) claimFile(ctx context.Context, inst *institution, sessionID, 
 		}
 		q.IDs = ids
 	}
-	got, err := i.s.Claim(ctx, i.now(), q)
+	got, err := i.claim(ctx, q)
 	return one(got), err
 }
 
@@ -148,7 +148,7 @@ func (i *Instance) inquiryQueries(inst *institution, sessionID string) []store.C
 // know the inquiry must not keep them waiting.
 func (i *Instance) claimInquiry(ctx context.Context, inst *institution, sessionID string) (*transfer.Transfer, error) {
 	for _, q := range i.inquiryQueries(inst, sessionID) {
-		if got, err := i.s.Claim(ctx, i.now(), q); err != nil || len(got) > 0 {
+		if got, err := i.claim(ctx, q); err != nil || len(got) > 0 {
 			return one(got), err
 		}
 	}
@@ -312,7 +312,14 @@ func (s *session) Finish(ctx context.Context, o machine.Outcome) error {
 	if o.Result == machine.InquiryDone {
 		return s.answeredByPeer(ctx, t, o)
 	}
-	r := s.settle(ctx, t, func(r *transfer.Transfer) { s.finish(r, o) })
+	r := s.settle(ctx, t, func(r *transfer.Transfer) {
+		if r.Status == transfer.Ending && t.Status != transfer.Ending {
+			// Marked without our knowing: the answer to the commit was lost,
+			// and the request did not leave.
+			r.EndedOnce, r.EndedDigest = t.EndedOnce, t.EndedDigest
+		}
+		s.finish(r, o)
+	})
 	if r == nil {
 		return nil
 	}
@@ -371,7 +378,7 @@ func (s *session) finish(r *transfer.Transfer, o machine.Outcome) {
 		r.Resent += o.Resent
 	}
 	if o.Response != "" {
-		r.Response = o.Response
+		r.Response = safe(o.Response)
 	}
 	give := func(st transfer.Status, err error) {
 		r.Status, r.Owner, r.SessionID = st, "", ""

@@ -90,18 +90,29 @@ type file struct {
 // the institution to the centre, down the other way.
 func newPair(t *testing.T, on engine, profile string, up, down []file, tune func(institution, centre *Options)) *pair {
 	t.Helper()
+	p := makePair(t, on, profile, up, down, tune)
+	p.start()
+	return p
+}
+
+// makePair prepares what newPair starts.
+func makePair(t *testing.T, on engine, profile string, up, down []file, tune func(institution, centre *Options)) *pair {
+	t.Helper()
 	inst, centre := newHost(t, on, profile, "institution", up, down), newHost(t, on, profile, "centre", up, down)
 	centre.opt.Listen[0].Address = "127.0.0.1:0"
 	if tune != nil {
 		tune(&inst.opt, &centre.opt)
 	}
-	centre.start()
-	centre.opt.Listen[0].Address = centre.inst.Addresses()[0] // the same after a restart
-	if inst.opt.Institutions[0].Connect == "" {
-		inst.opt.Institutions[0].Connect = centre.inst.Addresses()[0]
-	}
-	inst.start()
 	return &pair{inst, centre}
+}
+
+func (p *pair) start() {
+	p.centre.start()
+	p.centre.opt.Listen[0].Address = p.centre.inst.Addresses()[0] // the same after a restart
+	if p.institution.opt.Institutions[0].Connect == "" {
+		p.institution.opt.Institutions[0].Connect = p.centre.inst.Addresses()[0]
+	}
+	p.institution.start()
 }
 
 // newHost prepares one end.

@@ -80,9 +80,11 @@ func (i *Instance) expireStep(ctx context.Context) (bool, error) {
 		if t.Owner != "" || i.now().Sub(t.UpdatedAt) < age {
 			continue
 		}
-		r, err := i.s.TakeOver(ctx, i.now(), t.ID, i.o.ID, i.term, "", "")
+		r, err := i.takeOver(ctx, t.ID, "", "")
 		if err == nil {
-			err = i.abandon(ctx, r)
+			if err = i.abandon(ctx, r); err != nil {
+				i.giveUp(r)
+			}
 		}
 		// Another instance may be at the same.
 		if err != nil && !errors.Is(err, store.ErrFenced) && fault.CodeOf(err) != store.CodeNotReceiving {

@@ -75,7 +75,7 @@ func (s *scan) step(ctx context.Context) (bool, error) {
 	}
 	ready, problems, err := s.scanner.Scan(s.o.Now())
 	for _, p := range problems {
-		s.log.Warn("file is not taken", "name", p.Name, "code", p.Err.Code, "err", p.Err)
+		s.log.Warn("file is not taken", "name", safe(p.Name), "code", p.Err.Code, "err", p.Err)
 		_ = s.s.Event(ctx, s.now(), transfer.Event{Kind: "scan", Code: string(p.Err.Code), Detail: detail(p.Err)})
 	}
 	if err != nil {

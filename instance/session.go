@@ -42,6 +42,8 @@ type session struct {
 	noted    quota              // what this session has written into histories
 	incoming *transfer.Transfer // being received
 	offset   int64              // wire bytes of its whole blocks
+	relies   bool               // it rests on what the store held before
+	losses   int64              // … when so many connections had been lost
 	base     int64              // sequences of those that earlier sessions brought
 }
 
@@ -215,8 +217,13 @@ func (s *session) giveBack(ctx context.Context, t *transfer.Transfer, why error)
 func (s *session) settle(ctx context.Context, t *transfer.Transfer, f func(*transfer.Transfer)) *transfer.Transfer {
 	ref := t.Ref()
 	var written *transfer.Transfer
+	unknown := false // an earlier try may have been written after all
 	write := func(ctx context.Context) error {
 		r, err := s.s.Change(ctx, s.now(), ref, func(r *transfer.Transfer) error { f(r); return nil })
+		if unknown && errors.Is(err, store.ErrFenced) {
+			r, err = s.ownOutcome(ctx, ref)
+		}
+		unknown = unknown || fault.CodeOf(err) == store.CodeCommitUnknown
 		written = r
 		return err
 	}

@@ -22,7 +22,7 @@ const batchBytes = 4 << 20
 // leaves a row in storing; it is cut again from the start, over the same block
 // numbers.
 func (i *Instance) storeStep(ctx context.Context) (bool, error) {
-	claimed, err := i.s.Claim(ctx, i.now(), store.ClaimQuery{
+	claimed, err := i.claim(ctx, store.ClaimQuery{
 		Owner: i.o.ID, Term: i.term, Statuses: []transfer.Status{transfer.Storing},
 		Direction: transfer.Send, Place: i.o.Place, Limit: claimAtOnce,
 	})

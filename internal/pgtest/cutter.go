@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"io"
 	"net"
+	"os"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -43,7 +44,10 @@ const (
 // behind it.
 func (s *Server) Cutter(t testing.TB, address string) (*Cutter, string) {
 	t.Helper()
-	c := &Cutter{server: s.Socket(t), dir: t.TempDir(), open: map[net.Conn]bool{}}
+	dir, err := os.MkdirTemp("", "cutter") // a test's own may be too long for a socket
+	check(t, err)
+	t.Cleanup(func() { check(t, os.RemoveAll(dir)) })
+	c := &Cutter{server: s.Socket(t), dir: dir, open: map[net.Conn]bool{}}
 	l, err := net.Listen("unix", filepath.Join(c.dir, filepath.Base(c.server)))
 	check(t, err)
 	t.Cleanup(func() { check(t, l.Close()) })
@@ -61,17 +65,19 @@ func (s *Server) Cutter(t testing.TB, address string) (*Cutter, string) {
 
 // Next says what becomes of the next n commits, and whether nobody is let in
 // after the first of them.
-func (c *Cutter) Next(plan Cut, n int, refuse bool) { c.NextWith("", plan, n, refuse) }
+func (c *Cutter) Next(plan Cut, n int, refuse bool) { c.NextWith(nil, plan, n, refuse) }
 
-// NextWith is Next for the transactions that bind a parameter of this text.
-func (c *Cutter) NextWith(parameter string, plan Cut, n int, refuse bool) {
+// Parameter is how a parameter of this text is sent.
+func Parameter(text string) []byte {
+	return append(binary.BigEndian.AppendUint32(nil, uint32(len(text))), text...)
+}
+
+// NextWith is Next for the transactions that send these bytes.
+func (c *Cutter) NextWith(with []byte, plan Cut, n int, refuse bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.plan, c.left, c.refuse, c.cuts, c.away = plan, n, refuse, 0, false
-	c.with = nil
-	if parameter != "" {
-		c.with = append(binary.BigEndian.AppendUint32(nil, uint32(len(parameter))), parameter...)
-	}
+	c.with = with
 }
 
 // Deny cuts every connection that sends this text from now on.
