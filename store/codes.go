@@ -54,7 +54,6 @@ const (
 	CodeRequestOver  fault.Code = "store.request_over"  // the request was decided on before
 	CodeText         fault.Code = "store.text"          // text that is not UTF-8, or has a NUL in it
 	CodeLineTaken    fault.Code = "store.line_taken"    // all lines of the counterparty are in use
-	CodeText         fault.Code = "store.text"          // text that is not UTF-8, or has a NUL in it
 
 	// The payload is not as it should be.
 	CodeBlockMissing fault.Code = "store.block_missing" // a block or a part of it is not held
