@@ -2,6 +2,11 @@ package config_test
 
 // brokenMeaning has what does not fit together.
 var brokenMeaning = []broken{
+	{"files for everybody", "host: bat01", "host: bat01\naccess: { mode: 0644, work: { directory_mode: 0500 } }",
+		`3:17: access.mode: With the mode 0644 everybody on the machine could use what the program keeps, or the program itself could not. Files need at least 0400 and at most 0770, directories 0700 to 0770: nothing for others. Give rights to a group.
+3:47: access.work.directory_mode: With the mode 0500 everybody on the machine could use what the program keeps, or the program itself could not. Files need at least 0400 and at most 0770, directories 0700 to 0770: nothing for others. Give rights to a group.`},
+	{"mode that is none", "host: bat01", "host: bat01\naccess: { mode: rw-r----- }",
+		`3:17: access.mode: "rw-r-----" is not the mode of a file. Write it in octal, such as 0640.`},
 	{"fields that overlap", "record: { length: 150 }", "record: { length: 150, fields: [ { name: a, offset: 0, length: 5, type: account }, { name: b, offset: 4, length: 2, type: code } ] }",
 		`26:107: files[0].record.fields[1].offset: The field b overlaps the field a. Correct offset and length, counted in bytes from 0, or tell the records apart with "starts".`},
 	{"field behind the record", "record: { length: 150 }", "record: { length: 150, fields: [ { name: a, offset: 149, length: 2, type: account } ] }",

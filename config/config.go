@@ -22,7 +22,8 @@ type Config struct {
 	Log          Log           `yaml:"log" part:"host"`
 	System       System        `yaml:"system" part:"host"` // 시스템파라미터
 	Scan         Scan          `yaml:"scan" part:"shared"`
-	Mask         string        `yaml:"mask" part:"shared"` // MaskReason or MaskAlways
+	Mask         string        `yaml:"mask" part:"host"` // MaskReason or MaskAlways
+	Access       Access        `yaml:"access" part:"host"`
 	Retention    Retention     `yaml:"retention" part:"shared"`
 	Profiles     Profiles      `yaml:"profiles" part:"host"`
 	Runs         []Run         `yaml:"runs" part:"host"` // the instances of this host; none = all
@@ -99,6 +100,29 @@ const (
 	MaskReason = "reason"
 	MaskAlways = "always"
 )
+
+// Access says who may use the files and directories that the program makes or
+// takes over, in general and for kinds of directories.
+type Access struct {
+	Mode      Mode   `yaml:"mode"`           // of files; 0 = 0640
+	Directory Mode   `yaml:"directory_mode"` // 0 = 0750
+	Owner     string `yaml:"owner"`          // a user; "" = who runs the program
+	Group     string `yaml:"group"`
+
+	Work    Rights `yaml:"work"`
+	Receive Rights `yaml:"receive"`
+	Backup  Rights `yaml:"backup"`
+	Error   Rights `yaml:"error"`
+	Result  Rights `yaml:"result"`
+}
+
+// Rights are Access for one kind of directory. What is not said is as in Access.
+type Rights struct {
+	Mode      Mode   `yaml:"mode"`
+	Directory Mode   `yaml:"directory_mode"`
+	Owner     string `yaml:"owner"`
+	Group     string `yaml:"group"`
+}
 
 // Retention is how long what is finished is kept; 0 keeps it for ever.
 type Retention struct {

@@ -47,6 +47,7 @@ var (
 	typeDuration  = reflect.TypeFor[time.Duration]()
 	typeSize      = reflect.TypeFor[Size]()
 	typeTimeOfDay = reflect.TypeFor[TimeOfDay]()
+	typeMode      = reflect.TypeFor[Mode]()
 )
 
 func (d *decoder) decode(node *yaml.Node, into reflect.Value, path string) {
@@ -183,6 +184,8 @@ func (d *decoder) scalar(node *yaml.Node, into reflect.Value, path string) {
 		value, f = parseDuration(text)
 	case typeSize:
 		value, f = parseSize(text)
+	case typeMode:
+		value, f = parseMode(text)
 	case typeTimeOfDay:
 		value, f = parseTimeOfDay(text)
 	default:
@@ -246,6 +249,9 @@ func (d *decoder) secret(text, path string) (string, *fault.Error) {
 		content, err := os.ReadFile(name)
 		if err != nil {
 			return "", fault.New(CodeSecretFile, name, "reason", reason(err)).Because(err)
+		}
+		if info, err := os.Stat(name); err == nil && info.Mode().Perm()&0o007 != 0 {
+			return "", fault.New(CodeSecretOpen, name, "mode", fmt.Sprintf("%04o", info.Mode().Perm()))
 		}
 		value := strings.TrimRight(string(content), "\r\n")
 		if value == "" {

@@ -101,6 +101,7 @@ func (v *validator) check() {
 	v.oneOf("log.format", c.Log.Format, "auto", "text", "json")
 	v.lasts("database.wait", c.Database.Wait, 0, 24*time.Hour)
 	v.retention()
+	v.access()
 	v.oneOf("mask", c.Mask, MaskReason, MaskAlways)
 	v.directories()
 	v.zone()

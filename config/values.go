@@ -66,6 +66,17 @@ func parseSize(text string) (Size, *fault.Error) {
 	return Size(n * unit), nil
 }
 
+// Mode is the permission bits of a file or directory, written in octal: 0640.
+type Mode uint32
+
+func parseMode(text string) (Mode, *fault.Error) {
+	n, err := strconv.ParseUint(text, 8, 32)
+	if err != nil || n == 0 || n > 0o777 {
+		return 0, fault.New(CodeWantMode, text)
+	}
+	return Mode(n), nil
+}
+
 // TimeOfDay is minutes after midnight, 0 to 1440 (24:00).
 type TimeOfDay int
 

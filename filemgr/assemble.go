@@ -13,7 +13,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 
 	"pabal/internal/fault"
 	"pabal/internal/place"
@@ -29,6 +28,7 @@ type AssembleOptions struct {
 	ID         string // of the transfer
 	Form       Form
 	Encoding   Encoding
+	Access     place.Access
 	MaxSize    int64 // most bytes the file may have; 0 = no limit. Bounds what gzip data unfold to.
 }
 
@@ -79,13 +79,13 @@ func Build(ctx context.Context, o AssembleOptions, src Source) (Staged, error) {
 		return Staged{}, f
 	}
 	dir := filepath.Join(o.ReceiveDir, stagingDir)
-	if err := MakeDir(dir); err != nil {
+	if err := makeDir(dir, o.Access); err != nil {
 		return Staged{}, err
 	}
 	s := Staged{Path: StagedPath(o.ReceiveDir, o.ID)}
-	f, err := os.OpenFile(s.Path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC|syscall.O_NOFOLLOW, 0o640)
+	f, err := o.Access.Open(s.Path)
 	if err != nil {
-		return Staged{}, osFault(s.Path, err)
+		return Staged{}, accessFault(s.Path, err)
 	}
 	err = s.fill(ctx, f, o, src)
 	if err == nil {
@@ -279,11 +279,12 @@ type Placing struct {
 	Final      string
 	Existing   Existing
 	FlagSuffix string // "" is no flag file
+	Access     place.Access
 }
 
 // Place is PlaceAll of one file.
 func Place(receiveDir, id, final string, existing Existing, flagSuffix string) error {
-	return PlaceAll(receiveDir, []Placing{{id, final, existing, flagSuffix}})[0]
+	return PlaceAll(receiveDir, []Placing{{ID: id, Final: final, Existing: existing, FlagSuffix: flagSuffix}})[0]
 }
 
 // PlaceAll gives assembled files their committed final paths, syncs the
@@ -324,6 +325,10 @@ func (p Placing) rename(receiveDir string) error {
 	if err != nil || state != StateStaged {
 		return err
 	}
+	// Also where it was not built but received as a file.
+	if err := p.Access.Adopt(StagedPath(receiveDir, p.ID)); err != nil {
+		return accessFault(p.Final, err)
+	}
 	rename := place.NoReplace
 	if p.Existing == ExistingReplace {
 		rename = os.Rename
@@ -343,7 +348,7 @@ func (p Placing) flag() error {
 		return err
 	}
 	flag := p.Final + p.FlagSuffix
-	err = place.Create(flag, func(io.Writer) error { return nil })
+	err = p.Access.Create(flag, func(io.Writer) error { return nil })
 	if errors.Is(err, fs.ErrExist) {
 		return nil
 	}

@@ -46,12 +46,15 @@ func datedPath(scanDir, kind, name string, at time.Time) string {
 // CodeBackupConflict means that the backup's name holds other content: choose
 // another path. CodeVanished means that neither file is there: the backup can be
 // written from the stored payload (RestoreBackup).
-func BackUp(ctx context.Context, workPath, backupPath string) error {
-	return BackUpAll(ctx, []Move{{workPath, backupPath}})[0]
+func BackUp(ctx context.Context, workPath, backupPath string, access place.Access) error {
+	return BackUpAll(ctx, []Move{{workPath, backupPath, access}})[0]
 }
 
-// Move is a file and the path that it is to have.
-type Move struct{ From, To string }
+// Move is a file, the path that it is to have, and who may use it there.
+type Move struct {
+	From, To string
+	Access   place.Access
+}
 
 // BackUpAll is BackUp for many files, each directory of which is synced once.
 // It returns an error or nil for each; nil says that its backup is durable.
@@ -59,8 +62,8 @@ func BackUpAll(ctx context.Context, moves []Move) []error {
 	errs := make([]error, len(moves))
 	var touched []string
 	for n, m := range moves {
-		if errs[n] = MakeDir(filepath.Dir(m.To)); errs[n] == nil {
-			errs[n] = backUp(ctx, m.From, m.To)
+		if errs[n] = makeDir(filepath.Dir(m.To), m.Access); errs[n] == nil {
+			errs[n] = backUp(ctx, m)
 		}
 		if errs[n] == nil {
 			touched = append(touched, m.To, m.From)
@@ -82,8 +85,9 @@ func BackUpAll(ctx context.Context, moves []Move) []error {
 // backUp moves one file. Where it finds that this was done before, the crash
 // may have come before the sync, so success wants the directories synced in
 // every case.
-func backUp(ctx context.Context, workPath, backupPath string) error {
-	err := place.MoveUnsynced(ctx, workPath, backupPath)
+func backUp(ctx context.Context, m Move) error {
+	workPath, backupPath := m.From, m.To
+	err := m.Access.MoveUnsynced(ctx, workPath, backupPath)
 	switch {
 	case err == nil:
 		return nil
@@ -104,7 +108,7 @@ func backUp(ctx context.Context, workPath, backupPath string) error {
 		}
 		return nil
 	}
-	return osFault(backupPath, err)
+	return accessFault(backupPath, err)
 }
 
 // finishMove ends a move whose target exists: a copy that a crash interrupted
@@ -170,8 +174,8 @@ func equalFiles(ctx context.Context, a, b string) (bool, error) {
 // the code, sentence and next step, to <errorPath>.txt beside it. Like BackUp it
 // may be called again after a crash. The text comes first: it is the work file
 // that tells the caller after a crash that there is something left to do.
-func Refuse(ctx context.Context, workPath, errorPath, text string) error {
-	if err := MakeDir(filepath.Dir(errorPath)); err != nil {
+func Refuse(ctx context.Context, workPath, errorPath, text string, access place.Access) error {
+	if err := makeDir(filepath.Dir(errorPath), access); err != nil {
 		return err
 	}
 	there, err := exists(errorPath)
@@ -179,18 +183,18 @@ func Refuse(ctx context.Context, workPath, errorPath, text string) error {
 		return err
 	}
 	if !there { // or it would be another file's text
-		if err := writeText(errorPath+".txt", text); err != nil {
+		if err := writeText(errorPath+".txt", text, access); err != nil {
 			return err
 		}
 	}
-	if err := BackUp(ctx, workPath, errorPath); err != nil || !there {
+	if err := BackUp(ctx, workPath, errorPath, access); err != nil || !there {
 		return err
 	}
-	return writeText(errorPath+".txt", text)
+	return writeText(errorPath+".txt", text, access)
 }
 
-func writeText(path, text string) error {
-	return dirFault(filepath.Dir(path), place.Replace(path, func(w io.Writer) error {
+func writeText(path, text string, access place.Access) error {
+	return dirFault(filepath.Dir(path), access.Replace(path, func(w io.Writer) error {
 		_, err := io.WriteString(w, text)
 		return err
 	}))
@@ -199,14 +203,14 @@ func writeText(path, text string) error {
 // RestoreBackup writes a lost backup anew: write puts the file's bytes, which
 // ToFile makes from stored payload, into a temporary that is synced and then
 // takes the backup's name. A backup that is there stays as it is.
-func RestoreBackup(path string, write func(io.Writer) error) error {
-	if err := MakeDir(filepath.Dir(path)); err != nil {
+func RestoreBackup(path string, access place.Access, write func(io.Writer) error) error {
+	if err := makeDir(filepath.Dir(path), access); err != nil {
 		return err
 	}
 	if there, err := exists(path); there || err != nil {
 		return err
 	}
-	err := place.Create(path, write)
+	err := access.Create(path, write)
 	if errors.Is(err, fs.ErrExist) {
 		return nil
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"os"
+	"pabal/internal/place"
 	"path/filepath"
 	"testing"
 	"time"
@@ -52,7 +53,7 @@ func TestBackUpAfterACrash(t *testing.T) {
 			backup := filepath.Join(root, "backup", "20260320", "a20260320090000000")
 			c.make(t, work, backup)
 			for range 2 {
-				require.NoError(t, BackUp(context.Background(), work, backup))
+				require.NoError(t, BackUp(context.Background(), work, backup, place.Access{}))
 				require.Equal(t, "content", content(t, backup))
 				require.NoFileExists(t, work)
 			}
@@ -67,12 +68,12 @@ func TestBackUpConflictAndLoss(t *testing.T) {
 	ctx := context.Background()
 	root := t.TempDir()
 	work, backup := filepath.Join(root, "1~a"), filepath.Join(root, "backup", "a")
-	requireCode(t, CodeVanished, BackUp(ctx, work, backup))
-	requireCode(t, CodeDirMissing, BackUp(ctx, filepath.Join(root, "none", "1~a"), backup))
+	requireCode(t, CodeVanished, BackUp(ctx, work, backup, place.Access{}))
+	requireCode(t, CodeDirMissing, BackUp(ctx, filepath.Join(root, "none", "1~a"), backup, place.Access{}))
 	for _, other := range []string{"longer content", "CONTENT"} {
 		put(t, work, []byte("content"))
 		put(t, backup, []byte(other))
-		requireCode(t, CodeBackupConflict, BackUp(ctx, work, backup))
+		requireCode(t, CodeBackupConflict, BackUp(ctx, work, backup, place.Access{}))
 		require.Equal(t, "content", content(t, work))
 		require.Equal(t, other, content(t, backup))
 	}
@@ -83,10 +84,10 @@ func TestRestoreBackup(t *testing.T) {
 	write := func(text string) func(io.Writer) error {
 		return func(w io.Writer) error { _, err := io.WriteString(w, text); return err }
 	}
-	require.ErrorIs(t, RestoreBackup(path, func(w io.Writer) error { return io.ErrUnexpectedEOF }), io.ErrUnexpectedEOF)
+	require.ErrorIs(t, RestoreBackup(path, place.Access{}, func(w io.Writer) error { return io.ErrUnexpectedEOF }), io.ErrUnexpectedEOF)
 	require.NoFileExists(t, path, "half a backup is none")
-	require.NoError(t, RestoreBackup(path, write("content")))
-	require.NoError(t, RestoreBackup(path, write("other")))
+	require.NoError(t, RestoreBackup(path, place.Access{}, write("content")))
+	require.NoError(t, RestoreBackup(path, place.Access{}, write("other")))
 	require.Equal(t, "content", content(t, path), "a backup that is there stays")
 }
 
@@ -95,7 +96,7 @@ func TestRefuse(t *testing.T) {
 	work := put(t, filepath.Join(root, "1~a"), []byte("bad"))
 	path := filepath.Join(root, "error", "20260320", "a20260320090000000")
 	for range 2 { // the second as after a crash
-		require.NoError(t, Refuse(context.Background(), work, path, "check.empty\nreason\nnext"))
+		require.NoError(t, Refuse(context.Background(), work, path, "check.empty\nreason\nnext", place.Access{}))
 		require.Equal(t, "bad", content(t, path))
 		require.Equal(t, "check.empty\nreason\nnext", content(t, path+".txt"))
 		require.NoFileExists(t, work)
@@ -108,13 +109,13 @@ func TestRefuse(t *testing.T) {
 func TestRefuseWritesTheReasonFirst(t *testing.T) {
 	root := t.TempDir()
 	path := filepath.Join(root, "error", "20260320", "a20260320090000000")
-	err := Refuse(context.Background(), filepath.Join(root, "1~a"), path, "reason")
+	err := Refuse(context.Background(), filepath.Join(root, "1~a"), path, "reason", place.Access{})
 	require.Equal(t, CodeVanished, fault.CodeOf(err))
 	require.Equal(t, "reason", content(t, path+".txt"))
 
 	work := put(t, filepath.Join(root, "2~a"), []byte("second"))
 	put(t, path, []byte("first"))
-	require.Equal(t, CodeBackupConflict, fault.CodeOf(Refuse(context.Background(), work, path, "other")))
+	require.Equal(t, CodeBackupConflict, fault.CodeOf(Refuse(context.Background(), work, path, "other", place.Access{})))
 	require.Equal(t, "reason", content(t, path+".txt"), "the first file keeps its reason")
 }
 
@@ -123,7 +124,7 @@ func TestRefuseWritesTheReasonFirst(t *testing.T) {
 func TestResultFiles(t *testing.T) {
 	dir := t.TempDir()
 	make := func(key string, ok bool, text string) {
-		require.NoError(t, StageResult(dir, key, text))
+		require.NoError(t, StageResult(dir, key, text, place.Access{}))
 		require.NoError(t, PlaceResult(dir, key, "a", ok))
 	}
 	make("1", false, "no")
@@ -135,5 +136,5 @@ func TestResultFiles(t *testing.T) {
 	require.NoError(t, os.Remove(filepath.Join(dir, "a.ok")))
 	require.NoError(t, PlaceResult(dir, "1", "a", true))
 	require.NoFileExists(t, filepath.Join(dir, "a.ok"))
-	require.Equal(t, CodeDirMissing, fault.CodeOf(StageResult(filepath.Join(dir, "away"), "1", "x")))
+	require.Equal(t, CodeDirMissing, fault.CodeOf(StageResult(filepath.Join(dir, "away"), "1", "x", place.Access{})))
 }

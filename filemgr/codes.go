@@ -10,6 +10,8 @@ const (
 	CodeOtherDisk      fault.Code = "file.other_disk"      // scan and work directory are not on one file system
 	CodeDiskFull       fault.Code = "file.disk_full"       // no space or quota left
 	CodeReadOnly       fault.Code = "file.read_only"       // the file system is mounted read-only
+	CodeAccess         fault.Code = "file.access"          // we may not give it the mode or owner that is set
+	CodeOpenDirectory  fault.Code = "file.open_directory"  // everybody may write into a directory of ours
 	CodeNoPermission   fault.Code = "file.no_permission"   // we may not read or write it
 	CodeIO             fault.Code = "file.io"              // any other answer of the operating system
 	CodeSymlink        fault.Code = "file.symlink"         // a symbolic link, never followed
@@ -73,7 +75,7 @@ const (
 // was no writer, and a person should see it.
 func Waits(code fault.Code) bool {
 	switch code {
-	case CodeDirMissing, CodeNotADir, CodeDiskFull, CodeReadOnly, CodeNoPermission, CodeIO,
+	case CodeDirMissing, CodeNotADir, CodeDiskFull, CodeReadOnly, CodeNoPermission, CodeAccess, CodeIO,
 		CodeExists, CodeNoFreeName, CodeChanged, CodeShrunk:
 		return true
 	}

@@ -44,16 +44,31 @@ func CheckDirs(d Dirs) []fault.Problem {
 		}
 		all = append(all, n)
 		add(n.name, probe(n.dir))
+		add(n.name, keptFromOthers(n.dir))
 	}
 	if d.Scan != "" {
 		for _, kind := range []string{backupDir, errorDir} {
 			add("scan", probeBeside(d.Scan, kind))
+			add("scan", keptFromOthers(filepath.Join(filepath.Dir(filepath.Clean(d.Scan)), kind)))
 		}
 	}
 	if d.Scan != "" && d.Work != "" && len(problems) == 0 {
 		add("work", probeRename(d.Scan, d.Work))
 	}
 	return problems
+}
+
+// keptFromOthers finds a directory into which everybody on the machine may
+// write: who can put a file there, or exchange one, decides what is sent.
+func keptFromOthers(dir string) error {
+	fi, err := os.Stat(dir)
+	if err != nil {
+		return nil //nolint:nilerr // that it is missing is said elsewhere
+	}
+	if mode := fi.Mode().Perm(); mode&0o002 != 0 {
+		return fault.New(CodeOpenDirectory, dir, "mode", fmt.Sprintf("%04o", mode))
+	}
+	return nil
 }
 
 // overlap reports that two directories are one, or one contains the other.
@@ -136,4 +151,11 @@ func WorkDir(work, instance string) string {
 }
 
 // MakeDir creates a directory of ours, durably, with what is missing above it.
-func MakeDir(dir string) error { return osFault(dir, place.MakeDir(dir)) }
+func MakeDir(dir string) error { return makeDir(dir, place.Access{}) }
+
+// MakeDirAs is MakeDir for a directory that is to have other access.
+func MakeDirAs(dir string, access place.Access) error { return makeDir(dir, access) }
+
+func makeDir(dir string, access place.Access) error {
+	return accessFault(dir, access.MakeDir(dir))
+}

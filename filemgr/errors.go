@@ -19,6 +19,16 @@ func osFault(path string, err error) error {
 	return fault.New(osCode(err), path).Because(err)
 }
 
+// accessFault is osFault for what gives a file its mode and owner: that we may
+// not is CodeAccess, unless the file cannot be used at all.
+func accessFault(path string, err error) error {
+	var p *fs.PathError
+	if errors.As(err, &p) && (p.Op == "chown" || p.Op == "chmod" || p.Op == "fchown" || p.Op == "fchmod") && errors.Is(err, fs.ErrPermission) {
+		return fault.New(CodeAccess, path).Because(err)
+	}
+	return osFault(path, err)
+}
+
 func osCode(err error) fault.Code {
 	switch {
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):

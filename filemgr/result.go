@@ -16,15 +16,15 @@ import (
 
 // StageResult writes the text of a result file under a key, durably. The same
 // key again replaces what it had. Errors: those of a directory (Waits).
-func StageResult(dir, key, text string) error {
+func StageResult(dir, key, text string, access place.Access) error {
 	if f := checkDir(dir); f != nil {
 		return f
 	}
 	path := filepath.Join(dir, stagingDir, key)
-	if err := MakeDir(filepath.Dir(path)); err != nil {
+	if err := makeDir(filepath.Dir(path), access); err != nil {
 		return err
 	}
-	return writeText(path, text)
+	return writeText(path, text, access)
 }
 
 // PlaceResult gives what is staged under a key the name <name>.ok or

@@ -277,3 +277,23 @@ func TestCheckDirs(t *testing.T) {
 		require.Equal(t, CodeOtherDisk, problems[0].Err.Code)
 	}
 }
+
+// TestOpenDirectories: a directory into which everybody may write is refused.
+func TestOpenDirectories(t *testing.T) {
+	dir := t.TempDir()
+	d := Dirs{Scan: filepath.Join(dir, "scan"), Work: filepath.Join(dir, "work"), Receive: filepath.Join(dir, "receive")}
+	all := []string{d.Scan, d.Work, d.Receive, filepath.Join(dir, "backup"), filepath.Join(dir, "error")}
+	for _, one := range all {
+		require.NoError(t, os.Mkdir(one, 0o750))
+	}
+	require.Empty(t, CheckDirs(d))
+	for _, one := range all {
+		require.NoError(t, os.Chmod(one, 0o777))
+		problems := CheckDirs(d)
+		require.Len(t, problems, 1, one)
+		require.Equal(t, CodeOpenDirectory, problems[0].Err.Code)
+		require.Equal(t, "0777", problems[0].Err.Args["mode"])
+		require.NoError(t, os.Chmod(one, 0o770))
+	}
+	require.Empty(t, CheckDirs(d))
+}

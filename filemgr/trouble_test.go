@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"pabal/internal/place"
 	"path/filepath"
 	"runtime"
 	"syscall"
@@ -84,7 +85,7 @@ func TestAFullDiskWaitsAndLeavesNothingBehind(t *testing.T) {
 
 	work := put(t, filepath.Join(t.TempDir(), "1~a"), make([]byte, 100<<10))
 	backup := filepath.Join(dir, "backup", "20260320", "a")
-	requireCode(t, CodeDiskFull, BackUp(ctx, work, backup))
+	requireCode(t, CodeDiskFull, BackUp(ctx, work, backup, place.Access{}))
 	require.FileExists(t, work)
 	entries, err := os.ReadDir(filepath.Dir(backup))
 	require.NoError(t, err)
@@ -92,7 +93,7 @@ func TestAFullDiskWaitsAndLeavesNothingBehind(t *testing.T) {
 
 	// Room again: the same call now succeeds, across file systems.
 	require.NoError(t, os.Truncate(work, 1<<10))
-	require.NoError(t, BackUp(ctx, work, backup))
+	require.NoError(t, BackUp(ctx, work, backup, place.Access{}))
 	require.NoFileExists(t, work)
 }
 
@@ -110,7 +111,7 @@ func TestAReadOnlyDiskWaits(t *testing.T) {
 	require.True(t, Waits(CodeReadOnly))
 	id, err := Identity(s.Path)
 	require.NoError(t, err)
-	_, err = Claim(Ready{Name: "1", Path: s.Path, Size: 1, Identity: id}, dir, "9")
+	_, err = Claim(Ready{Name: "1", Path: s.Path, Size: 1, Identity: id}, dir, "9", place.Access{})
 	requireCode(t, CodeReadOnly, err)
 }
 
@@ -123,7 +124,7 @@ func TestADirectoryThatWeMayNotWriteWaits(t *testing.T) {
 		_, err := Assemble(context.Background(), AssembleOptions{ReceiveDir: receive, ID: "1", Form: Form{Kind: Raw}}, source())
 		require.True(t, Waits(requireCode(t, CodeNoPermission, err).Code))
 		require.Equal(t, CodeNoPermission, CheckDirs(Dirs{Receive: receive})[0].Err.Code)
-		requireCode(t, CodeNoPermission, StageResult(receive, "a", "text"))
+		requireCode(t, CodeNoPermission, StageResult(receive, "a", "text", place.Access{}))
 	})
 	requireCode(t, CodeDirMissing, PlaceResult(filepath.Join(dir, "none"), "1", "a", true))
 	_, err := ChooseFinal(filepath.Join(dir, "none"), "a", "", ExistingWait)

@@ -25,8 +25,8 @@ type Claimed struct {
 }
 
 // Claim is ClaimAll of one file.
-func Claim(r Ready, workDir, id string) (Claimed, error) {
-	claimed, errs, err := ClaimAll([]Ready{r}, workDir, func() string { return id })
+func Claim(r Ready, workDir, id string, access place.Access) (Claimed, error) {
+	claimed, errs, err := ClaimAll([]Ready{r}, workDir, access, func() string { return id })
 	if err != nil {
 		return Claimed{}, err
 	}
@@ -43,14 +43,17 @@ func Claim(r Ready, workDir, id string) (Claimed, error) {
 // never names a file that a crash puts back. The flag files go last. A crash in
 // between leaves files in the work directory, which WorkFiles finds.
 //
+// Access is what the files get; with Strict, one of somebody else that cannot get
+// it stays where it is (CodeAccess).
+//
 // errs has a reason for each file that was not taken, at its place in ready.
 // CodeVanished, CodeReplaced, CodeShrunk and CodeChanged mean that the file is
 // left to the next scan. err is about the directories: nothing counts as taken.
-func ClaimAll(ready []Ready, workDir string, id func() string) (claimed []Claimed, errs []error, err error) {
+func ClaimAll(ready []Ready, workDir string, access place.Access, id func() string) (claimed []Claimed, errs []error, err error) {
 	errs = make([]error, len(ready))
 	touched := make([]string, 0, len(ready))
 	for n, r := range ready {
-		c, err := take(r, workDir, id())
+		c, err := take(r, workDir, id(), access)
 		if errs[n] = err; err == nil {
 			claimed = append(claimed, c)
 			touched = append(touched, c.Path, r.Path)
@@ -79,7 +82,7 @@ func ClaimAll(ready []Ready, workDir string, id func() string) (claimed []Claime
 }
 
 // take renames one file into the work directory; nothing is synced.
-func take(r Ready, workDir, id string) (Claimed, error) {
+func take(r Ready, workDir, id string, access place.Access) (Claimed, error) {
 	if !validID(id) {
 		return Claimed{}, fault.New(CodeBadID, id)
 	}
@@ -99,7 +102,9 @@ func take(r Ready, workDir, id string) (Claimed, error) {
 	default:
 		return Claimed{}, osFault(r.Path, err)
 	}
-	if err := confirm(r, to); err != nil {
+	// From here on nobody opens it for writing any more. Who had it open before
+	// still can write; that shows in its size and time when it has been read.
+	if err := confirm(r, to, access.Adopt(to)); err != nil {
 		return Claimed{}, err
 	}
 	return Claimed{ID: id, Name: r.Name, Path: to, Identity: r.Identity, Size: r.Size}, nil
@@ -108,8 +113,11 @@ func take(r Ready, workDir, id string) (Claimed, error) {
 // confirm looks again after the rename: between the first look and the rename
 // another file can have taken the name. Then it goes back. Should its place be
 // taken meanwhile, it stays where it is and WorkFiles finds it.
-func confirm(r Ready, to string) error {
-	err := stillSeen(to, r)
+func confirm(r Ready, to string, adopted error) error {
+	err := accessFault(to, adopted)
+	if err == nil {
+		err = stillSeen(to, r)
+	}
 	if err == nil {
 		return nil
 	}

@@ -2,6 +2,7 @@ package filemgr
 
 import (
 	"os"
+	"pabal/internal/place"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -29,7 +30,7 @@ func dropped(t *testing.T, name, content string) (Ready, string) {
 func TestClaim(t *testing.T) {
 	r, work := dropped(t, "EB21~x.KFTC.CMS", "content")
 	r.Flag = put(t, r.Path+".fin", nil)
-	c, err := Claim(r, work, "01H")
+	c, err := Claim(r, work, "01H", place.Access{})
 	require.NoError(t, err)
 	require.Equal(t, filepath.Join(work, "01H~EB21~x.KFTC.CMS"), c.Path)
 	require.NoFileExists(t, r.Path)
@@ -71,7 +72,7 @@ func TestClaimLeavesWhatIsNotWhatWasSeen(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			r, work := dropped(t, "a", "content")
 			c.change(t, r.Path)
-			_, err := Claim(r, work, "1")
+			_, err := Claim(r, work, "1", place.Access{})
 			requireCode(t, c.code, err)
 			entries, err := os.ReadDir(work)
 			require.NoError(t, err)
@@ -90,12 +91,12 @@ func TestClaimGivesBackAFileThatSlippedIn(t *testing.T) {
 	r, work := dropped(t, "a", "content")
 	require.NoError(t, os.Rename(r.Path, r.Path+".away")) // removed, its inode could be used again
 	to := put(t, filepath.Join(work, "1~a"), []byte("another"))
-	requireCode(t, CodeReplaced, confirm(r, to))
+	requireCode(t, CodeReplaced, confirm(r, to, nil))
 	require.Equal(t, "another", content(t, r.Path))
 	require.NoFileExists(t, to)
 
 	to = put(t, to, []byte("a third"))
-	err := confirm(r, to)
+	err := confirm(r, to, nil)
 	require.Error(t, err)
 	require.Equal(t, "another", content(t, r.Path))
 	require.Equal(t, "a third", content(t, to), "nothing is overwritten")
@@ -107,7 +108,7 @@ func TestClaimOnlyOnce(t *testing.T) {
 	won := make(chan string, 16)
 	for _, id := range strings.Split("abcdefghijklmnop", "") {
 		wg.Go(func() {
-			if c, err := Claim(r, work, id); err == nil {
+			if c, err := Claim(r, work, id, place.Access{}); err == nil {
 				won <- c.Path
 			}
 		})
@@ -120,17 +121,17 @@ func TestClaimOnlyOnce(t *testing.T) {
 func TestClaimRefuses(t *testing.T) {
 	r, work := dropped(t, "a", "content")
 	for _, id := range []string{"", "a~b", "a/b", ".a"} {
-		_, err := Claim(r, work, id)
+		_, err := Claim(r, work, id, place.Access{})
 		requireCode(t, CodeBadID, err)
 	}
-	_, err := Claim(r, filepath.Join(work, "none"), "1")
+	_, err := Claim(r, filepath.Join(work, "none"), "1", place.Access{})
 	requireCode(t, CodeDirMissing, err)
 	put(t, filepath.Join(work, "1~a"), nil)
-	_, err = Claim(r, work, "1")
+	_, err = Claim(r, work, "1", place.Access{})
 	requireCode(t, CodeClaimTaken, err)
 
 	long, work := dropped(t, strings.Repeat("n", 255), "content")
-	_, err = Claim(long, work, "1")
+	_, err = Claim(long, work, "1", place.Access{})
 	requireCode(t, CodeNameTooLong, err)
 	require.FileExists(t, long.Path)
 }

@@ -117,7 +117,7 @@ func (i *Instance) build(ctx context.Context, t *transfer.Transfer) (*store.Edit
 		return nil, i.assembleLater(ctx, t, err)
 	}
 	staged, err := filemgr.Build(ctx, filemgr.AssembleOptions{
-		ReceiveDir: i.o.Dirs.Receive, ID: t.ID, Form: f.Form, Encoding: enc, MaxSize: t.FileSize,
+		ReceiveDir: i.o.Dirs.Receive, ID: t.ID, Form: f.Form, Encoding: enc, MaxSize: t.FileSize, Access: i.o.Access.Receive,
 	}, i.payload(ctx, t))
 	if err != nil {
 		return nil, i.assembleLater(ctx, t, err)
@@ -168,7 +168,7 @@ func suffixOf(f *File) string {
 // placing is what is to be placed for a transfer. Also of one that was placed
 // before a crash: the directories' sync and the flag file may be what it cut off.
 func (i *Instance) placing(t *transfer.Transfer) filemgr.Placing {
-	p := filemgr.Placing{ID: t.ID, Final: t.FinalPath, Existing: filemgr.ExistingWait}
+	p := filemgr.Placing{ID: t.ID, Final: t.FinalPath, Existing: filemgr.ExistingWait, Access: i.o.Access.Receive}
 	if f := i.file(t); f != nil {
 		p.Existing, p.FlagSuffix = f.Existing, f.FlagPlaced
 	}

@@ -26,7 +26,7 @@ func (i *Instance) backupStep(ctx context.Context) (bool, error) {
 	}
 	moves := make([]filemgr.Move, len(todo))
 	for n, t := range todo {
-		moves[n] = filemgr.Move{From: t.WorkPath, To: t.BackupPath}
+		moves[n] = filemgr.Move{From: t.WorkPath, To: t.BackupPath, Access: i.o.Access.Backup}
 	}
 	var done []store.Backup
 	for n, err := range filemgr.BackUpAll(ctx, moves) {
@@ -52,7 +52,7 @@ func (i *Instance) backUpOtherwise(ctx context.Context, n *store.NotBackedUp, wh
 	path, err = n.BackupPath, why
 	if fault.CodeOf(err) == filemgr.CodeBackupConflict {
 		path += "-" + n.ID
-		err = filemgr.BackUp(ctx, n.WorkPath, path)
+		err = filemgr.BackUp(ctx, n.WorkPath, path, i.o.Access.Backup)
 	}
 	if fault.CodeOf(err) != filemgr.CodeVanished {
 		return path, err
@@ -62,7 +62,7 @@ func (i *Instance) backUpOtherwise(ctx context.Context, n *store.NotBackedUp, wh
 		return path, errors.Join(err, rerr)
 	}
 	i.log.Warn("work file is lost, the backup is written from the stored payload", "transfer", t.ID, "name", t.Name)
-	return path, filemgr.RestoreBackup(path, func(w io.Writer) error { return i.writeFile(ctx, t, w) })
+	return path, filemgr.RestoreBackup(path, i.o.Access.Backup, func(w io.Writer) error { return i.writeFile(ctx, t, w) })
 }
 
 // writeFile writes the file that the payload of a transfer stands for.

@@ -36,6 +36,7 @@ type Options struct {
 	Files        []File
 
 	Retention Retention
+	Access    Access
 
 	Now func() time.Time // nil = time.Now
 	Log *slog.Logger

@@ -74,7 +74,7 @@ func (i *Instance) tell(ctx context.Context, t *transfer.Transfer) error {
 		if why := Noted(t.ErrorCode, t.ErrorDetail); why != nil {
 			text += i.o.Explain(why)
 		}
-		if err := filemgr.StageResult(i.o.Result, key, text); err != nil {
+		if err := filemgr.StageResult(i.o.Result, key, text, i.o.Access.Result); err != nil {
 			return err
 		}
 		if err := i.told(ctx, t, mark+key); err != nil {

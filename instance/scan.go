@@ -105,7 +105,7 @@ func (s *scan) claim(ctx context.Context, ready []filemgr.Ready) error {
 		return err
 	}
 	next := 0
-	claimed, errs, err := filemgr.ClaimAll(ready, s.work, func() string { next++; return ids[next-1] })
+	claimed, errs, err := filemgr.ClaimAll(ready, s.work, s.o.Access.Work, func() string { next++; return ids[next-1] })
 	if err != nil {
 		return err
 	}
@@ -253,7 +253,7 @@ func (s *scan) refuseFile(ctx context.Context, t *transfer.Transfer, workPath st
 	if why != nil {
 		text = why
 	}
-	if err := filemgr.Refuse(ctx, workPath, path, s.o.Explain(text)); err != nil {
+	if err := filemgr.Refuse(ctx, workPath, path, s.o.Explain(text), s.o.Access.Error); err != nil {
 		return err
 	}
 	s.log.Info("file refused", "transfer", t.ID, "name", t.Name, "code", t.ErrorCode, "moved_to", path)

@@ -7,7 +7,6 @@ import (
 	"sync"
 	"time"
 
-	"pabal/filemgr"
 	"pabal/internal/fault"
 	"pabal/internal/loop"
 	"pabal/store"
@@ -50,12 +49,8 @@ func (t *term) drained() <-chan struct{} {
 // lease cannot be kept everything is cut at once, and a new term begins as
 // soon as the store can be reached (design D4).
 func (i *Instance) Run(ctx, hard context.Context) error {
-	for _, dir := range []string{i.work, i.o.Dirs.Receive, i.o.Dirs.Scan, i.o.Result} {
-		if dir != "" {
-			if err := filemgr.MakeDir(dir); err != nil {
-				return err
-			}
-		}
+	if err := i.makeDirs(); err != nil {
+		return err
 	}
 	begun, err := i.begin(ctx)
 	if err != nil {

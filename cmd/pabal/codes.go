@@ -27,6 +27,8 @@ const (
 	codeProfileDirectory fault.Code = "command.profile_directory"
 	codeNoCredential     fault.Code = "command.no_credential"
 	codeNoTransferPass   fault.Code = "command.no_transfer_password"
+	codeNoUser           fault.Code = "command.no_user"
+	codeNoGroup          fault.Code = "command.no_group"
 	codeKeyTwice         fault.Code = "command.key_twice"
 	codeProduction       fault.Code = "command.production"
 )

@@ -89,13 +89,14 @@ func (a *app) transferShow(ctx context.Context, id string, f showFlags) error {
 // declares, and whether anybody forbids to show more.
 func recordQuery(cfg *config.Config, d *control.Detail, unmasked bool) control.RecordQuery {
 	q := control.RecordQuery{Unmasked: unmasked}
+	q.Never = d.Institution // unless the configuration knows it and allows it
+	for _, in := range cfg.Institutions {
+		if in.Code == d.Institution && in.Mask != config.MaskAlways {
+			q.Never = ""
+		}
+	}
 	if cfg.Mask == config.MaskAlways {
 		q.Never = cfg.Host
-	}
-	for _, in := range cfg.Institutions {
-		if in.Code == d.Institution && in.Mask == config.MaskAlways {
-			q.Never = in.Code
-		}
 	}
 	for _, r := range cfg.Files {
 		if r.ID != d.FileID || r.Institution != d.Institution || r.Job != d.Job || r.Direction != d.Direction {

@@ -51,6 +51,7 @@ func wire(cfg *config.Config) (*site, []fault.Problem) {
 	w.problems = append(w.problems, problems...)
 	w.loadProfiles()
 	all := instance.Options{Zone: cfg.Location()}
+	all.Access = w.access()
 	for n := range cfg.Institutions {
 		all.Institutions = append(all.Institutions, w.institution(n))
 	}

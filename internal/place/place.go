@@ -95,32 +95,6 @@ func SyncParents(paths ...string) error {
 	return nil
 }
 
-// MakeDir creates dir and what is missing above it, with mode 0750, and syncs
-// every directory that got a new name.
-func MakeDir(dir string) error {
-	dir = filepath.Clean(dir)
-	fi, err := os.Stat(dir)
-	if err == nil {
-		if !fi.IsDir() {
-			return &fs.PathError{Op: "mkdir", Path: dir, Err: syscall.ENOTDIR}
-		}
-		return nil
-	}
-	if !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	parent := filepath.Dir(dir)
-	if parent != dir {
-		if err := MakeDir(parent); err != nil {
-			return err
-		}
-	}
-	if err := os.Mkdir(dir, 0o750); err != nil && !errors.Is(err, fs.ErrExist) {
-		return err
-	}
-	return SyncDir(parent)
-}
-
 // SameFileSystem reports whether two existing paths are on one device. Bind
 // mounts can still refuse a rename between them with EXDEV.
 func SameFileSystem(a, b string) (bool, error) {
@@ -144,33 +118,6 @@ func device(path string) (uint64, error) {
 	return uint64(st.Dev), nil //nolint:unconvert // int32 on some systems
 }
 
-// Create writes a new file: write fills a hidden temporary beside final, which
-// is synced and then given its name without replacing. On an error nothing
-// stays under either name; fs.ErrExist means that final is taken.
-//
-// The temporary's name depends only on final, so what a crash left behind is
-// overwritten by the next try instead of piling up. Two writers of one final
-// name at the same time are the caller's mistake.
-func Create(final string, write func(io.Writer) error) error {
-	return create(final, write, NoReplace)
-}
-
-// Replace is Create, but takes the place of a file that has the name.
-func Replace(final string, write func(io.Writer) error) error {
-	return create(final, write, os.Rename)
-}
-
-func create(final string, write func(io.Writer) error, rename func(tmp, final string) error) error {
-	tmp := tempName(final)
-	if err := writeTemp(tmp, write); err != nil {
-		return err
-	}
-	if err := rename(tmp, final); err != nil {
-		return errors.Join(err, removeIfThere(tmp))
-	}
-	return SyncDir(filepath.Dir(final))
-}
-
 // tempName is short whatever the length of final's name, so that a name of the
 // greatest length still has a temporary.
 func tempName(final string) string {
@@ -179,59 +126,11 @@ func tempName(final string) string {
 	return filepath.Join(filepath.Dir(final), fmt.Sprintf(".pabal-%016x.part", h.Sum64()))
 }
 
-func writeTemp(tmp string, write func(io.Writer) error) error {
-	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC|syscall.O_NOFOLLOW, 0o640)
-	if err != nil {
-		return err
-	}
-	err = write(f)
-	if err == nil {
-		err = SyncFile(f)
-	}
-	if cerr := f.Close(); err == nil {
-		err = cerr
-	}
-	if err != nil {
-		return errors.Join(err, removeIfThere(tmp))
-	}
-	return nil
-}
-
 func removeIfThere(path string) error {
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	return nil
-}
-
-// CopySync copies src to dst through a temporary in dst's directory; the copy
-// is durable, under its name, when it returns. src stays. It does not replace.
-func CopySync(ctx context.Context, src, dst string) error {
-	in, err := os.OpenFile(src, os.O_RDONLY|syscall.O_NOFOLLOW, 0)
-	if err != nil {
-		return err
-	}
-	defer in.Close() //nolint:errcheck // only read
-	return Create(dst, func(w io.Writer) error {
-		buf := make([]byte, bufferSize)
-		for {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			n, err := in.Read(buf)
-			if n > 0 {
-				if _, werr := w.Write(buf[:n]); werr != nil {
-					return werr
-				}
-			}
-			if errors.Is(err, io.EOF) {
-				return nil
-			}
-			if err != nil {
-				return err
-			}
-		}
-	})
 }
 
 // Move gives src the name dst without replacing: by rename or, between file
@@ -244,14 +143,17 @@ func Move(ctx context.Context, src, dst string) error {
 	return SyncParents(dst, src)
 }
 
-// MoveUnsynced is Move without the syncs of the directories, for who moves
-// many files and then syncs each directory once.
+// MakeDir, Create, Replace, CopySync and MoveUnsynced are those of an Access
+// that nobody has said anything about.
+
+func MakeDir(dir string) error { return Access{}.MakeDir(dir) }
+
+func Create(final string, write func(io.Writer) error) error { return Access{}.Create(final, write) }
+
+func Replace(final string, write func(io.Writer) error) error { return Access{}.Replace(final, write) }
+
+func CopySync(ctx context.Context, src, dst string) error { return Access{}.CopySync(ctx, src, dst) }
+
 func MoveUnsynced(ctx context.Context, src, dst string) error {
-	err := NoReplace(src, dst)
-	if errors.Is(err, syscall.EXDEV) {
-		if err = CopySync(ctx, src, dst); err == nil {
-			err = os.Remove(src)
-		}
-	}
-	return err
+	return Access{}.MoveUnsynced(ctx, src, dst)
 }
