@@ -57,7 +57,7 @@ func (h *heard) until(t *testing.T, text string) {
 func behind(t *testing.T, h *host) (*pgtest.Cutter, *heard) {
 	t.Helper()
 	c, url := running.postgres.Cutter(t, postgres.url(t, h.dir))
-	h.url, h.db.BusyTimeout = url, 200*time.Millisecond
+	h.url, h.db.BusyTimeout = url+"&connect_timeout=60", 300*time.Millisecond
 	log := new(heard)
 	h.opt.Log = slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	return c, log

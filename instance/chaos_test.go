@@ -20,6 +20,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"pabal/filemgr"
+	"pabal/internal/pgtest"
 	"pabal/store"
 	"pabal/transfer"
 )
@@ -59,11 +60,24 @@ func runChild(text string) error {
 	if err != nil {
 		return err
 	}
-	ctx := context.Background()
+	for {
+		err := c.serve(context.Background(), o)
+		if err == nil || !store.Away(err) {
+			return err
+		}
+		// As a service manager does, also while the database is away.
+		fmt.Fprintln(os.Stderr, "again:", err)
+		pause := time.NewTimer(100 * time.Millisecond)
+		<-pause.C
+	}
+}
+
+func (c child) serve(ctx context.Context, o Options) error {
 	s, err := store.Open(ctx, store.Options{URL: c.URL, Server: true})
 	if err != nil {
 		return err
 	}
+	defer s.Close()
 	if err := s.Migrate(ctx); err != nil {
 		return err
 	}
@@ -131,23 +145,55 @@ func (p *process) read() *store.Store {
 func TestChaosKillEitherSide(t *testing.T) { onBoth(t, testChaosKillEitherSide) }
 
 func testChaosKillEitherSide(t *testing.T, on engine) {
-	points := 26 // for each profile
+	eachChaos(t, 26, func(t *testing.T, profile string, points int, luck *rand.Rand) {
+		chaos(t, func(dir string) string { return on.url(t, dir) }, nil, profile, points, luck)
+	})
+}
+
+// TestChaosKillDatabase is TestChaosKillEitherSide with the database server as
+// one more victim, on which both sides have their databases: it is killed, ends
+// as in a crash, or all connections to it are cut. What was confirmed is there
+// afterwards, and nothing that was not.
+func TestChaosKillDatabase(t *testing.T) {
+	var server pgtest.Server // the other tests need theirs
+	t.Cleanup(func() { require.NoError(t, server.Stop()) })
+	eachChaos(t, 20, func(t *testing.T, profile string, points int, luck *rand.Rand) {
+		var cutters []*pgtest.Cutter
+		url := func(string) string {
+			c, behind := server.Cutter(t, server.Prepared(t, migrate))
+			cutters = append(cutters, c)
+			return behind
+		}
+		pause := func() {
+			p := time.NewTimer(time.Duration(luck.IntN(150)) * time.Millisecond)
+			<-p.C
+		}
+		chaos(t, url, []func(){
+			func() { server.Crash(t); pause(); server.Again(t) },
+			func() { server.Kill(t); pause(); server.Again(t) },
+			func() { c := cutters[luck.IntN(len(cutters))]; c.Away(); pause(); c.Back() },
+		}, profile, points, luck)
+	})
+}
+
+func eachChaos(t *testing.T, points int, f func(t *testing.T, profile string, points int, luck *rand.Rand)) {
 	if testing.Short() {
 		points = 6
 	}
 	if n, err := strconv.Atoi(os.Getenv("PABAL_CHAOS_POINTS")); err == nil {
 		points = min(n, 300) // one base date each, within half a year
 	}
-	for _, profile := range []string{"cms", "edi"} {
+	for _, profile := range []string{"cms", "edi"} { // points for each
 		t.Run(profile, func(t *testing.T) {
 			seed := uint64(time.Now().UnixNano())
 			t.Logf("seed %d, %d kills", seed, points)
-			chaos(t, on, profile, points, rand.New(rand.NewPCG(seed, 1)))
+			f(t, profile, points, rand.New(rand.NewPCG(seed, 1)))
 		})
 	}
 }
 
-func chaos(t *testing.T, on engine, profile string, points int, luck *rand.Rand) {
+// chaos kills one of the sides, or does one of the other things.
+func chaos(t *testing.T, url func(dir string) string, others []func(), profile string, points int, luck *rand.Rand) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	address := ln.Addr().String()
@@ -162,7 +208,7 @@ func chaos(t *testing.T, on engine, profile string, points int, luck *rand.Rand)
 		for _, d := range []string{"scan", "work", "receive", "result"} {
 			require.NoError(t, os.Mkdir(filepath.Join(dir, d), 0o750))
 		}
-		p := &process{t: t, c: child{Dir: dir, URL: on.url(t, dir), Profile: profile, Role: role, Address: address, Up: []string{up}, Down: []string{down}}}
+		p := &process{t: t, c: child{Dir: dir, URL: url(dir), Profile: profile, Role: role, Address: address, Up: []string{up}, Down: []string{down}}}
 		sides[role] = p
 		p.start()
 		t.Cleanup(p.kill)
@@ -188,6 +234,10 @@ func chaos(t *testing.T, on engine, profile string, points int, luck *rand.Rand)
 		dropOne(n)
 		pause := time.NewTimer(time.Duration(luck.IntN(250)) * time.Millisecond)
 		<-pause.C
+		if len(others) > 0 && luck.IntN(2) == 0 {
+			others[luck.IntN(len(others))]()
+			continue
+		}
 		victim := sides[[]string{"institution", "centre"}[luck.IntN(2)]]
 		victim.kill()
 		victim.start()

@@ -14,6 +14,7 @@ import (
 	"os/exec"
 	"os/user"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -151,7 +152,30 @@ func (s *Server) Kill(t testing.TB) {
 	check(t, s.end(syscall.SIGQUIT))
 }
 
-// Again starts the server again after Kill.
+// Crash kills the server and all that it started with a signal that none of
+// them hears of, as the kernel does that has no memory left.
+func (s *Server) Crash(t testing.TB) {
+	t.Helper()
+	s.ours(t)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	children := childrenOf(s.cmd.Process.Pid)
+	check(t, s.end(syscall.SIGKILL)) // first, so that it starts no others
+	for _, pid := range children {
+		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
+			t.Fatal(err)
+		}
+	}
+	for end := time.Now().Add(startTime); slices.ContainsFunc(children, lives); {
+		if time.Now().After(end) {
+			t.Fatal("pgtest: a process of the killed server does not end")
+		}
+		pause := time.NewTimer(5 * time.Millisecond)
+		<-pause.C
+	}
+}
+
+// Again starts the server again after Kill or Crash.
 func (s *Server) Again(t testing.TB) {
 	t.Helper()
 	s.mu.Lock()
@@ -262,10 +286,6 @@ func (s *Server) command(path string, args ...string) *exec.Cmd {
 }
 
 func (s *Server) run(postgres string) error {
-	// A server that crashed leaves its file, which says that it is ready.
-	if err := os.Remove(filepath.Join(s.dir, "data", "postmaster.pid")); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return err
-	}
 	logs, err := os.Create(filepath.Join(s.dir, "log"))
 	if err != nil {
 		return err
@@ -285,7 +305,7 @@ func (s *Server) run(postgres string) error {
 		_ = cmd.Wait() // it ends by a signal
 	}(s.cmd)
 	for end := time.Now().Add(startTime); ; {
-		if answers(filepath.Join(s.dir, "data")) {
+		if answers(filepath.Join(s.dir, "data"), s.cmd.Process.Pid) {
 			return nil
 		}
 		select {
@@ -299,14 +319,15 @@ func (s *Server) run(postgres string) error {
 	}
 }
 
-// answers reports that the server says in its file that it is ready.
-func answers(data string) bool {
+// answers reports that the server says in its file that it is ready. One that
+// crashed leaves its own there.
+func answers(data string, pid int) bool {
 	text, err := os.ReadFile(filepath.Join(data, "postmaster.pid"))
 	if err != nil {
 		return false
 	}
 	lines := strings.Split(string(text), "\n")
-	return len(lines) > 7 && strings.TrimSpace(lines[7]) == "ready"
+	return len(lines) > 7 && strings.TrimSpace(lines[0]) == strconv.Itoa(pid) && strings.TrimSpace(lines[7]) == "ready"
 }
 
 func (s *Server) failed(how string) error {
