@@ -5,6 +5,7 @@
 package config
 
 import (
+	"reflect"
 	"time"
 
 	"pabal/internal/fault"
@@ -34,6 +35,7 @@ type Config struct {
 	Files        []File        `yaml:"files" part:"shared"` // 일괄전송파일정보
 
 	complete bool // the shared part is there
+	secrets  bool // secrets were looked up
 	warnings []fault.Problem
 	location *time.Location
 	index    index
@@ -42,6 +44,10 @@ type Config struct {
 // Complete reports that the shared part is there. Without it only the keys of
 // the host are filled in; the rest is a version in the database.
 func (c *Config) Complete() bool { return c.complete }
+
+// SecretsRead reports that all secrets were looked up. Otherwise those that are
+// references are empty, see Load.
+func (c *Config) SecretsRead() bool { return c.secrets }
 
 // Warnings are what works and should not stay, such as a password that is
 // written out.
@@ -59,6 +65,23 @@ func (c *Config) RunsHere(instance string) bool {
 
 // Location is the business zone (design D9).
 func (c *Config) Location() *time.Location { return c.location }
+
+// Fixed is the key of the host's part in which two readings of its file differ
+// though it cannot change while a process runs, or "".
+func (c *Config) Fixed(next *Config) string {
+	for _, part := range []struct {
+		key         string
+		before, now any
+	}{
+		{"environment", c.Environment, next.Environment}, {"host", c.Host, next.Host},
+		{"lease", c.Lease, next.Lease}, {"database", c.Database, next.Database}, {"log", c.Log, next.Log}, {"system", c.System, next.System},
+	} {
+		if !reflect.DeepEqual(part.before, part.now) {
+			return part.key
+		}
+	}
+	return ""
+}
 
 // Database says where the store is: "sqlite:" and an absolute path, or a
 // postgres:// address.

@@ -83,7 +83,7 @@ func wantUTF8(text []byte, file string) error {
 // build proves the host's part of f together with a shared part, or alone
 // where that is nil.
 func build(f *Source, shared *yaml.Node, sharedFile string, lookupEnv func(string) (string, bool)) (*Config, error) {
-	c := &Config{complete: shared != nil, index: index{file: f.path, sharedFile: sharedFile, places: map[string]place{}, moved: map[string]string{}}}
+	c := &Config{complete: shared != nil, secrets: lookupEnv != nil && f.only == "", index: index{file: f.path, sharedFile: sharedFile, places: map[string]place{}, moved: map[string]string{}}}
 	for key, part := range keyParts() {
 		if part == partShared {
 			c.index.sharedKeys = append(c.index.sharedKeys, key)

@@ -166,6 +166,11 @@ func (f *Source) Config(lookupEnv func(string) (string, bool)) (*Config, error) 
 	return build(f, f.shared, f.path, lookupEnv)
 }
 
+// Host proves the host's part alone.
+func (f *Source) Host(lookupEnv func(string) (string, bool)) (*Config, error) {
+	return build(f, nil, f.path, lookupEnv)
+}
+
 // With proves the host's part of f together with the shared part of a
 // document, whatever shared part f has itself.
 func (f *Source) With(document *Source, lookupEnv func(string) (string, bool)) (*Config, error) {
@@ -247,11 +252,13 @@ func Environment(path string) string {
 	var top struct {
 		Environment string `yaml:"environment"`
 	}
-	if yaml.Unmarshal(text, &top) != nil {
+	if yaml.Unmarshal(text, &top) != nil || !slices.Contains(environments(), top.Environment) {
 		return ""
 	}
 	return top.Environment
 }
+
+func environments() []string { return []string{"production", "test", "dev"} }
 
 // fileOf says in which of the two files a path stands.
 func (x index) fileOf(path string) string {

@@ -93,7 +93,7 @@ func (v *validator) unique(seen map[string]string, path, key, shown string) {
 func (v *validator) check() {
 	c := v.c
 	if v.required("", "environment", c.Environment) {
-		v.oneOf("environment", c.Environment, "production", "test", "dev")
+		v.oneOf("environment", c.Environment, environments()...)
 	}
 	v.required("", "host", c.Host)
 	v.lasts("lease", c.Lease, leaseLow, leaseHigh)

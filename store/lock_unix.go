@@ -7,6 +7,8 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -47,6 +49,26 @@ func lockServer(path string) (*os.File, error) {
 		return nil, fault.New(CodeUnopenable, path+".lock").Because(err)
 	}
 	return f, nil
+}
+
+// HoldServer keeps a server from starting on a SQLite database until release is
+// called, which may be done twice. held is false where one runs already, and on
+// PostgreSQL, where there may be several. A database that does not exist is
+// held, too, if its directory does.
+func HoldServer(url string) (release func() error, held bool, err error) {
+	nothing := func() error { return nil }
+	scheme, path, _ := strings.Cut(url, ":")
+	if scheme != "sqlite" || path == "" {
+		return nothing, false, nil
+	}
+	f, err := lockServer(path)
+	if fault.CodeOf(err) == CodeLocked {
+		return nothing, false, nil
+	}
+	if err != nil {
+		return nothing, false, err
+	}
+	return sync.OnceValue(f.Close), true, nil
 }
 
 // ownLikeDirectory gives a file that root has made to whom the directory

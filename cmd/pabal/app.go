@@ -30,6 +30,9 @@ type app struct {
 	json       bool   // --json: one JSON value per line, for programs
 	configPath string // --config
 
+	environment string // that the command works in, "" = none yet; see enter
+	quiet       bool   // its output is a document that is no table
+
 	cat *catalog.Catalog
 	now func() time.Time
 	env func(string) (string, bool)

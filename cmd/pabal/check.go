@@ -1,37 +1,62 @@
 package main
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/spf13/cobra"
 
+	"pabal/config"
+	"pabal/control"
 	"pabal/internal/fault"
 	"pabal/store"
 )
 
 func newCheck(a *app) *cobra.Command {
 	cmd := &cobra.Command{
-		Use:  "check",
-		Args: usage(cobra.NoArgs),
-		RunE: func(*cobra.Command, []string) error { return a.check() },
+		Use:  "check [DOCUMENT]",
+		Args: usage(cobra.MaximumNArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error { return a.check(cmd.Context(), args) },
 	}
 	return a.describe(cmd, "check")
 }
 
 // check finds all that keeps the configuration from running on this host: the
-// file itself, what the packages say of it, and the directories.
-func (a *app) check() error {
-	s, err := a.site()
+// file itself, what the packages say of it, and the directories. A document is
+// proven together with the host's part, as it would be when it is applied; a
+// host's own file without one together with the active version.
+func (a *app) check(ctx context.Context, args []string) error {
+	file, err := config.ReadFile(a.configPath)
+	if err != nil {
+		return err
+	}
+	var document *config.Source
+	about := a.configPath
+	if len(args) > 0 {
+		if _, document, err = a.readDocument(args[0]); err != nil {
+			return err
+		}
+		about += " + " + args[0]
+	} else if !file.HasShared() {
+		if v := a.activeOf(ctx, file); v != nil {
+			document, about = v.document, about+" + "+control.DocumentName(v.number)
+		}
+	}
+	s, err := a.prove(file, document, a.env)
 	if err != nil {
 		return err
 	}
 	if err := s.cfg.Report(s.checkDirectories()); err != nil {
 		return err
 	}
+	a.environment = s.cfg.Environment // the table says it itself
+	for _, w := range s.cfg.Warnings() {
+		a.warning(s.cfg, w)
+	}
 	c := s.cfg
 	if a.json {
 		return a.writeJSON(a.out, map[string]any{
-			"good": true, "environment": c.Environment, "host": c.Host,
+			"good": true, "complete": c.Complete(), "environment": c.Environment, "host": c.Host,
 			"instances": len(c.Instances), "institutions": len(c.Institutions), "jobs": len(c.Jobs), "files": len(c.Files),
 			"database": store.Shown(c.Database.URL), "payload_keys": keyNames(s.keys),
 			"directories": map[string]string{
@@ -39,9 +64,12 @@ func (a *app) check() error {
 			},
 		})
 	}
-	fmt.Fprintln(a.out, a.text("ui.check.good", "file", a.configPath))
+	fmt.Fprintln(a.out, a.text("ui.check.good", "file", about))
+	if !c.Complete() {
+		fmt.Fprintln(a.out, a.text("ui.check.host_only"))
+	}
 	rows := [][]string{
-		{a.text("ui.check.environment"), c.Environment + ", " + c.Host},
+		{a.text("ui.check.environment"), a.environmentWord(c.Environment) + ", " + c.Host},
 		{a.text("ui.check.database"), store.Shown(c.Database.URL)},
 	}
 	for n, k := range s.keys {

@@ -30,6 +30,12 @@ const (
 	codeNoUser           fault.Code = "command.no_user"
 	codeNoGroup          fault.Code = "command.no_group"
 	codeKeyTwice         fault.Code = "command.key_twice"
+	codeProductionSite   fault.Code = "command.production_site"
+	codeNoConfiguration  fault.Code = "command.no_configuration"
+	codeVersionRefused   fault.Code = "command.version_refused"
+	codeVersionNoShared  fault.Code = "command.version_no_shared"
+	codeVersionNumber    fault.Code = "command.version_number"
+	codeRestart          fault.Code = "command.restart"
 	codeProduction       fault.Code = "command.production"
 )
 

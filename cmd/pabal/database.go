@@ -12,7 +12,7 @@ import (
 // database says how the server opens the database of the configuration.
 func (s *site) database() store.Options {
 	d := s.cfg.Database
-	return store.Options{URL: d.URL, Password: d.Password.Reveal(), Server: true, Keys: s.keys, Lease: s.cfg.Lease}
+	return store.Options{URL: d.URL, Password: d.Password.Reveal(), Environment: s.cfg.Environment, Server: true, Keys: s.keys, Lease: s.cfg.Lease}
 }
 
 // openServer opens a database and brings it to this program's schema.

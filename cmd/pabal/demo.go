@@ -32,7 +32,15 @@ func newDemo(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:  "demo",
 		Args: usage(cobra.NoArgs),
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.demo(cmd.Context(), f) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := a.refuseProduction("demo", cmd.Flags().Changed("config")); err != nil {
+				return err
+			}
+			if err := refuseProductionSite("demo --dir", f.dir); err != nil {
+				return err
+			}
+			return a.demo(cmd.Context(), f)
+		},
 	}
 	flags := cmd.Flags()
 	flags.BoolVar(&f.crash, "crash", false, a.text("ui.flag.demo_crash"))

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"pabal/config"
 	"pabal/store"
 )
 
@@ -21,10 +22,16 @@ func newMigrate(a *app) *cobra.Command {
 // migrate brings the database to this program's schema without starting the
 // server. The server does the same at its start.
 func (a *app) migrate(ctx context.Context) error {
-	s, err := a.site()
+	cfg, err := config.Load(a.configPath, a.env)
 	if err != nil {
 		return err
 	}
+	keys, problems := payloadKeys(cfg)
+	if err := cfg.Report(problems); err != nil {
+		return err
+	}
+	a.enter(cfg)
+	s := &site{cfg: cfg, keys: keys}
 	st, err := store.Open(ctx, s.database())
 	if err != nil {
 		return err

@@ -40,12 +40,15 @@ func (a *app) controlOfContent(ctx context.Context, readOnly bool) (*control.Con
 }
 
 func (a *app) controlOf(ctx context.Context, cfg *config.Config, keys []store.Key, readOnly bool) (*control.Control, *config.Config, error) {
-	st, err := store.Open(ctx, store.Options{URL: cfg.Database.URL, Password: cfg.Database.Password.Reveal(), Keys: keys, ReadOnly: readOnly})
+	a.enter(cfg)
+	o := operatorsStore(cfg, readOnly)
+	o.Keys = keys
+	st, err := store.Open(ctx, o)
 	if err != nil {
 		return nil, nil, err
 	}
 	a.onClose(st.Close)
-	return control.New(st, a.cat, a.language(), a.now), cfg, nil
+	return control.New(st, a.cat, a.language(), a.now), a.inForce(ctx, st, cfg), nil
 }
 
 // actor is who sits at this shell: the user that the program runs as and,

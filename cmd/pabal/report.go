@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -110,11 +111,16 @@ func (a *app) badConfiguration(problems config.Problems) failure {
 	return f
 }
 
-// writeJSON writes one object on one line.
+// writeJSON writes one object on one line, with the environment.
 func (a *app) writeJSON(w interface{ Write([]byte) (int, error) }, v any) error {
-	e := json.NewEncoder(w)
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
-	return e.Encode(v)
+	if err := e.Encode(v); err != nil {
+		return err
+	}
+	_, err := w.Write(a.withEnvironment(b.Bytes()))
+	return err
 }
 
 // explain is an error for files that people find without the program: code,

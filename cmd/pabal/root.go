@@ -45,6 +45,7 @@ func newRoot(a *app, args []string) *cobra.Command {
 	root.AddCommand(
 		newInit(a),
 		newCheck(a),
+		newConfig(a),
 		newRun(a),
 		newStatus(a),
 		newTransfer(a),

@@ -2,9 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"os"
 	"slices"
@@ -17,7 +14,6 @@ import (
 	"pabal/filemgr"
 	"pabal/instance"
 	"pabal/internal/fault"
-	"pabal/store"
 )
 
 func newRun(a *app) *cobra.Command {
@@ -36,44 +32,45 @@ func newRun(a *app) *cobra.Command {
 // process number: the lock beside the database says who runs, and the kernel
 // takes it away from a process that has died.
 func (a *app) runServer(ctx context.Context, only []string) error {
-	s, err := a.site()
+	hangups, stop := hangups()
+	defer stop()
+	file, err := config.ReadFile(a.configPath)
 	if err != nil {
 		return err
 	}
-	chosen, err := s.choose(only)
+	own, err := a.prove(file, nil, a.env)
 	if err != nil {
 		return err
 	}
-	log := newLogger(s.cfg.Log, a.err)
-	if err := s.cfg.Report(lasting(s.checkDirectories())); err != nil {
+	if own.cfg.Complete() {
+		if _, err := own.choose(only); err != nil { // before anything is made
+			return err
+		}
+	}
+	log := newLogger(own.cfg.Log, a.err).With("environment", own.cfg.Environment)
+	if err := own.cfg.Report(lasting(own.checkDirectories())); err != nil {
 		return err
 	}
-	st, err := awaitServer(ctx, s.database(), s.cfg.Database.Wait, log)
+	st, err := awaitServer(ctx, own.database(), own.cfg.Database.Wait, log)
 	if err != nil {
 		return err
 	}
 	a.onClose(st.Close)
-	number, digest, err := a.applied(ctx, st, s.cfg)
-	if err != nil {
-		return err
-	}
-	log.Info("pabal starts", "environment", s.cfg.Environment, "version", version, "host", s.cfg.Host, "pid", os.Getpid(),
-		"database", store.Shown(s.cfg.Database.URL), "zone", s.cfg.Zone, "config", a.configPath, "config_version", number, "config_sha256", digest[:12])
-
 	hard := interrupt(ctx)
 	group, gctx := errgroup.WithContext(ctx)
-	running := make([]*instance.Instance, len(chosen))
-	for n, o := range chosen {
-		o.Log, o.Explain = log, explain(a.cat)
-		if running[n], err = instance.New(st, o); err != nil {
-			return err
-		}
+	srv := &server{a: a, st: st, log: log, only: only, file: file, own: own, pid: os.Getpid(), group: group, ctx: gctx, hard: hard,
+		running: map[string]*running{}}
+	if err := srv.begin(gctx); err != nil {
+		return err
 	}
-	for _, in := range running {
-		group.Go(func() error { return in.Run(gctx, hard) })
+	group.Go(func() error { return srv.follow(gctx) })
+	group.Go(func() error { return srv.listenForHangups(gctx, hangups) })
+	group.Go(func() error { return a.sayReady(gctx, srv.started()) })
+	err = group.Wait()
+	if lerr := srv.leave(); err == nil {
+		err = lerr
 	}
-	group.Go(func() error { return a.sayReady(gctx, chosen, running) })
-	if err := group.Wait(); err != nil {
+	if err != nil {
 		return err
 	}
 	return hard.Err() // a server that was drained has ended well
@@ -109,22 +106,22 @@ func lasting(problems []fault.Problem) []fault.Problem {
 }
 
 // sayReady prints one line when every instance works.
-func (a *app) sayReady(ctx context.Context, options []instance.Options, running []*instance.Instance) error {
+func (a *app) sayReady(ctx context.Context, started []*running) error {
 	type ready struct {
 		ID     string   `json:"id"`
 		Listen []string `json:"listen,omitempty"`
 		Scan   string   `json:"scan,omitempty"`
 	}
 	var all []ready
-	for n, in := range running {
+	for _, r := range started {
 		select {
-		case <-in.Ready():
+		case <-r.instance.Ready():
 		case <-ctx.Done():
 			return nil
 		}
-		one := ready{ID: options[n].ID, Listen: in.Addresses()}
-		if options[n].Scans {
-			one.Scan = options[n].Dirs.Scan
+		one := ready{ID: r.options.ID, Listen: r.instance.Addresses()}
+		if r.options.Scans {
+			one.Scan = r.options.Dirs.Scan
 		}
 		all = append(all, one)
 	}
@@ -144,41 +141,4 @@ func (a *app) sayReady(ctx context.Context, options []instance.Options, running 
 		}
 	}
 	return nil
-}
-
-// applied notes which configuration runs, as a numbered version that changes
-// when the file does (design D10: on one host the file is applied at start).
-func (a *app) applied(ctx context.Context, st *store.Store, cfg *config.Config) (number int, digest string, err error) {
-	const name = "config"
-	file, _, _ := cfg.Locate("")
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return 0, "", fault.New(config.CodeCannotRead, file, "reason", err).Because(err)
-	}
-	sum := sha256.Sum256(text)
-	digest = hex.EncodeToString(sum[:])
-	var last struct {
-		Version int    `json:"version"`
-		SHA256  string `json:"sha256"`
-		At      string `json:"at"`
-		Who     string `json:"who"`
-		Host    string `json:"host"`
-		File    string `json:"file"`
-	}
-	noted, _, err := st.Meta(ctx, name)
-	if err != nil {
-		return 0, "", err
-	}
-	_ = json.Unmarshal([]byte(noted), &last) // a note that cannot be read is written anew
-	if last.SHA256 == digest {
-		return last.Version, digest, nil
-	}
-	by := a.actor("")
-	last.Version, last.SHA256, last.File = last.Version+1, digest, file
-	last.At, last.Who, last.Host = a.now().UTC().Format("2006-01-02T15:04:05Z"), by.Who, by.Host
-	b, err := json.Marshal(last)
-	if err != nil {
-		return 0, "", err
-	}
-	return last.Version, digest, st.SetMeta(ctx, name, string(b))
 }

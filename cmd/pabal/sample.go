@@ -93,12 +93,15 @@ func (a *app) sample(ctx context.Context, word string, f sampleFlags) error {
 		}
 		return a.sampleFile(ctx, kind, o, f.output)
 	}
-	s, err := a.site()
+	if err := a.refuseProduction("sample --drop", true); err != nil {
+		return err
+	}
+	s, err := a.siteInForce(ctx)
 	if err != nil {
 		return err
 	}
-	if s.cfg.Environment == "production" {
-		return fault.New(codeProduction, "sample --drop", "config", a.configPath)
+	if err := refuseProductionSite("sample --drop", s.cfg.System.Scan); err != nil {
+		return err
 	}
 	if o.Date, err = sampleDate(f.date, a.now().In(s.cfg.Location())); err != nil {
 		return err
@@ -123,6 +126,9 @@ func (a *app) sampleFile(_ context.Context, kind sample.Kind, o sample.Options, 
 	if path == "" || path == "-" {
 		w := bufio.NewWriterSize(a.out, 1<<16)
 		return errors.Join(sample.Write(w, kind, o), w.Flush())
+	}
+	if err := refuseProductionSite("sample --output", filepath.Dir(path)); err != nil {
+		return err
 	}
 	if err := createSample(path, kind, o); err != nil {
 		return err

@@ -2,9 +2,7 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
@@ -86,8 +84,17 @@ func (a *app) simulate(ctx context.Context, profile string, f simulateFlags) err
 	if !ok {
 		return usageError{fault.New(codeUnknownWord, f.side, "flag", "--side", "known", "institution, centre")}
 	}
-	if err := a.notProduction(f); err != nil {
+	what := "simulate --listen"
+	if f.connect != "" {
+		what = "simulate --connect"
+	}
+	if err := a.refuseProduction(what, f.configChosen); err != nil {
 		return err
+	}
+	for _, dir := range []string{f.give, f.take} {
+		if err := refuseProductionSite(what, dir); err != nil {
+			return err
+		}
 	}
 	p, err := loadProfile(profile)
 	if err != nil {
@@ -148,25 +155,6 @@ func (a *app) simulate(ctx context.Context, profile string, f simulateFlags) err
 		case <-time.After(f.every):
 		}
 	}
-}
-
-// notProduction refuses to call real counterparties (design D10). Without -c
-// the configuration that lies here counts, if one does.
-func (a *app) notProduction(f simulateFlags) error {
-	if f.connect == "" {
-		return nil
-	}
-	if _, err := os.Stat(a.configPath); errors.Is(err, fs.ErrNotExist) && !f.configChosen {
-		return nil
-	}
-	cfg, err := config.Load(a.configPath, nil)
-	if err != nil {
-		return err
-	}
-	if cfg.Environment == "production" {
-		return fault.New(codeProduction, "simulate --connect", "config", a.configPath)
-	}
-	return nil
 }
 
 // loadProfile takes the name of a profile that comes with the program, or a

@@ -25,30 +25,18 @@ import (
 type site struct {
 	cfg       *config.Config
 	dirs      filemgr.Dirs
-	instances []instance.Options // in the order of the file
+	instances []instance.Options // those of this host, in the order of the file
 	keys      []store.Key        // that seal payload
-}
-
-// site reads the configuration and proves that the packages can work with it.
-// The error is config.Problems, every mistake with its line.
-func (a *app) site() (*site, error) {
-	cfg, err := config.Load(a.configPath, a.env)
-	if err != nil {
-		return nil, err
-	}
-	s, problems := wire(cfg)
-	if err := cfg.Report(problems); err != nil {
-		return nil, err
-	}
-	return s, nil
 }
 
 // wire turns the configuration into options. Problems have the paths of the
 // file.
 func wire(cfg *config.Config) (*site, []fault.Problem) {
 	w := &wiring{cfg: cfg}
-	keys, problems := payloadKeys(cfg)
-	w.problems = append(w.problems, problems...)
+	var keys []store.Key
+	if cfg.SecretsRead() { // whoever has not looked them up does not judge them
+		keys, w.problems = payloadKeys(cfg)
+	}
 	w.loadProfiles()
 	all := instance.Options{Zone: cfg.Location()}
 	all.Access = w.access()
@@ -64,6 +52,9 @@ func wire(cfg *config.Config) (*site, []fault.Problem) {
 	}
 	s := &site{cfg: cfg, keys: keys, dirs: filemgr.Dirs{Scan: cfg.System.Scan, Work: cfg.System.Work, Receive: cfg.System.Receive}}
 	for n := range cfg.Instances {
+		if !cfg.RunsHere(cfg.Instances[n].ID) {
+			continue
+		}
 		s.instances = append(s.instances, w.instance(n, all, s.dirs))
 	}
 	return s, w.problems
