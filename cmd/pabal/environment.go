@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 
 	"pabal/config"
+	"pabal/filemgr"
 	"pabal/internal/fault"
 	"pabal/internal/place"
 )
@@ -92,10 +93,11 @@ func (a *app) markSite(cfg *config.Config) error {
 		return err
 	}
 	text = append(text, '\n')
-	for _, dir := range []string{cfg.System.Scan, cfg.System.Work, cfg.System.Receive, cfg.System.Result} {
-		if dir == "" {
-			continue
-		}
+	staging := filepath.Dir(filemgr.StagedPath(cfg.System.Receive, "-")) // who empties the receive directory is not to find it
+	if err := filemgr.MakeDir(staging); err != nil {
+		return err
+	}
+	for _, dir := range []string{cfg.System.Scan, cfg.System.Work, staging} {
 		path := filepath.Join(dir, siteMark)
 		if old, err := os.ReadFile(path); err == nil && bytes.Equal(old, text) {
 			continue
@@ -125,9 +127,12 @@ func refuseProductionSite(what, dir string) error {
 		dir = real
 	}
 	for {
-		var m mark
-		text, err := os.ReadFile(filepath.Join(dir, siteMark))
-		if err == nil && json.Unmarshal(text, &m) == nil {
+		for _, path := range []string{filepath.Join(dir, siteMark), filepath.Join(filepath.Dir(filemgr.StagedPath(dir, "-")), siteMark)} {
+			var m mark
+			text, err := os.ReadFile(path)
+			if err != nil || json.Unmarshal(text, &m) != nil {
+				continue
+			}
 			if m.Environment == production {
 				return fault.New(codeProductionSite, what, "directory", dir, "host", m.Host, "config", m.Config)
 			}
