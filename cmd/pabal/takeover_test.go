@@ -45,6 +45,7 @@ func eventually(t *testing.T, what string, f func() bool) {
 // served is `pabal run` as a process of its own.
 type served struct {
 	cmd    *exec.Cmd
+	out    io.Reader
 	listen string
 	log    *lockedBuffer
 }
@@ -69,6 +70,14 @@ func (b *lockedBuffer) String() string {
 // serve starts one instance and waits until it is ready.
 func serve(t *testing.T, config, id string) *served {
 	t.Helper()
+	s := launch(t, config, id)
+	s.ready(t)
+	return s
+}
+
+// launch starts one instance.
+func launch(t *testing.T, config, id string) *served {
+	t.Helper()
 	self, err := os.Executable()
 	require.NoError(t, err)
 	ctx, cancel := context.WithTimeout(context.Background(), 2*hanging)
@@ -87,14 +96,20 @@ func serve(t *testing.T, config, id string) *served {
 			t.Logf("%s:\n%s", id, s.log.String())
 		}
 	})
+	s.out = out
+	return s
+}
+
+// ready waits until it says that it is.
+func (s *served) ready(t *testing.T) {
+	t.Helper()
 	var ready struct {
 		Instances []struct{ Listen []string }
 	}
-	require.NoError(t, json.NewDecoder(out).Decode(&ready), "%s", s.log.String())
+	require.NoError(t, json.NewDecoder(s.out).Decode(&ready), "%s", s.log.String())
 	if l := ready.Instances[0].Listen; len(l) > 0 {
 		s.listen = l[0]
 	}
-	return s
 }
 
 // between stands on the way of every connection. The first one it lets
