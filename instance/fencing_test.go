@@ -68,7 +68,25 @@ func (g *gate) watch() func(error) {
 	return nil
 }
 
-// writer is the function of this package that writes, "" for beats and terms.
+// free lets everything through, also when a test has failed.
+func (g *gate) free() {
+	g.disarm()
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, c := range []chan struct{}{g.held, g.rest} {
+		if c == nil {
+			continue
+		}
+		select {
+		case <-c:
+		default:
+			close(c)
+		}
+	}
+}
+
+// writer is the function of this package that writes, "" for what no file
+// needs: beats, terms, retention.
 func writer() string {
 	var pc [30]uintptr
 	frames := runtime.CallersFrames(pc[:runtime.Callers(3, pc[:])])
@@ -78,7 +96,8 @@ func writer() string {
 		if ours {
 			name = strings.NewReplacer("(*", "", ")", "", ".func1", "", ".func2", "", ".func3", "").Replace(name)
 			if strings.HasPrefix(name, "lease") || strings.HasPrefix(name, "Instance.begin") || strings.HasPrefix(name, "Instance.leave") ||
-				strings.HasPrefix(name, "Instance.Run") || strings.HasPrefix(name, "observer") {
+				strings.HasPrefix(name, "Instance.Run") ||
+				strings.HasPrefix(name, "Instance.retain") || strings.HasPrefix(name, "observer") {
 				return ""
 			}
 			return name
@@ -144,6 +163,7 @@ func stoppedAtEveryWrite(t *testing.T, on engine, side string) {
 	centre.start()
 	institution.opt.Institutions[0].Connect = centre.inst.Addresses()[0]
 	institution.start()
+	t.Cleanup(g.free) // before they end
 
 	// The other instance does nothing by itself.
 	beside, err := store.Open(t.Context(), store.Options{URL: held.url})
@@ -154,7 +174,7 @@ func stoppedAtEveryWrite(t *testing.T, on engine, side string) {
 	observer, err := New(beside, o)
 	require.NoError(t, err)
 
-	seen := map[string]bool{}
+	seen := map[transfer.Status][]string{} // who was held, by the status that the file stood in
 	done := func(n int) bool {
 		sent, err := institution.store.List(t.Context(), store.Filter{Statuses: []transfer.Status{transfer.Sent}})
 		require.NoError(t, err)
@@ -195,7 +215,11 @@ func stoppedAtEveryWrite(t *testing.T, on engine, side string) {
 			require.Greater(t, n, 5)
 			break
 		}
-		seen[who] = true
+		rows, err := beside.List(t.Context(), store.Filter{NewestFirst: true})
+		require.NoError(t, err)
+		if len(rows) == n {
+			seen[rows[0].Status] = append(seen[rows[0].Status], who)
+		}
 		// It is dead for the other one, who takes everything over.
 		all, err := beside.Instances(t.Context())
 		require.NoError(t, err)
@@ -212,18 +236,18 @@ func stoppedAtEveryWrite(t *testing.T, on engine, side string) {
 		close(g.held)
 		err = <-g.outcome
 		if !isFact(who) {
-			require.Error(t, err, "%s wrote after its instance was buried", who)
-			require.True(t, errors.Is(err, store.ErrFenced) || errors.Is(err, context.Canceled), "%s: %v", who, err)
-			require.Equal(t, before, picture(t, beside), who)
+			// A write of many transfers tells of each by itself.
+			require.True(t, err == nil || errors.Is(err, store.ErrFenced) || errors.Is(err, context.Canceled), "%s: %v", who, err)
+			require.Equal(t, before, picture(t, beside), "%s wrote after its instance was buried", who)
 		}
 		g.disarm()
 		close(g.rest)
 		wait(who, func() bool { return done(n) })
 	}
 	t.Logf("held at %v", seen)
-	for _, must := range map[string][]string{
-		"sends":    {"session.begin", "Instance.claimFile", "session.Ending", "session.settle"},
-		"receives": {"session.begin", "session.startReceive", "session.Save", "Instance.place"},
+	for _, must := range map[string][]transfer.Status{
+		"sends":    {transfer.Storing, transfer.Stored, transfer.Sending, transfer.Ending},
+		"receives": {transfer.Receiving, transfer.Received, transfer.Placing},
 	}[side] {
 		require.Contains(t, seen, must)
 	}
@@ -302,13 +326,14 @@ func TestHalfOpenAtEveryWrite(t *testing.T) {
 }
 
 func halfOpenAtEveryWrite(t *testing.T, on engine) {
-	seen := []string{}
+	var heard []string // what the counterparty was told last on the session that was held
 	for n := 1; ; n++ {
 		g := &gate{}
 		first := newHost(t, on, "cms", "centre", []file{rawForm("EB21")}, nil)
 		first.db.Watch = g.watch
 		first.opt.Listen[0].Address = "127.0.0.1:0"
 		first.start()
+		t.Cleanup(g.free)
 		second := &host{t: t, on: on, dir: first.dir, url: first.url, opt: first.opt, beside: true}
 		second.opt.ID = "instance_OTHER"
 		second.start()
@@ -325,15 +350,12 @@ func halfOpenAtEveryWrite(t *testing.T, on engine) {
 		}
 		if who == "" || strings.HasPrefix(who, "Instance.") { // its part is over
 			g.disarm()
-			require.Contains(t, seen, "session.startReceive")
-			require.Contains(t, seen, "session.Save")
-			require.Contains(t, seen, "session.Verify")
+			require.Subset(t, heard, []string{"opened", "announced", "checked"})
 			close(g.held)
 			first.end()
 			second.end()
 			return
 		}
-		seen = append(seen, who)
 		newer := second.dial(t)
 		require.Equal(t, "ended", newer.speak(now), "held at %s", who)
 		require.NoError(t, newer.Close())
@@ -350,7 +372,7 @@ func halfOpenAtEveryWrite(t *testing.T, on engine) {
 		default:
 			require.ErrorIs(t, err, store.ErrFenced, who)
 			require.NotEqual(t, "ended", last)
-			require.Equal(t, map[string]string{"session.startReceive": "opened", "session.Save": "announced", "session.Verify": "checked"}[who], last)
+			heard = append(heard, last)
 			require.Equal(t, before, picture(t, second.store), who)
 		}
 		all, err := second.store.List(t.Context(), store.Filter{})
