@@ -13,6 +13,10 @@ import (
 	"pabal/transfer"
 )
 
+// mostCounted is how many waiting files the answer to a fetch can name: its
+// total has four digits (§3).
+const mostCounted = 9999
+
 // fetchMost is how many files one fetch brings at most (protocols §3).
 const fetchMost = 512
 
@@ -88,9 +92,13 @@ func (s *session) Fetch(ctx context.Context, t *protocol.Telegram) (line.Counted
 	if s.only == allKinds {
 		s.only = ""
 	}
+	ready := []transfer.Status{transfer.Stored, transfer.Waiting}
+	if s.inst.Profile.Files.SettleAgain { // those that are announced again to settle them
+		ready = append(ready, transfer.Unknown)
+	}
 	waiting, err := s.s.List(ctx, store.Filter{
 		Institution: s.inst.Code, Direction: transfer.Send, WireName: s.only,
-		Statuses: []transfer.Status{transfer.Stored, transfer.Waiting}, Limit: 9999,
+		Statuses: ready, Limit: mostCounted,
 	})
 	if err != nil {
 		return line.Counted{}, err
