@@ -84,10 +84,11 @@ func (p *Profile) appendText(dst []byte, pl *place, t *Telegram) ([]byte, error)
 	width := pl.width
 	switch pl.span {
 	case toLast:
-		if t.numbers[Sequence] > transfer.MaxPerBlock {
+		_, last := p.Place(t)
+		if last > transfer.MaxPerBlock {
 			return dst, p.doesNotFit(pl, t)
 		}
-		width = int(t.numbers[Sequence])
+		width = max(0, last)
 	case toEnd:
 		width = len(v)
 		if pl.max > 0 && width > pl.max {

@@ -313,6 +313,7 @@ func (p *Profile) compileFiles(c *compiler, spec *Spec) {
 		Serial:      f.Serial, Gzip: f.Gzip, EBCDIC: f.EBCDIC,
 		FileSizes: c.one("files.sizes", f.Sizes, "wire", "file") == "file",
 	}
+	p.compileChecks(c, f)
 	switch c.one("files.counts", f.Counts, "rest", "all", "data") {
 	case "data":
 		p.dataOverhead = 0
@@ -334,7 +335,11 @@ func (p *Profile) compileFiles(c *compiler, spec *Spec) {
 		c.problem("files.message_size", CodeProfileValue, strconv.Itoa(f.MessageSize),
 			fmt.Sprintf("at most %d, which is what the framing can say", p.MostData()+p.dataOverhead))
 	}
-	for _, k := range []Kind{Info, Check} {
+	needed := []Kind{Info, Check}
+	if p.Files.NoCheck {
+		needed = needed[:1]
+	}
+	for _, k := range needed {
 		if p.layouts[k] == nil {
 			c.problem("telegrams", CodeProfileMissing, k.String(), "its layout")
 		}
@@ -368,14 +373,23 @@ func (p *Profile) compileProofs(c *compiler, spec ProofsSpec) {
 		return given
 	}
 	receive := []string{transfer.ProofBlocks, transfer.ProofLastSequence}
-	if p.Carries(Info, Size) {
+	if p.Carries(Info, Size) && !p.Files.NoSize {
 		receive = append(receive, transfer.ProofDeclaredSize)
 	}
 	if p.Carries(End, Size) {
 		receive = append(receive, transfer.ProofEndSize)
 	}
-	p.Files.SendProofs = list("send", spec.Send, transfer.ProofEndReply, transfer.ProofBlocks, transfer.ProofEndReply)
 	p.Files.ReceiveProofs = list("receive", spec.Receive, transfer.ProofBlocks, receive...)
+	if !p.Files.NoCheck {
+		p.Files.SendProofs = list("send", spec.Send, transfer.ProofEndReply, transfer.ProofBlocks, transfer.ProofEndReply)
+		return
+	}
+	// Nobody has said anything of the blocks: the size is what proves.
+	p.Files.SendProofs = list("send", spec.Send, transfer.ProofEndReply, transfer.ProofEndReply)
+	if r := p.Files.ReceiveProofs; !slices.Contains(r, transfer.ProofDeclaredSize) && !slices.Contains(r, transfer.ProofEndSize) {
+		c.problem("files.proofs.receive", CodeProfileMissing, transfer.ProofDeclaredSize,
+			transfer.ProofDeclaredSize+" or "+transfer.ProofEndSize+" where blocks are not checked")
+	}
 }
 
 func (p *Profile) compileLetters(c *compiler, spec *Spec) {
@@ -404,6 +418,9 @@ func (p *Profile) compileLetters(c *compiler, spec *Spec) {
 	}
 	if m := spec.Letters.Missing; m != "" {
 		p.Letters.Missing = m[0]
+	}
+	if wire, err := c.charset.encode([]byte{p.Letters.Held}); err == nil && len(wire) == 1 {
+		p.heldWire = wire[0]
 	}
 	if p.Letters.Held == p.Letters.Missing {
 		c.problem("letters.missing", CodeProfileValue, string(p.Letters.Missing), "another letter than letters.held")

@@ -224,8 +224,8 @@ func (w *page) switches() {
 	w.row(w.say("records per telegram", "전문당 레코드"), f.Packing)
 	w.row(w.say("sequences per block, greatest block", "블록당 시퀀스, 최대 블록 번호"), fmt.Sprintf("%d, %d", f.PerBlock, f.MaxBlock))
 	w.row(w.say("largest file in bytes", "최대 파일 크기(바이트)"), w.p.MaxFile(w.p.MaxData(f.MessageSize)))
+	w.checks(f)
 	w.row(w.say("missing rounds, pause between", "결번 재전송 횟수, 간격"), fmt.Sprintf("%d, %s", f.Rounds, f.Pause))
-	w.row(w.say("length of the map", "결번 맵 길이"), choose(f.MapWidth == 0, w.say("last sequence", "최종 시퀀스 번호"), strconv.Itoa(f.MapWidth)))
 	w.row(w.say("a cut file goes on where it stood", "이어받기"), yes(f.Resume))
 	w.row(w.say("an unknown end is settled by", "완료 여부 불명 시"), choose(f.SettleAgain, w.say("announcing the file again", "파일정보 재요구"), w.say("inquiry", "파일 조회")))
 	w.row(w.say("a name that is held whole", "기수신 파일명"), map[Repeat]string{
@@ -247,6 +247,36 @@ func (w *page) proofs(names []string) string {
 		said[n] = w.say(strings.ReplaceAll(name, "_", " "), ko[name])
 	}
 	return strings.Join(said, ", ")
+}
+
+// checks are the rows on how a block is numbered and made whole.
+func (w *page) checks(f *Files) {
+	n := f.Numbering
+	w.row(w.say("numbers begin with (block, sequence)", "시작 번호(블록, 시퀀스)"), fmt.Sprintf("%d, %d", n.FirstBlock, n.FirstSequence))
+	if n.Running {
+		w.row(w.say("sequences", "시퀀스"), w.say("go on through all blocks", "블록이 바뀌어도 이어짐"))
+	}
+	if f.NoSize {
+		w.row(w.say("size in the announcement", "파일정보의 크기"), w.say("zeros", "0으로 채움"))
+	}
+	if f.NoCheck {
+		w.row(w.say("missing-number check", "결번확인"), w.say("none: the proofs of the end are all there is", "없음(완료 시 확인 항목으로만 검증)"))
+		return
+	}
+	resend := map[Resending][2]string{
+		ResendBatch: {"what is missing, then another check", "결번만 재송신 후 다시 확인"},
+		ResendRest:  {"all from the first missing on, then another check", "첫 결번부터 모두 재송신 후 다시 확인"},
+		ResendEach:  {"one at a time, each answered at once", "한 건씩 재송신, 건마다 즉시 응답"},
+	}[f.Resend]
+	w.row(w.say("missing sequences are sent again", "결번 재송신"), w.say(resend[0], resend[1]))
+	form := w.say("a mark for each up to the last sequence", "최종 시퀀스까지 1자리씩")
+	switch {
+	case f.MapNumbers:
+		form = w.say("the numbers of those that are missing", "결번의 번호 목록")
+	case f.MapWidth > 0:
+		form = fmt.Sprintf(w.say("a mark for each, always %d", "1자리씩 항상 %d자리"), f.MapWidth)
+	}
+	w.row(w.say("map of missing sequences", "결번 맵"), form)
 }
 
 func (w *page) codes() {

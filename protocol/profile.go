@@ -28,6 +28,7 @@ type Profile struct {
 	typeWidth    int
 	headerLen    int
 	charset      charset
+	heldWire     byte // Letters.Held as it travels
 	own          []string
 	responses    map[Reason]string
 	meanings     map[string]Reason
@@ -59,8 +60,13 @@ type Files struct {
 	Resume        bool // the reply to Info says how many bytes are held
 	Rounds        int
 	Pause         time.Duration
-	EmptyCheck    bool     // an empty file has one Check of block 1, sequence 0
-	MapWidth      int      // 0 = as long as the last sequence
+	EmptyCheck    bool // an empty file has one Check of block 1, sequence 0
+	MapWidth      int  // 0 = as long as the last sequence
+	MapNumbers    bool // the map lists what is missing instead of a letter per sequence
+	NoCheck       bool // blocks are not checked: the end is all that is answered
+	Resend        Resending
+	Numbering     Numbering
+	NoSize        bool     // the announcement's size is zeros
 	SettleAgain   bool     // an unknown end is settled by announcing again, else by Inquiry
 	Repeat        Repeat   // a name that we hold whole
 	SendProofs    []string // what must hold before a file counts as sent: names of transfer.Proof
@@ -78,6 +84,15 @@ const (
 	RepeatRefuse Repeat = "refuse" // it is answered with "complete already"
 	RepeatAbsorb Repeat = "absorb" // it is taken and compared
 	RepeatNew    Repeat = "new"    // it is a further file
+)
+
+// Resending is what follows a check that names missing sequences (§4.5, §4.11).
+type Resending string
+
+const (
+	ResendBatch Resending = "batch" // each of them, then a check
+	ResendRest  Resending = "rest"  // everything from the first of them on, then a check
+	ResendEach  Resending = "each"  // one, which is answered like a check; then the next
 )
 
 // Letters are the one-letter words of a profile.

@@ -58,6 +58,20 @@ func TestProfileMistakes(t *testing.T) {
 		{"framing that counts neither", "counts: rest}", "counts: some}", "", CodeProfileValue, "framing.counts", "rest, self, body, all"},
 		{"a switch that is none", "packing: whole", "packing: half", "", CodeProfileValue, "files.packing", "whole, filled, one"},
 		{"too many per block", "per_block: 100", "per_block: 1000", "", CodeProfileValue, "files.per_block", "1…999"},
+		{"a check that there is none of", "  rounds: 10", "  rounds: 10\n  check: none", "  check: none", CodeProfileValue, "files.check", "no telegrams.check"},
+		{"sequences that begin with two", "  rounds: 10", "  rounds: 10\n  first_sequence: 2", "  first_sequence: 2", CodeProfileValue, "files.first_sequence", "0…1"},
+		{"numbers in a map of marks", "  rounds: 10", "  rounds: 10\n  map: numbers", "  map: numbers", CodeProfileValue, "files.map", "width rest"},
+		{"a way to resend that is none", "  rounds: 10", "  rounds: 10\n  resend: all", "  resend: all", CodeProfileValue, "files.resend", "batch, rest, each"},
+		{"data without a block", "  - {title: BLOCK-NO, field: block, type: N, width: 4}\n    - {title: SEQUENCE-NO", "  - {title: SEQUENCE-NO", "  data: {title: DATA", CodeProfileMissing, "telegrams.data", "running"},
+		{"framing by both", "framing: {offset: 0, width: 4, counts: rest}", "framing: {offset: 0, width: 4, counts: rest, ends: \"\\n\"}", "", CodeProfileValue, "framing.ends", "either"},
+		{"an ending that is no bytes", "framing: {offset: 0, width: 4, counts: rest}", "framing: {ends: \"hex:FG\"}", "", CodeProfileValue, "framing.ends", "hex:FFEF"},
+		{"a character set that is none", "framing: {", "charset: utf-8\nframing: {", "charset: utf-8", CodeProfileValue, "charset", "euc-kr, ascii, ebcdic"},
+		{"text in binary", "field: business, type: AN", "field: business, type: I", "", CodeProfileValue, "header[1].type", "a number field"},
+		{"a fill of two", "field: size, type: N, width: 12", "field: size, type: N, width: 12, fill: \"00\"", "", CodeProfileValue, "bodies.info[1].fill", "one character"},
+		{"a number to the left", "field: size, type: N, width: 12", "field: size, type: N, width: 12, align: left", "", CodeProfileValue, "bodies.info[1].align", "right"},
+		{"a pattern of what is no date", "field: size, type: N, width: 12", "field: size, type: N, width: 12, format: yyMMdd", "", CodeProfileField, "bodies.info[1].format", "sent_at"},
+		{"what a number counts", "field: size, type: N, width: 12", "field: size, type: N, width: 12, counts: rest", "", CodeProfileField, "bodies.info[1].counts", "length"},
+		{"a certainty that is none", "certainty: certain", "certainty: sure", "", CodeProfileValue, "certainty", "assumed"},
 		{"no rounds", "rounds: 10", "rounds: 0", "", CodeProfileValue, "files.rounds", "1…1000"},
 		{"a message smaller than its header", "message_size: 4096", "message_size: 39", "", CodeProfileValue, "files.message_size", "40…65535"},
 		{"a message larger than the framing", "message_size: 4096", "message_size: 20000", "", CodeProfileValue, "files.message_size", "framing"},
@@ -126,5 +140,5 @@ func TestNotAProfile(t *testing.T) {
 	}
 	_, err := Load("nobody")
 	require.Equal(t, CodeProfileUnknown, fault.CodeOf(err))
-	require.Equal(t, "cms, cms-bank, edi", fault.As(err).Args["known"])
+	require.Equal(t, "cms, cms-bank, edi, fpd, kca", fault.As(err).Args["known"])
 }

@@ -121,12 +121,19 @@ type FilesSpec struct {
 	Pause       Duration `yaml:"pause"`        // between rounds, from the second on
 	EmptyCheck  bool     `yaml:"empty_check"`  // an empty file has one check of block 1, sequence 0
 	MapWidth    int      `yaml:"map_width"`    // 0: as long as the last sequence
-	Settle      string   `yaml:"settle"`       // an unknown end: "again" (announce again), "inquiry"
-	Repeat      string   `yaml:"repeat"`       // a name that we hold whole: refuse, absorb, new
-	Serial      bool     `yaml:"serial"`       // files of a day carry a serial number
-	Gzip        bool     `yaml:"gzip"`         // the profile can say that a file is compressed
-	EBCDIC      bool     `yaml:"ebcdic"`       // … or in EBCDIC
-	Sizes       string   `yaml:"sizes"`        // what size means: "wire" bytes or "file" bytes
+	Map         string   `yaml:"map"`          // marks (the default): a letter per sequence; numbers: those that are missing
+	Check       string   `yaml:"check"`        // block (the default): each block is checked; none
+	Resend      string   `yaml:"resend"`       // batch (the default): what is missing, then a check; rest: all from the first missing on; each: one at a time, answered at once
+	FirstBlock  *int64   `yaml:"first_block"`  // number of the first block; not said = 1
+	FirstSeq    *int64   `yaml:"first_sequence"`
+	Sequences   string   `yaml:"sequences"`     // restart (the default) in each block, or running
+	Announced   string   `yaml:"announce_size"` // full (the default), or zeros: the announcement does not say the size
+	Settle      string   `yaml:"settle"`        // an unknown end: "again" (announce again), "inquiry"
+	Repeat      string   `yaml:"repeat"`        // a name that we hold whole: refuse, absorb, new
+	Serial      bool     `yaml:"serial"`        // files of a day carry a serial number
+	Gzip        bool     `yaml:"gzip"`          // the profile can say that a file is compressed
+	EBCDIC      bool     `yaml:"ebcdic"`        // … or in EBCDIC
+	Sizes       string   `yaml:"sizes"`         // what size means: "wire" bytes or "file" bytes
 
 	Proofs ProofsSpec `yaml:"proofs"` // what must hold before a file counts as arrived
 }

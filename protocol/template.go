@@ -61,11 +61,12 @@ func (t *Template) Append(dst []byte, block int64, sequence int, data []byte) ([
 	}
 	dst = append(dst, t.fixed...)
 	head := dst[start:]
+	block, seq := t.p.onWire(block, sequence)
 	switch {
 	case !t.block.write(head, block):
 		return dst[:start], t.doesNotFit(Block, block, t.block)
-	case !t.sequence.write(head, int64(sequence)):
-		return dst[:start], t.doesNotFit(Sequence, int64(sequence), t.sequence)
+	case !t.sequence.write(head, seq):
+		return dst[:start], t.doesNotFit(Sequence, seq, t.sequence)
 	case !t.length.write(head, int64(len(data))):
 		return dst[:start], t.doesNotFit(DataLength, int64(len(data)), t.length)
 	}

@@ -94,7 +94,7 @@ func (in *injector) judge(t *protocol.Telegram, received bool) treatment {
 		tr.delay = f.Delay
 	}
 	if t.Kind == protocol.DataTelegram || t.Kind == protocol.Resend {
-		at := Place{t.Number(protocol.Block), int(t.Number(protocol.Sequence))}
+		at := placeIn(in.profile, t)
 		tr.lose = in.pick(&f.Lose, at, lost)
 		tr.double = in.pick(&f.Duplicate, at, doubled)
 		tr.hold = !tr.lose && in.pick(&f.Reorder, at, moved)
@@ -151,19 +151,25 @@ func (in *injector) change(dst []byte, frame []byte, t *protocol.Telegram, tr tr
 		in.mu.Unlock()
 		dst[at] |= 0x80 // never the digits of a length
 		return dst
-	case tr.dissatisfy && t.Number(protocol.Sequence) > 0:
-		t.SetNumber(protocol.Missing, t.Number(protocol.Sequence))
-		t.Set(protocol.Map, slices.Repeat([]byte{in.profile.Letters.Missing}, len(t.Raw(protocol.Map))))
+	case tr.dissatisfy && placeIn(in.profile, t).Sequence > 0:
+		at := placeIn(in.profile, t)
+		in.profile.SetMap(t, at.Block, at.Sequence, at.Sequence, func(int) bool { return false })
 	case tr.missize:
 		t.SetNumber(protocol.Size, max(0, t.Number(protocol.Size)+in.faults.SizeBy))
 	default:
-		return append(dst, frame...)
+		return append(append(dst, frame...), in.profile.Delimiter()...)
 	}
 	out, err := in.profile.Append(dst, t)
 	if err != nil {
-		return append(dst, frame...)
+		return append(append(dst, frame...), in.profile.Delimiter()...)
 	}
 	return out
+}
+
+// placeIn is the place that a telegram names.
+func placeIn(p *protocol.Profile, t *protocol.Telegram) Place {
+	block, sequence := p.Place(t)
+	return Place{block, sequence}
 }
 
 // errDry says that a splitter has no whole telegram.

@@ -89,6 +89,12 @@ func newEnv(cfg Config) *env {
 	return &env{p: p, cfg: cfg, out: make([]Action, 0, 8)}
 }
 
+// firstBlock reports that a telegram is about the first block of a file.
+func (e *env) firstBlock(t *protocol.Telegram) bool {
+	block, _ := e.p.Place(t)
+	return block == 1
+}
+
 // wrong counts a mistake of the peer.
 func (e *env) wrong(err error) {
 	e.mistakes++

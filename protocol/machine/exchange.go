@@ -112,7 +112,7 @@ func (s *Session) stray(ev *Event) {
 	t := ev.Telegram
 	end := t.Kind == protocol.End || t.Kind == protocol.EndMore
 	switch {
-	case s.fetched && !s.p.Files.AnnounceFetch && (end || t.Number(protocol.Block) == 1):
+	case s.fetched && !s.p.Files.AnnounceFetch && (end || s.firstBlock(t)):
 		s.state = Receiving
 		s.rcv.unannounced(ev)
 	case end && s.nothing:

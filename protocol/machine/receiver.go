@@ -12,16 +12,17 @@ import (
 type recvState uint8
 
 const (
-	recvIdle  recvState = iota
-	accepting           // asked whether and from where
-	receiving           // data may come
-	saving              // a block is being made durable; its check waits
-	savingEnd           // … and the end request waits
-	verifying           // asked for the proofs
-	refusing            // refused; data is not taken, checks and end are answered no
-	givingUp            // the sender gave the file up; being recorded
-	keeping             // the line is lost: what came is saved
-	closing             // … and that it was cut is recorded
+	recvIdle    recvState = iota
+	accepting             // asked whether and from where
+	receiving             // data may come
+	saving                // a block is being made durable; its check waits
+	savingEnd             // … and the end request waits
+	savingBlock           // … and the first data of the next block waits, where nobody checks
+	verifying             // asked for the proofs
+	refusing              // refused; data is not taken, checks and end are answered no
+	givingUp              // the sender gave the file up; being recorded
+	keeping               // the line is lost: what came is saved
+	closing               // … and that it was cut is recorded
 	recvDone
 )
 
@@ -60,7 +61,7 @@ func (r *receiver) announced(t *protocol.Telegram) {
 	r.buf = r.request.Keep(t, r.buf)
 	r.announce = true
 	r.offer = r.offerFrom(t)
-	if r.p.Carries(protocol.Info, protocol.Size) {
+	if r.p.Carries(protocol.Info, protocol.Size) && !r.p.Files.NoSize {
 		r.offer.Size = t.Number(protocol.Size)
 	}
 	r.offer.MessageSize = int(t.Number(protocol.MessageSize))
@@ -183,7 +184,7 @@ func (r *receiver) arrived(ev *Event) {
 func (r *receiver) data(ev *Event) {
 	t := ev.Telegram
 	if r.state == refusing {
-		if r.refusal == protocol.Complete && !r.offer.Despite && t.Number(protocol.Block) == 1 {
+		if r.refusal == protocol.Complete && !r.offer.Despite && r.firstBlock(t) {
 			r.despite(ev)
 			return
 		}
@@ -193,7 +194,14 @@ func (r *receiver) data(ev *Event) {
 	if s := t.Raw(protocol.Serial); r.serial == "" && s != nil {
 		r.serial = t.Text(protocol.Serial)
 	}
-	block, seq := t.Number(protocol.Block), int(t.Number(protocol.Sequence))
+	block, seq := r.p.Place(t)
+	if r.p.Files.NoCheck && block == r.block+1 && r.held.Count() > 0 {
+		// Nobody checks: a block is over when the next one begins.
+		r.pending = *ev
+		r.save(r.held.Last(), r.held.MissingUpTo(r.held.Last()) == 0)
+		r.state = savingBlock
+		return
+	}
 	if block > r.block || block < 1 || seq < 1 || seq > r.p.Files.PerBlock || len(t.Data()) > r.stride() {
 		r.misplaced(t)
 		return
@@ -211,6 +219,20 @@ func (r *receiver) data(ev *Event) {
 	r.dirty = true
 	a := r.add(Keep)
 	a.Block, a.First = block, seq
+	if t.Kind == protocol.Resend && r.p.Files.Resend == protocol.ResendEach && r.asked > 0 {
+		r.answerResend(t)
+	}
+}
+
+// answerResend answers a sequence that was sent again as the check that asked
+// for it was answered (§4.5).
+func (r *receiver) answerResend(t *protocol.Telegram) {
+	r.buf = r.request.Keep(t, r.buf)
+	r.request.Kind = protocol.Check
+	r.p.SetPlace(&r.request, r.block, r.asked)
+	r.missing = r.held.MissingUpTo(r.asked)
+	r.save(r.asked, r.missing == 0)
+	r.state = saving
 }
 
 // despite: some senders pass over the answer that the file is held whole, and
@@ -234,7 +256,8 @@ func (r *receiver) stride() int {
 }
 
 func (r *receiver) check(t *protocol.Telegram) {
-	block, last := t.Number(protocol.Block), int(t.Number(protocol.Sequence))
+	block, last := r.p.Place(t)
+	last = max(0, last)
 	if r.serial == "" {
 		r.serial = t.Text(protocol.Serial)
 	}
@@ -243,7 +266,7 @@ func (r *receiver) check(t *protocol.Telegram) {
 		r.misplaced(t)
 	case r.state == refusing:
 		c := r.reply(t, r.refusal)
-		r.mapOf(c, last, last, func(int) bool { return false })
+		r.p.SetMap(c, block, last, last, func(int) bool { return false })
 		r.timer(r.cfg.Idle)
 	case block > r.block || block < 1 && last > 0:
 		r.misplaced(t)
@@ -252,15 +275,15 @@ func (r *receiver) check(t *protocol.Telegram) {
 	case last == 0:
 		// An empty file, or one check more after an exact multiple (§1.5).
 		c := r.reply(t, protocol.OK)
-		r.mapOf(c, 0, 0, func(int) bool { return true })
+		r.p.SetMap(c, block, 0, 0, func(int) bool { return true })
 		r.timer(r.cfg.Idle)
 	case block == r.block-1 && r.lastOf > 0:
 		// Asked again about the block before, which is durable: what we hold
 		// of it is what it had (§4.10: beyond the answered last is missing).
 		answered := min(last, r.lastOf)
 		c := r.reply(t, protocol.OK)
-		c.SetNumber(protocol.Sequence, int64(answered))
-		r.mapOf(c, answered, 0, func(int) bool { return true })
+		r.p.SetPlace(c, block, answered)
+		r.p.SetMap(c, block, answered, 0, func(int) bool { return true })
 		r.timer(r.cfg.Idle)
 	case block < r.block: // what it had is no longer known here: nothing is claimed
 		r.misplaced(t)
@@ -293,6 +316,10 @@ func (r *receiver) saved() {
 	switch r.state {
 	case saving:
 		r.answerCheck()
+	case savingBlock:
+		r.advance(r.held.Last())
+		r.await(receiving)
+		r.takePending()
 	case savingEnd:
 		r.advance(r.held.Last())
 		r.verify()
@@ -303,7 +330,7 @@ func (r *receiver) saved() {
 
 func (r *receiver) answerCheck() {
 	t := r.reply(&r.request, protocol.OK)
-	r.mapOf(t, r.asked, r.missing, r.held.Has)
+	r.p.SetMap(t, r.block, r.asked, r.missing, r.held.Has)
 	if r.missing == 0 {
 		r.advance(r.asked)
 	} else {
@@ -319,24 +346,6 @@ func (r *receiver) advance(last int) {
 	r.block++
 	r.held.Reset()
 	r.dirty = false
-}
-
-// mapOf writes count and map of the answer to a check: as long as the last
-// sequence, or as wide as the profile has it, filled up with "missing".
-func (r *receiver) mapOf(t *protocol.Telegram, last, missing int, has func(int) bool) {
-	t.SetNumber(protocol.Missing, int64(missing))
-	width := last
-	if w := r.p.Files.MapWidth; w > 0 {
-		width = w
-	}
-	m := make([]byte, width)
-	for i := range m {
-		m[i] = r.p.Letters.Missing
-		if i < last && has(i+1) {
-			m[i] = r.p.Letters.Held
-		}
-	}
-	t.Set(protocol.Map, m)
 }
 
 // end: the sender says that the file is whole, or that it gives it up.
@@ -449,7 +458,7 @@ func (r *receiver) broke(ev *Event) {
 		}
 		r.takePending()
 	case saving:
-		r.mapOf(r.reply(&r.request, reason), r.asked, r.asked, func(int) bool { return false })
+		r.p.SetMap(r.reply(&r.request, reason), r.block, r.asked, r.asked, func(int) bool { return false })
 	case savingEnd, verifying, givingUp:
 		r.reply(&r.request, reason)
 		r.state = recvDone

@@ -34,6 +34,7 @@ type sender struct {
 	block    int64 // the one under way
 	last     int   // its last sequence
 	rounds   int   // missing rounds of this block
+	again    int   // the sequence that was sent again and is to be answered by itself; 0 = a check is
 	resends  int   // of the request that waits for its answer
 	reached  int64 // bytes that may have reached the peer
 	resent   int64
@@ -63,7 +64,9 @@ func (s *sender) begin(f File, announce bool) {
 
 func (s *sender) info() {
 	t := s.request0(protocol.Info)
-	t.SetNumber(protocol.Size, s.file.Declared)
+	if !s.p.Files.NoSize {
+		t.SetNumber(protocol.Size, s.file.Declared)
+	}
 	t.SetNumber(protocol.MessageSize, int64(s.file.MessageSize))
 	t.SetText(protocol.Password, s.file.Password)
 	s.await(announcing)
@@ -243,7 +246,7 @@ func (s *sender) position(held int64) {
 
 func (s *sender) load() {
 	off, n, last := s.geo.BlockRange(s.block, s.file.Size)
-	s.last, s.rounds = last, 0
+	s.last, s.rounds, s.again = last, 0, 0
 	a := s.add(Load)
 	a.Offset, a.Length = off, n
 	_, a.Ahead, _ = s.geo.BlockRange(s.block+1, s.file.Size)
@@ -254,6 +257,11 @@ func (s *sender) sendBlock() {
 	off, n, _ := s.geo.BlockRange(s.block, s.file.Size)
 	s.data(protocol.DataTelegram)
 	s.reached = max(s.reached, off+n)
+	if s.p.Files.NoCheck {
+		s.clean = min(s.clean+1, s.blocks)
+		s.nextBlock()
+		return
+	}
 	s.check()
 }
 
@@ -269,17 +277,17 @@ func (s *sender) data(k protocol.Kind) {
 
 func (s *sender) check() {
 	t := s.request0(protocol.Check)
-	t.SetNumber(protocol.Block, s.block)
-	t.SetNumber(protocol.Sequence, int64(s.last))
+	s.p.SetPlace(t, s.block, s.last)
+	s.again = 0
 	s.await(checking)
 }
 
 // checkReply: which sequences of the block are missing (§4.10, §4.11).
 func (s *sender) checkReply(t *protocol.Telegram) {
-	answered := int(t.Number(protocol.Sequence))
-	if t.Number(protocol.Block) != s.block || answered > s.last || s.state == pausing {
+	block, answered := s.p.Place(t)
+	if block != s.block || answered > s.last || s.state == pausing {
 		// About another block, or beyond what was asked: stale.
-		s.wrong(fault.New(CodeOutOfRange, t.Kind.String(), "block", t.Number(protocol.Block), "sequence", answered))
+		s.wrong(fault.New(CodeOutOfRange, t.Kind.String(), "block", block, "sequence", answered))
 		return
 	}
 	code := t.Text(protocol.Response)
@@ -293,23 +301,22 @@ func (s *sender) checkReply(t *protocol.Telegram) {
 		return
 	}
 	s.resends = 0
-	s.missing.Reset()
-	held, m := s.p.Letters.Held, t.Raw(protocol.Map)
-	clean := t.Number(protocol.Missing) == 0
-	for seq := 1; seq <= s.last; seq++ {
-		switch {
-		case clean && seq <= answered:
-		case !clean && seq <= answered && seq <= len(m) && m[seq-1] == held:
-		default:
-			s.missing.Add(seq)
-		}
-	}
+	s.p.Missing(t, s.block, s.last, &s.missing)
 	if s.missing.Count() == 0 {
 		s.clean = min(s.clean+1, s.blocks)
 		s.nextBlock()
 		return
 	}
-	s.rounds++
+	switch first := s.first(); {
+	case s.again == 0:
+		s.rounds++
+	case first <= s.again:
+		// It names what we have just sent again: an answer to a telegram that
+		// came twice. Were each of those followed, a storm would begin (§4.11).
+		s.missing.Reset()
+		s.wrong(fault.New(CodeOutOfRange, t.Kind.String(), "block", block, "sequence", first))
+		return
+	}
 	if s.rounds > s.cfg.Rounds {
 		s.fail(FailedHere, code, fault.New(CodeMissingRounds, s.file.Name, "block", s.block,
 			"missing", s.missing.Count(), "rounds", s.cfg.Rounds), protocol.Unable)
@@ -324,9 +331,35 @@ func (s *sender) checkReply(t *protocol.Telegram) {
 }
 
 func (s *sender) resend() {
+	first := s.first()
+	switch s.p.Files.Resend {
+	case protocol.ResendRest:
+		for seq := first; seq <= s.last; seq++ {
+			s.missing.Add(seq)
+		}
+	case protocol.ResendEach:
+		s.missing.Reset()
+		s.missing.Add(first)
+		s.again = first
+	}
 	s.resent += int64(s.missing.Count())
 	s.data(protocol.Resend)
+	if s.p.Files.Resend == protocol.ResendEach {
+		s.request = protocol.Check // it is answered like one (§4.5, §4.11)
+		s.await(checking)
+		return
+	}
 	s.check()
+}
+
+// first is the first missing sequence, 0 if none is.
+func (s *sender) first() int {
+	for seq := 1; seq <= s.last; seq++ {
+		if s.missing.Has(seq) {
+			return seq
+		}
+	}
+	return 0
 }
 
 func (s *sender) nextBlock() {

@@ -69,11 +69,10 @@ func clone(s *Session) *Session {
 	return &c
 }
 
+// configs are one for each profile whose conversation is another.
 func configs(t testing.TB) []Config {
 	var out []Config
-	for _, name := range []string{"cms", "edi"} {
-		p, err := protocol.Load(name)
-		require.NoError(t, err)
+	for _, p := range conversations(t) {
 		for _, side := range []protocol.Side{protocol.InstitutionSide, protocol.CentreSide} {
 			for _, receive := range []bool{false, true} {
 				if receive && (side == protocol.CentreSide || p.Session.FetchByRequest) {
@@ -253,10 +252,13 @@ func stimuli(p *protocol.Profile) []stimulus {
 		return t
 	}
 	arrive := func(name string, t *protocol.Telegram) {
+		if !p.Has(t.Kind) { // the codec never gives such a one
+			return
+		}
 		add(t.Kind.String()+" "+name, Event{Kind: Arrived, Telegram: t})
 	}
 	for _, k := range protocol.Kinds() {
-		if !p.Has(k) { // the codec never gives such a one
+		if !p.Has(k) {
 			continue
 		}
 		for _, r := range []protocol.Reason{"", protocol.OK, protocol.Complete, protocol.SystemFault, protocol.Nothing, protocol.BadFormat} {

@@ -1,0 +1,57 @@
+package protocol
+
+// compileChecks reads how blocks are numbered, checked and made whole.
+func (p *Profile) compileChecks(c *compiler, f FilesSpec) {
+	p.Files.NoCheck = c.word("files.check", f.Check, "block", "none") == "none"
+	p.Files.MapNumbers = c.word("files.map", f.Map, "marks", "numbers") == "numbers"
+	p.Files.Resend = Resending(c.word("files.resend", f.Resend, string(ResendBatch), string(ResendRest), string(ResendEach)))
+	p.Files.NoSize = c.word("files.announce_size", f.Announced, "full", "zeros") == "zeros"
+	p.Files.Numbering = Numbering{
+		FirstBlock: c.first("files.first_block", f.FirstBlock), FirstSequence: c.first("files.first_sequence", f.FirstSeq),
+		Running: c.word("files.sequences", f.Sequences, "restart", "running") == "running",
+	}
+	has := func(k Kind) bool { return p.layouts[k] != nil }
+	switch {
+	case p.Files.NoCheck && (has(Check) || has(CheckReply)):
+		c.problem("files.check", CodeProfileValue, f.Check, "block, or no telegrams.check and telegrams.check-reply")
+	case p.Files.NoCheck && f.EmptyCheck:
+		c.problem("files.empty_check", CodeProfileValue, "true", "false where nothing is checked")
+	case p.Files.Numbering.FirstSequence == 0 && f.EmptyCheck:
+		c.problem("files.empty_check", CodeProfileValue, "true", "false where sequences start at 0: none could not be said")
+	}
+	if p.Files.MapNumbers && has(CheckReply) && (f.MapWidth != 0 || p.mapSpan() != toEnd) {
+		c.problem("files.map", CodeProfileValue, f.Map, "marks; or no map_width, and a last row for the map of width rest in telegrams.check-reply")
+	}
+	for _, k := range []Kind{DataTelegram, Check, CheckReply} {
+		if l := p.layouts[k]; l != nil && !l.has(Block) && !p.Files.Numbering.Running {
+			c.problem("telegrams."+k.String(), CodeProfileMissing, "block", "a row for the block, or files.sequences: running")
+		}
+	}
+}
+
+// first is the number that counting begins with.
+func (c *compiler) first(path string, given *int64) int64 {
+	if given == nil {
+		return 1
+	}
+	c.from(path, *given, 0, 1)
+	return *given
+}
+
+// mapSpan is the width of the map's row.
+func (p *Profile) mapSpan() span {
+	for _, pl := range p.layouts[CheckReply].places {
+		if pl.field == Map {
+			return pl.span
+		}
+	}
+	return fixedSpan
+}
+
+// word is one of those allowed, the first where nothing is said.
+func (c *compiler) word(path, v string, allowed ...string) string {
+	if v == "" {
+		return allowed[0]
+	}
+	return c.one(path, v, allowed...)
+}
