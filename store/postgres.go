@@ -121,11 +121,7 @@ func sessionSettings(c *pgx.ConnConfig, o Options) {
 		// A confirmed write is on disk (design D2). checkServer asks whether
 		// it is so.
 		"synchronous_commit": "on",
-		// Nobody waits longer for us, nor we for others, than a part of the
-		// lease (design D4).
-		"lock_timeout":                        milliseconds(o.BusyTimeout),
-		"idle_in_transaction_session_timeout": milliseconds(o.BusyTimeout),
-		"statement_timeout":                   milliseconds(postgresQuery),
+		"statement_timeout":  milliseconds(postgresQuery),
 	}
 	if o.ReadOnly {
 		settings["default_transaction_read_only"] = "on"
@@ -134,6 +130,11 @@ func sessionSettings(c *pgx.ConnConfig, o Options) {
 		if _, said := c.RuntimeParams[name]; !said {
 			c.RuntimeParams[name] = value
 		}
+	}
+	// Nobody waits longer for us, nor we for others, than a part of the lease
+	// (design D4), whatever the address says.
+	for _, name := range []string{"lock_timeout", "idle_in_transaction_session_timeout"} {
+		c.RuntimeParams[name] = milliseconds(o.BusyTimeout)
 	}
 }
 

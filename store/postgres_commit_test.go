@@ -164,6 +164,41 @@ func TestCommitUnknown(t *testing.T) {
 	}
 }
 
+// TestHolderStandsStill: a process that is stopped in the middle of a
+// transaction loses it to the server before half of its lease, also where the
+// address asks for no limit. Continued, it has written nothing.
+func TestHolderStandsStill(t *testing.T) {
+	beside := openPostgres(t)
+	c, address := running.postgres.Cutter(t, beside.URL())
+	stopped, err := store.Open(t.Context(), store.Options{URL: address + "&idle_in_transaction_session_timeout=0&connect_timeout=60", Lease: 2 * time.Second})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, stopped.Close()) })
+	row := &transfer.Transfer{Direction: transfer.Send, Status: transfer.Stored}
+	require.NoError(t, beside.Create(t.Context(), now, row))
+	c.Next(pgtest.Hold, 1, true)
+	written := make(chan error, 1)
+	go func() {
+		_, err := stopped.Command(t.Context(), now, transfer.Command{Name: "hold", TransferID: row.ID}, func(r *transfer.Transfer) error {
+			r.Status = transfer.Held
+			return nil
+		})
+		written <- err
+	}()
+	require.Eventually(t, func() bool { return c.Count() == 1 }, time.Minute, time.Millisecond)
+	// Others wait for locks for six seconds, the server for the one that
+	// stands still for less than one.
+	_, err = beside.Command(t.Context(), now, transfer.Command{Name: "cancel", TransferID: row.ID}, func(r *transfer.Transfer) error {
+		r.Status = transfer.Cancelled
+		return nil
+	})
+	require.NoError(t, err)
+	c.Thaw()
+	require.True(t, store.Away(<-written))
+	got, err := beside.Transfer(t.Context(), row.ID)
+	require.NoError(t, err)
+	require.Equal(t, transfer.Cancelled, got.Status)
+}
+
 // TestClaimUnknown: rows that may have been claimed come with the error, as
 // they are if they were, so that they can be given back.
 func TestClaimUnknown(t *testing.T) {

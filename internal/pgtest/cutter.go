@@ -28,6 +28,7 @@ type Cutter struct {
 	then   func() error // runs after a cut, before anybody is let in again
 	err    error
 	open   map[net.Conn]bool
+	thaw   chan struct{}
 }
 
 // Cut is where a connection is cut.
@@ -38,6 +39,7 @@ const (
 	Never  Cut = iota
 	Before     // the server does not get it
 	After      // the server commits, but its answer is lost
+	Hold       // neither gets anything until Thaw, as when the client is stopped
 )
 
 // Cutter returns a cutter before this server, and the address of the database
@@ -47,7 +49,7 @@ func (s *Server) Cutter(t testing.TB, address string) (*Cutter, string) {
 	dir, err := os.MkdirTemp("", "cutter") // a test's own may be too long for a socket
 	check(t, err)
 	t.Cleanup(func() { check(t, os.RemoveAll(dir)) })
-	c := &Cutter{server: s.Socket(t), dir: dir, open: map[net.Conn]bool{}}
+	c := &Cutter{server: s.Socket(t), dir: dir, open: map[net.Conn]bool{}, thaw: make(chan struct{})}
 	l, err := net.Listen("unix", filepath.Join(c.dir, filepath.Base(c.server)))
 	check(t, err)
 	t.Cleanup(func() { check(t, l.Close()) })
@@ -99,6 +101,9 @@ func (c *Cutter) Away() {
 
 // Back lets everybody in again.
 func (c *Cutter) Back() { c.Next(Never, 0, false) }
+
+// Thaw lets go what Hold held; it is gone for good.
+func (c *Cutter) Thaw() { close(c.thaw) }
 
 // Count is how many commits were cut since Next.
 func (c *Cutter) Count() int {
@@ -246,6 +251,10 @@ func (c *Cutter) carry(client net.Conn) {
 		if head[0] == 'Q' && bytes.EqualFold(body, []byte("commit\x00")) {
 			plan = c.commit(marked)
 			c.gone(client, server)
+		}
+		if plan == Hold {
+			<-c.thaw
+			return
 		}
 		if plan == Before {
 			_ = server.Close() // and with it goes the transaction
