@@ -9,6 +9,7 @@ import (
 
 	"pabal/filemgr"
 	"pabal/internal/fault"
+	"pabal/internal/place"
 	"pabal/protocol/machine"
 	"pabal/store"
 	"pabal/transfer"
@@ -32,7 +33,7 @@ func TestResultFileOnce(t *testing.T) {
 		func(r *transfer.Transfer) error { r.Status = transfer.Sent; return nil })
 	require.NoError(t, err)
 	// Dead before the mark: what is staged is staged again.
-	require.NoError(t, filemgr.StageResult(p.o.Result, r.ID+"."+p.o.ID, "half"))
+	require.NoError(t, filemgr.StageResult(p.o.Result, r.ID+"."+p.o.ID, "half", place.Access{}))
 	step()
 	require.Contains(t, string(mustRead(t, path)), r.ID+" "+r.Name+" sent")
 	require.Equal(t, "sent", p.again(r).Result)
@@ -43,7 +44,7 @@ func TestResultFileOnce(t *testing.T) {
 	mark := func(staged bool) {
 		key := r.ID + "." + p.o.ID
 		if staged {
-			require.NoError(t, filemgr.StageResult(p.o.Result, key, "staged"))
+			require.NoError(t, filemgr.StageResult(p.o.Result, key, "staged", place.Access{}))
 		}
 		_, err := p.s.Beside(t.Context(), p.now(), r.ID, func(r *transfer.Transfer) error { r.Result = ">sent " + key; return nil })
 		require.NoError(t, err)

@@ -13,7 +13,7 @@ import (
 	"pabal/transfer"
 )
 
-type held = map[transfer.Status]int
+type tally = map[transfer.Status]int
 
 // TestRepeats: what becomes of a name that comes a second time, for each
 // policy and profile (design D6). Where our confirmation may have been lost it
@@ -32,20 +32,20 @@ func TestRepeats(t *testing.T) {
 			policy protocol.Repeat
 			second transfer.Status // of the sender
 			same   bool
-			want   held
+			want   tally
 		}{
-			{"refuse/equal", refuse, told, true, held{assembled: 1}},
-			{"refuse/different", refuse, told, false, held{assembled: 1}},
-			{"absorb/equal", absorb, transfer.Sent, true, held{assembled: 1, duplicate: 1}},
-			{"absorb/different", absorb, transfer.Sent, false, held{assembled: 1, heldBack: 1}},
-			{"new/equal", further, transfer.Sent, true, held{assembled: 2}},
-			{"new/different", further, transfer.Sent, false, held{assembled: 2}},
+			{"refuse/equal", refuse, told, true, tally{assembled: 1}},
+			{"refuse/different", refuse, told, false, tally{assembled: 1}},
+			{"absorb/equal", absorb, transfer.Sent, true, tally{assembled: 1, duplicate: 1}},
+			{"absorb/different", absorb, transfer.Sent, false, tally{assembled: 1, heldBack: 1}},
+			{"new/equal", further, transfer.Sent, true, tally{assembled: 2}},
+			{"new/different", further, transfer.Sent, false, tally{assembled: 2}},
 		} {
 			t.Run(profile+"/"+test.name, func(t *testing.T) {
 				t.Parallel()
 				r := newRepeats(t, sqlite, profile, true, true, test.policy, func(from, _ *Options) { from.Files[0].SameName = SameNameHold })
 				r.send(one, transfer.Sent)
-				r.holds(held{assembled: 1})
+				r.holds(tally{assembled: 1})
 				if test.same {
 					r.again(test.second)
 				} else {
@@ -66,26 +66,26 @@ func TestRepeats(t *testing.T) {
 			name     string
 			policy   protocol.Repeat
 			midnight bool
-			want     held
+			want     tally
 		}{
-			{"refuse", refuse, false, held{assembled: 1}},
-			{"absorb", absorb, false, held{assembled: 1, duplicate: 1}},
-			{"new", further, false, held{assembled: 1, duplicate: 1}},
-			{"refuse/after midnight", refuse, true, held{assembled: 1, duplicate: 1}},
-			{"absorb/after midnight", absorb, true, held{assembled: 1, duplicate: 1}},
-			{"new/after midnight", further, true, held{assembled: 1, duplicate: 1}},
+			{"refuse", refuse, false, tally{assembled: 1}},
+			{"absorb", absorb, false, tally{assembled: 1, duplicate: 1}},
+			{"new", further, false, tally{assembled: 1, duplicate: 1}},
+			{"refuse/after midnight", refuse, true, tally{assembled: 1, duplicate: 1}},
+			{"absorb/after midnight", absorb, true, tally{assembled: 1, duplicate: 1}},
+			{"new/after midnight", further, true, tally{assembled: 1, duplicate: 1}},
 		} {
 			t.Run(profile+"/end reply lost/"+test.name, func(t *testing.T) {
 				t.Parallel()
 				want := test.want
 				if profile == "edi" && test.policy == refuse {
-					want = held{assembled: 1} // its telegrams have the date, and the name is answered for
+					want = tally{assembled: 1} // its telegrams have the date, and the name is answered for
 				}
 				// A peer that does not inquire: it sends the file again.
 				r := newRepeats(t, sqlite, profile, true, !test.midnight, test.policy, sendsAgain)
 				r.line.cut(endReply, 1)
 				unknown := r.send(one, transfer.Unknown)
-				r.holds(held{assembled: 1})
+				r.holds(tally{assembled: 1})
 				r.pass(2 * time.Minute)
 				if test.midnight {
 					r.pass(20 * time.Minute)
@@ -133,10 +133,10 @@ func TestRepeatAfterMidnight(t *testing.T) {
 			} else {
 				r.send(content(2000), transfer.Sent)
 			}
-			r.holds(held{transfer.Assembled: 1})
+			r.holds(tally{transfer.Assembled: 1})
 			r.pass(20 * time.Minute)
 			r.send(test.body, transfer.Sent)
-			r.holds(held{transfer.Assembled: 2})
+			r.holds(tally{transfer.Assembled: 2})
 			last := r.awaitNewest(r.to, transfer.Receive, 2, transfer.Assembled)
 			require.Equal(t, "20261121", last.BaseDate)
 			require.Equal(t, map[bool]transfer.Repeat{true: transfer.RepeatOther, false: transfer.NotRepeated}[test.lost], last.Repeat)
@@ -154,7 +154,7 @@ func TestAbsorbedInTwoSessions(t *testing.T) {
 				body := content(2*blockOf(profile) + 5000)
 				r := newRepeats(t, on, profile, true, true, protocol.RepeatAbsorb, nil)
 				r.send(body, transfer.Sent)
-				r.holds(held{transfer.Assembled: 1})
+				r.holds(tally{transfer.Assembled: 1})
 				r.line.cut(checkReply, 1)
 				r.resend() // cut after the first block
 				r.until(func() bool {
@@ -163,7 +163,7 @@ func TestAbsorbedInTwoSessions(t *testing.T) {
 				}, func() string { return "it was not cut" })
 				r.pass(2 * time.Minute)
 				r.awaitNewest(r.from, transfer.Send, 1, transfer.Sent)
-				want := held{transfer.Assembled: 1, transfer.Duplicate: 1}
+				want := tally{transfer.Assembled: 1, transfer.Duplicate: 1}
 				if profile == "edi" {
 					want[transfer.Abandoned] = 1
 				}
@@ -185,11 +185,11 @@ func TestHeldRepeatIsReleasedOrCancelled(t *testing.T) {
 	r := newRepeats(t, sqlite, "cms", true, true, protocol.RepeatAbsorb, func(from, _ *Options) { from.Files[0].SameName = SameNameNew })
 	r.send(content(100), transfer.Sent)
 	r.send(content(200), transfer.Sent)
-	r.holds(held{transfer.Assembled: 1, transfer.Held: 1})
+	r.holds(tally{transfer.Assembled: 1, transfer.Held: 1})
 	h := r.to.await(transfer.Receive, transfer.Held, 1)[0]
 	require.Equal(t, string(CodeRepeatDiffers), h.ErrorCode)
 	r.send(content(200), transfer.Sent) // the same as the held one
-	r.holds(held{transfer.Assembled: 1, transfer.Held: 1, transfer.Duplicate: 1})
+	r.holds(tally{transfer.Assembled: 1, transfer.Held: 1, transfer.Duplicate: 1})
 	d := r.to.await(transfer.Receive, transfer.Duplicate, 1)[0]
 	require.Equal(t, h.ID, d.RepeatOf)
 	for _, id := range []string{h.ID, d.ID} { // control lets a person release both
@@ -200,7 +200,7 @@ func TestHeldRepeatIsReleasedOrCancelled(t *testing.T) {
 			})
 		require.NoError(t, err)
 	}
-	r.holds(held{transfer.Assembled: 3})
+	r.holds(tally{transfer.Assembled: 3})
 	require.Equal(t, map[string]int{sum(content(100)): 1, sum(content(200)): 2}, r.placed())
 }
 
@@ -226,7 +226,7 @@ func TestLostEndReply(t *testing.T) {
 					require.Equal(t, cut.FileDigest, cut.EndedDigest)
 					r.pass(2 * time.Minute)
 					sent := r.awaitNewest(r.from, transfer.Send, 1, transfer.Sent)
-					want := held{transfer.Assembled: 1}
+					want := tally{transfer.Assembled: 1}
 					proof := map[string]string{"cms": transfer.ProofAlreadyComplete, "edi": transfer.ProofInquiry}[profile]
 					if rule == "send again" {
 						want[transfer.Duplicate], proof = 1, transfer.ProofBlocks
