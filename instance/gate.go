@@ -60,6 +60,12 @@ func (s *session) Open(ctx context.Context, t *protocol.Telegram) (line.Judgemen
 		}
 		s.wrong.right(who)
 	}
+	switch why, err := s.inQuarantine(ctx); {
+	case err != nil:
+		return line.Judgement{}, err
+	case why != nil:
+		return no(protocol.SystemFault, why)
+	}
 	send := s.profile.Letters.Download != nil && t.Text(protocol.Direction) == string(s.profile.Letters.Download)
 	if s.inst.closedNow(s.business(), send) {
 		return no(protocol.ClosedHours, fault.New(CodeClosedHours, s.inst.Code))

@@ -49,6 +49,8 @@ type core struct {
 	listeners listeners
 	wrong     throttle
 
+	quarantine atomic.Bool // as last seen, see quarantineStep
+
 	mu        sync.Mutex
 	unsettled []func(context.Context) error
 }

@@ -87,7 +87,11 @@ func (i *Instance) begin(ctx context.Context) (begun time.Time, err error) {
 		return begun, err
 	}
 	i.term = number
-	return begun, i.recover(ctx)
+	if err := i.recover(ctx); err != nil {
+		return begun, err
+	}
+	_, err = i.quarantineStep(ctx)
+	return begun, err
 }
 
 // beginAgain begins a term as soon as the store lets it. Outcomes that could
@@ -154,7 +158,12 @@ func (i *Instance) serve(ctx, hard context.Context, begun time.Time, ready func(
 	stage := func(name string, every func(*Instance) time.Duration, wake loop.Signal, f func(*Instance, context.Context) (bool, error)) {
 		stages.Go(func() {
 			loop.Run(taking, func() time.Duration { return every(i.current()) }, wake,
-				func(ctx context.Context) (bool, error) { return f(i.current(), ctx) },
+				func(ctx context.Context) (bool, error) {
+					if i.quarantine.Load() && !worksInQuarantine(name) {
+						return false, nil
+					}
+					return f(i.current(), ctx)
+				},
 				func(err error) {
 					i.log.Error("stage failed", "stage", name, "err", err)
 					if errors.Is(err, store.ErrFenced) {
@@ -167,6 +176,7 @@ func (i *Instance) serve(ctx, hard context.Context, begun time.Time, ready func(
 	sc := &scan{}
 	stage("scan", func(g *Instance) time.Duration { return g.o.ScanEvery }, i.wake.scan,
 		func(g *Instance, ctx context.Context) (bool, error) { return sc.with(taking, g).step(ctx) })
+	stage("quarantine", poll, loop.NewSignal(), (*Instance).quarantineStep)
 	stage("store", poll, i.wake.store, (*Instance).storeStep)
 	stage("backup", func(g *Instance) time.Duration { return 5 * g.o.Poll }, i.wake.backup, (*Instance).backupStep)
 	stage("assemble", poll, i.wake.assemble, (*Instance).assembleStep)

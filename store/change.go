@@ -154,8 +154,8 @@ func legal(now time.Time, before, row *transfer.Transfer, ownership bool) error 
 }
 
 func (t *tx) statusEvent(now time.Time, from transfer.Status, row *transfer.Transfer) error {
-	return t.event(now, transfer.Event{TransferID: row.ID, SessionID: row.SessionID, Kind: EventStatus,
-		From: from, To: row.Status, Code: row.ErrorCode, Detail: row.ErrorDetail})
+	return t.eventOf(now, transfer.Event{TransferID: row.ID, SessionID: row.SessionID, Kind: EventStatus,
+		From: from, To: row.Status, Code: row.ErrorCode, Detail: row.ErrorDetail}, row)
 }
 
 // TakeOver gives a transfer that is being received to a new, authenticated

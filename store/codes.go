@@ -27,6 +27,10 @@ const (
 	// the answer to its commit was lost, and reading again did not tell.
 	CodeCommitUnknown fault.Code = "store.commit_unknown"
 
+	// CodeUnrecognised is a database that has not been held yet against what
+	// the place remembers of it.
+	CodeUnrecognised fault.Code = "store.unrecognised"
+
 	// The store cannot be opened.
 	CodeURL          fault.Code = "store.url"           // not an address of a database
 	CodeMissing      fault.Code = "store.missing"       // no database at that path
@@ -54,6 +58,9 @@ const (
 	CodeRequestOver  fault.Code = "store.request_over"  // the request was decided on before
 	CodeText         fault.Code = "store.text"          // text that is not UTF-8, or has a NUL in it
 	CodeLineTaken    fault.Code = "store.line_taken"    // all lines of the counterparty are in use
+
+	CodeQuarantined  fault.Code = "store.quarantined"   // the database is older than what was seen of it
+	CodeNoQuarantine fault.Code = "store.no_quarantine" // there is none to end
 
 	// The payload is not as it should be.
 	CodeBlockMissing fault.Code = "store.block_missing" // a block or a part of it is not held

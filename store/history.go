@@ -22,12 +22,26 @@ func (s *Store) Event(ctx context.Context, now time.Time, e transfer.Event) erro
 	return s.write(ctx, 0, func(tx *tx) error { return tx.event(now, e) })
 }
 
-func (t *tx) event(now time.Time, e transfer.Event) error {
+func (t *tx) event(now time.Time, e transfer.Event) error { return t.eventOf(now, e, nil) }
+
+// eventOf writes an event and keeps it for the witness, with the row that was
+// written with it.
+func (t *tx) eventOf(now time.Time, e transfer.Event, row *transfer.Transfer) error {
 	if e.At.IsZero() {
 		e.At = now
 	}
-	_, err := t.exec(eventInsert, refs(eventColumns(&e))[1:]...)
-	return err
+	e.At = normalTime(e.At)
+	_, err := t.scan([]any{&e.ID}, eventInsert, refs(eventColumns(&e))[1:]...)
+	if err != nil {
+		return err
+	}
+	w := Written{Event: e}
+	if row != nil {
+		copied := *row
+		w.Row = &copied
+	}
+	t.written = append(t.written, w)
+	return nil
 }
 
 // EventFilter says which events to read. Empty fields do not restrict.

@@ -46,6 +46,7 @@ func (s *Store) Begin(ctx context.Context, now time.Time, instanceID, host strin
 		if err != nil {
 			return err
 		}
+		tx.written = append(tx.written, Written{Instance: instanceID, Term: term})
 		return tx.cutSessions(now, instanceID)
 	})
 	return term, err

@@ -52,7 +52,7 @@ type postgres struct {
 	closeErr  error
 }
 
-func openPostgres(ctx context.Context, o Options) (_ engine, err error) {
+func openPostgres(ctx context.Context, o Options, unsure *atomic.Bool) (_ engine, err error) {
 	label := Shown(o.URL)
 	config, err := pgxpool.ParseConfig(o.URL)
 	if err != nil {
@@ -71,7 +71,10 @@ func openPostgres(ctx context.Context, o Options) (_ engine, err error) {
 			return err
 		}
 		e.recognise(ctx, conn)
-		return nil
+		if !o.Server || o.Witness == nil {
+			return nil
+		}
+		return lookAgain(ctx, o.Witness.Mark(), conn, unsure)
 	}
 	e.ctx, e.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	if e.pool, err = pgxpool.NewWithConfig(ctx, config); err != nil {
@@ -193,6 +196,32 @@ func (e *postgres) forget() {
 }
 
 func (e *postgres) losses() int64             { return e.lost.Load() }
+// lookAgain is done on every new connection, before it is used: behind it may
+// be another server or another database than behind the last one.
+func lookAgain(ctx context.Context, m Mark, conn *pgx.Conn, unsure *atomic.Bool) error {
+	if m.Identity == "" {
+		return nil
+	}
+	var there bool
+	if err := conn.QueryRow(ctx, `SELECT to_regclass('meta') IS NOT NULL AND to_regclass('events') IS NOT NULL`).Scan(&there); err != nil {
+		return err
+	}
+	if there {
+		var identity string
+		var event bool
+		args := append(eventKey(m.Event), metaIdentity)
+		err := conn.QueryRow(ctx, `SELECT coalesce((SELECT value FROM meta WHERE name = $7), ''), EXISTS (`+sameEvent+`)`, args...).Scan(&identity, &event)
+		if err != nil {
+			return err
+		}
+		there = identity == m.Identity && (event || m.Event.ID == 0)
+	}
+	if !there {
+		unsure.Store(true)
+	}
+	return nil
+}
+
 func (e *postgres) name() string              { return e.label }
 func (e *postgres) readers() *statements      { return e.cached }
 func (e *postgres) translate(err error) error { return postgresFault(e.label, err) }

@@ -196,6 +196,9 @@ func (s *Store) ExpireTransfers(ctx context.Context, before time.Time) (n int64,
 		return 0, false, err
 	}
 	err = s.write(ctx, 0, func(tx *tx) error {
+		if err := tx.forget(before); err != nil {
+			return err
+		}
 		if _, err := tx.exec(`DELETE FROM events WHERE transfer_id IN (`+which+`)`, toMicros(before)); err != nil {
 			return err
 		}
@@ -217,6 +220,9 @@ func (s *Store) ExpireEvents(ctx context.Context, before time.Time, after int64)
 		return 0, 0, err
 	}
 	err = s.write(ctx, 0, func(tx *tx) (err error) {
+		if err := tx.forget(before); err != nil {
+			return err
+		}
 		n, err = tx.exec(`DELETE FROM events WHERE id > $1 AND id <= $2 AND at < $3
 			AND NOT EXISTS (SELECT 1 FROM transfers t WHERE t.id = events.transfer_id AND t.claimable = 1)`, after, next, toMicros(before))
 		return err

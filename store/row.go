@@ -31,7 +31,7 @@ func transferColumns(t *transfer.Transfer) []column {
 		{"owner", &t.Owner}, {"term", &t.Term}, {"attempt", &t.Attempt},
 		{"session_id", &t.SessionID}, {"sent_bytes", &t.SentBytes}, {"resent", &t.Resent}, {"missed", &t.Missed},
 		{"tries", &t.Tries}, {"next_try", micros{&t.NextTry}}, {"ended_once", flag{&t.EndedOnce}}, {"ended_digest", &t.EndedDigest},
-		{"response", &t.Response}, {"error_code", &t.ErrorCode}, {"error_detail", &t.ErrorDetail}, {"proofs", &t.Proofs}, {"ask", &t.Ask},
+		{"response", &t.Response}, {"error_code", &t.ErrorCode}, {"error_detail", &t.ErrorDetail}, {"proofs", &t.Proofs}, {"ask", &t.Ask}, {"held_from", &t.HeldFrom},
 		{"repeat_of", &t.RepeatOf}, {"repeat", &t.Repeat}, {"result", &t.Result}, {"error_path", &t.ErrorPath},
 		{"created_at", micros{&t.CreatedAt}}, {"updated_at", micros{&t.UpdatedAt}}, {"started_at", micros{&t.StartedAt}},
 		{"backed_up_at", micros{&t.BackedUpAt}}, {"ended_at", micros{&t.EndedAt}}, {"released_at", micros{&t.ReleasedAt}},
@@ -134,7 +134,7 @@ var (
 		" ON CONFLICT (id) DO NOTHING"
 
 	eventList     = strings.Join(names(eventColumns(new(transfer.Event))), ", ")
-	eventInsert   = insertText("events", names(eventColumns(new(transfer.Event)))[1:])
+	eventInsert   = insertText("events", names(eventColumns(new(transfer.Event)))[1:]) + " RETURNING id"
 	commandList   = strings.Join(names(commandColumns(new(transfer.Command))), ", ")
 	commandInsert = insertText("commands", names(commandColumns(new(transfer.Command)))[1:])
 	requestList   = strings.Join(names(requestColumns(new(transfer.Request))), ", ")

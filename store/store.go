@@ -20,6 +20,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"pabal/internal/fault"
@@ -56,6 +57,9 @@ type Options struct {
 	Watch func() func(error)
 	// Readers is how many queries may run at once. 0 means 4.
 	Readers int
+	// Witness is told what is written. For a server process it also says what
+	// the database must know, and Recognise must be called after Migrate.
+	Witness Witness
 	// Writers is how many writes may run at once on PostgreSQL; SQLite has
 	// one. 0 means 8.
 	Writers int
@@ -71,6 +75,7 @@ const DefaultLease = 15 * time.Second
 type Store struct {
 	options Options
 	engine  engine
+	unsure  *atomic.Bool // see Unsure
 	sealer  *sealer
 	files   files
 }
@@ -117,11 +122,14 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if o.Writers <= 0 {
 		o.Writers = 8
 	}
-	e, err := openEngine(ctx, o)
+	unsure := new(atomic.Bool)
+	unsure.Store(o.Server && o.Witness != nil)
+	e, err := openEngine(ctx, o, unsure)
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{options: o, engine: e, sealer: newSealer(o.Keys)}
+	ctx = believed(ctx)
+	s := &Store{options: o, engine: e, unsure: unsure, sealer: newSealer(o.Keys)}
 	have, want, err := e.schema(ctx)
 	switch {
 	case err != nil:
@@ -140,13 +148,13 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	return s, nil
 }
 
-func openEngine(ctx context.Context, o Options) (engine, error) {
+func openEngine(ctx context.Context, o Options, unsure *atomic.Bool) (engine, error) {
 	scheme, path, _ := strings.Cut(o.URL, ":")
 	switch {
 	case scheme == "sqlite" && path != "":
 		return openSQLite(ctx, path, o)
 	case (scheme == "postgres" || scheme == "postgresql") && strings.HasPrefix(path, "//"):
-		return openPostgres(ctx, o)
+		return openPostgres(ctx, o, unsure)
 	}
 	return nil, fault.New(CodeURL, Shown(o.URL))
 }
@@ -195,6 +203,7 @@ func (s *Store) Close() error { return s.engine.close() }
 // Migrate brings the schema to the program's version and gives a new database
 // its identity and its environment. Only the server process migrates.
 func (s *Store) Migrate(ctx context.Context) error {
+	ctx = believed(ctx)
 	if err := s.engine.migrate(ctx); err != nil {
 		return err
 	}
@@ -233,11 +242,25 @@ func (s *Store) write(ctx context.Context, payload int64, f func(*tx) error) err
 	if s.options.ReadOnly {
 		return fault.New(CodeReadOnly, s.engine.name())
 	}
-	if s.options.Watch == nil {
-		return s.engine.translate(s.engine.write(ctx, payload, f))
+	var written []Written
+	watched := func(tx *tx) error {
+		// Here the transaction has its connection, so a new one has been looked at.
+		if err := s.recognised(ctx); err != nil {
+			return err
+		}
+		tx.written = nil // it may run again, and shares tx with others
+		err := f(tx)
+		written = tx.written
+		return err
 	}
-	done := s.options.Watch()
-	err := s.engine.translate(s.engine.write(ctx, payload, f))
+	var done func(error)
+	if s.options.Watch != nil {
+		done = s.options.Watch()
+	}
+	err := s.engine.translate(s.engine.write(ctx, payload, watched))
+	if err == nil {
+		s.tell(written)
+	}
 	if done != nil {
 		done(err)
 	}
@@ -247,12 +270,21 @@ func (s *Store) write(ctx context.Context, payload int64, f func(*tx) error) err
 // query runs a query. One whose text is one of few is kept prepared.
 func (s *Store) query(ctx context.Context, text string, args ...any) (*sql.Rows, error) {
 	rows, err := s.engine.readers().query(ctx, text, args...)
-	return rows, s.engine.translate(err)
+	if err != nil {
+		return nil, s.engine.translate(err)
+	}
+	if err := s.recognised(ctx); err != nil {
+		return nil, errors.Join(err, rows.Close())
+	}
+	return rows, nil
 }
 
 // scan runs a query for at most one row. It reports whether there was one.
 func (s *Store) scan(ctx context.Context, dest []any, text string, args ...any) (bool, error) {
 	ok, err := scanOne(s.engine.readers(), ctx, dest, text, args...)
+	if err == nil {
+		err = s.recognised(ctx)
+	}
 	return ok, s.engine.translate(err)
 }
 
@@ -368,6 +400,7 @@ type tx struct {
 	again      bool // an earlier run may have been committed after all
 	proof      *proof
 	work       bool // rows that a stage can claim were made
+	written    []Written
 }
 
 func (t *tx) context() context.Context {

@@ -66,6 +66,7 @@ type Transfer struct {
 	ErrorDetail string // its subject and values as JSON, for the sentence
 	Proofs      string // what proved success, as JSON
 	Ask         Ask    // sending: what a person wants the peer to be asked about it
+	HeldFrom    Status // what it was when a quarantine held it; releasing it restores that
 	RepeatOf    string // receiving: the transfer of the same name that this one is, or was, compared with
 	Repeat      Repeat // receiving: what came of it
 	Result      string // sending: "" = no result file is asked for, else ResultWanted or the status that the last one told
