@@ -32,4 +32,14 @@ const (
 	CodeChangedSince    fault.Code = "control.changed_since"     // the transfer is not as it was when the order was asked for
 	CodeRequestExpired  fault.Code = "control.request_expired"   // nobody agreed in time
 	CodeRequestBroken   fault.Code = "control.request_broken"    // written by another version of the program
+
+	// Recovering from an older or another database.
+	CodeNoJournal   fault.Code = "control.no_journal"   // nothing is remembered at this place
+	CodeUnexplained fault.Code = "control.unexplained"  // something is left to be done
+	CodeNotCompared fault.Code = "control.not_compared" // other places have not looked yet
+	CodeNotFresh    fault.Code = "control.not_fresh"    // the database is not a new one
+	CodeRecovered   fault.Code = "control.recovered"    // the row was made to say what the journal knows
+	CodeEntered     fault.Code = "control.entered"      // the row was made for a file that was there
+	CodeContentLost fault.Code = "control.content_lost" // the peer was told that we have it
+	CodeFileGone    fault.Code = "control.file_gone"    // nothing to cut it from
 )

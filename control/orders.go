@@ -15,6 +15,14 @@ import (
 // whoever holds it. What moves a transfer on takes a question back that has
 // not been answered: the answer would be about something else.
 func Apply(t *transfer.Transfer, o Order, now time.Time) error {
+	err := apply(t, o, now)
+	if t.Status != transfer.Held {
+		t.HeldFrom = ""
+	}
+	return err
+}
+
+func apply(t *transfer.Transfer, o Order, now time.Time) error {
 	switch o.Name {
 	case Hold:
 		return hold(t)
@@ -115,6 +123,9 @@ func release(t *transfer.Transfer, now time.Time) error {
 		t.Status = transfer.Received
 	case t.Status != transfer.Held:
 		return refuse(CodeNotHeld, t)
+	case t.HeldFrom != "":
+		t.ErrorCode, t.ErrorDetail = "", ""
+		goOn(t)
 	case t.Direction == transfer.Receive:
 		t.Status = transfer.Received
 	case unsettled(t):
@@ -127,6 +138,21 @@ func release(t *transfer.Transfer, now time.Time) error {
 		t.ErrorCode, t.ErrorDetail = "", ""
 	}
 	return nil
+}
+
+// goOn restores what a transfer was before a quarantine held it. What was in
+// a session is where the next start of a server would have put it.
+func goOn(t *transfer.Transfer) {
+	switch from := t.HeldFrom; {
+	case unsettled(t) || from == transfer.Ending || from == transfer.Unknown:
+		t.Status = transfer.Unknown
+	case from == transfer.Placing || from == transfer.Receiving:
+		t.Status = from
+	case t.Direction == transfer.Receive:
+		t.Status = transfer.Received
+	default:
+		queue(t)
+	}
 }
 
 // queue puts a file to send where it can go on from: what was never stored,

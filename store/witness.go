@@ -261,7 +261,9 @@ func (t *tx) holdAll(now time.Time, q *Quarantine) error {
 		toMicros(now), string(why.Code), why.Detail()); err != nil {
 		return err
 	}
+	// All of what was on the line may have reached the peer.
 	n, err := t.exec(`UPDATE transfers SET held_from = status, status = 'held', owner = '', session_id = '', attempt = attempt + 1,
+		sent_bytes = CASE WHEN status IN ('sending', 'ending') THEN wire_size ELSE sent_bytes END,
 		error_code = $1, error_detail = $2, updated_at = $3 WHERE `+underWay, string(why.Code), why.Detail(), toMicros(now))
 	if err != nil {
 		return err

@@ -67,7 +67,7 @@ var moves = map[Direction]map[Status][]Status{
 		Waiting:   {Placing, Held, Cancelled, Failed, Duplicate},
 		Placing:   {Assembled, Waiting, Failed},
 		Assembled: {Delivered},
-		Held:      {Received, Cancelled, Failed},
+		Held:      {Received, Receiving, Placing, Cancelled, Failed}, // Receiving, Placing: what a quarantine held there
 		Failed:    {Received, Abandoned, Cancelled},
 		Abandoned: {},
 		Duplicate: {Received}, // a person wants it all the same
