@@ -153,8 +153,9 @@ type Retention struct {
 	Transfers time.Duration `yaml:"transfers"` // rows of transfers with their history
 	Events    time.Duration `yaml:"events"`    // history alone
 	Sessions  time.Duration `yaml:"sessions"`
-	Backup    time.Duration `yaml:"backup"` // files in backup/
-	Error     time.Duration `yaml:"error"`  // files in error/
+	Backup    time.Duration `yaml:"backup"`  // files in backup/
+	Error     time.Duration `yaml:"error"`   // files in error/
+	Journal   time.Duration `yaml:"journal"` // what a place remembers of the database outside of it
 }
 
 // Profiles names the directory of the site's own protocol profiles; "" = none.

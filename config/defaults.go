@@ -17,7 +17,7 @@ func (c *Config) setDefaults() {
 
 // Content goes when it stands in backup/ or under its name; everything that
 // cannot be had again stays until somebody says otherwise.
-func (r *Retention) setDefaults() { r.Payload = 7 * 24 * time.Hour }
+func (r *Retention) setDefaults() { r.Payload, r.Journal = 7*24*time.Hour, 30*24*time.Hour }
 
 func (i *Instance) setDefaults() { i.Sessions = 64 }
 

@@ -141,7 +141,7 @@ func (v *validator) retention() {
 		key  string
 		keep time.Duration
 		rest bool // must stay as long as payload
-	}{{"transfers", r.Transfers, true}, {"events", r.Events, false}, {"sessions", r.Sessions, false}, {"backup", r.Backup, true}, {"error", r.Error, false}} {
+	}{{"transfers", r.Transfers, true}, {"events", r.Events, false}, {"sessions", r.Sessions, false}, {"backup", r.Backup, true}, {"error", r.Error, false}, {"journal", r.Journal, false}} {
 		path := "retention." + k.key
 		v.lasts(path, k.keep, 0, century)
 		switch {

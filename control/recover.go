@@ -40,6 +40,18 @@ type Report struct {
 	Held       int               `json:"held"` // transfers that the quarantine still holds
 }
 
+// Quarantine says whether the database is in quarantine; nil if it is not.
+func (c *Control) Quarantine(ctx context.Context) (*store.Quarantine, error) {
+	return c.s.Quarantine(ctx)
+}
+
+// Recognise holds the database against what the place remembers, as the
+// server does at its start.
+func (r *Recovery) Recognise(ctx context.Context) error {
+	_, err := r.s.Recognise(ctx, r.now().UTC(), r.Place)
+	return err
+}
+
 // CommandRecover is the name of the commands by which recovering is on record.
 const CommandRecover = "recover"
 
@@ -68,6 +80,10 @@ func (r *Recovery) Recover(ctx context.Context, apply bool, by Actor) (*Report, 
 }
 
 func (r *Recovery) compare(ctx context.Context) (*Report, map[string]*transfer.Transfer, error) {
+	forgotten, err := r.s.Forgotten(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
 	q, err := r.s.Quarantine(ctx)
 	if err != nil {
 		return nil, nil, err
@@ -99,6 +115,9 @@ func (r *Recovery) compare(ctx context.Context) (*Report, map[string]*transfer.T
 	paths := map[string]bool{}
 	for id := range ids {
 		row, known := rows[id], memory.Transfers[id]
+		if row == nil && known.At.Before(forgotten) {
+			continue // deleted as too old
+		}
 		if row != nil {
 			paths[row.BackupPath] = true
 		}
@@ -114,7 +133,11 @@ func (r *Recovery) compare(ctx context.Context) (*Report, map[string]*transfer.T
 		}
 		report.add(judge(id, row, known, q.Since, exists))
 	}
-	backups, err := filemgr.Backups(r.Scan, memory.From, r.Zone)
+	from := memory.From
+	if from.Before(forgotten) {
+		from = forgotten
+	}
+	backups, err := filemgr.Backups(r.Scan, from, r.Zone)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -44,6 +44,7 @@ const (
 	codeExists      fault.Code = "command.exists"
 	codeCannotWrite fault.Code = "command.cannot_write"
 	codeNoScan      fault.Code = "command.no_registration"
+	codeJournal     fault.Code = "command.journal"
 	codeNoVariable  fault.Code = "command.no_variable"
 	codeCannotRead  fault.Code = "command.cannot_read"
 )

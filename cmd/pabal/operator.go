@@ -43,6 +43,9 @@ func (a *app) controlOf(ctx context.Context, cfg *config.Config, keys []store.Ke
 	a.enter(cfg)
 	o := operatorsStore(cfg, readOnly)
 	o.Keys = keys
+	if !readOnly {
+		a.beside(cfg, &o)
+	}
 	st, err := store.Open(ctx, o)
 	if err != nil {
 		return nil, nil, err

@@ -52,6 +52,7 @@ func newRoot(a *app, args []string) *cobra.Command {
 		newApprove(a),
 		newAudit(a),
 		newProfile(a),
+		newRecover(a),
 		newSimulate(a),
 		newSample(a),
 		newMigrate(a),

@@ -51,11 +51,21 @@ func (a *app) runServer(ctx context.Context, only []string) error {
 	if err := own.cfg.Report(lasting(own.checkDirectories())); err != nil {
 		return err
 	}
-	st, err := awaitServer(ctx, own.database(), own.cfg.Database.Wait, log)
+	witness, err := a.witness(own.cfg, log)
+	if err != nil {
+		return err
+	}
+	a.onClose(witness.Close)
+	database := own.database()
+	database.Witness = witness
+	st, err := awaitServer(ctx, database, own.cfg.Database.Wait, log)
 	if err != nil {
 		return err
 	}
 	a.onClose(st.Close)
+	if err := a.recognise(ctx, st, own.cfg.Host, log); err != nil {
+		return err
+	}
 	hard := interrupt(ctx)
 	group, gctx := errgroup.WithContext(ctx)
 	srv := &server{a: a, st: st, log: log, only: only, file: file, own: own, pid: os.Getpid(), group: group, ctx: gctx, hard: hard,
@@ -64,6 +74,7 @@ func (a *app) runServer(ctx context.Context, only []string) error {
 		return err
 	}
 	group.Go(func() error { return srv.follow(gctx) })
+	group.Go(func() error { return a.watchDatabase(gctx, st, own.cfg.Host, log) })
 	group.Go(func() error { return srv.listenForHangups(gctx, hangups) })
 	group.Go(func() error { return a.sayReady(gctx, srv.started()) })
 	err = group.Wait()

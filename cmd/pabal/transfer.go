@@ -110,6 +110,9 @@ func (a *app) transferList(ctx context.Context, f listFlags) error {
 		}
 		return nil
 	}
+	if err := a.warnOfQuarantine(ctx, c, zone); err != nil {
+		return err
+	}
 	return a.printList(list, more, zone)
 }
 

@@ -304,7 +304,7 @@ func (p *page) happened(e control.Entry) string {
 	}
 	for _, known := range []string{
 		control.Hold, control.Release, control.Resend, control.Cancel, control.Settle, control.Inquire, control.Recall,
-		store.CommandRequest, store.CommandApprove, store.CommandReject,
+		control.CommandRecover, store.CommandRequest, store.CommandApprove, store.CommandReject,
 		"take_over", "backup", "release", "error_file", "round", "refused", "answer", "unanswered", "more",
 	} {
 		if e.Kind != known {
