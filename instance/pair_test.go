@@ -26,7 +26,8 @@ type host struct {
 	t      *testing.T
 	on     engine
 	dir    string
-	url    string // of its database, from the first start on
+	mind   *memory // what it remembers of its database; nil = nothing
+	url    string  // of its database, from the first start on
 	db     store.Options
 	beside bool // another instance has the database as well
 	opt    Options
@@ -48,11 +49,13 @@ func (h *host) start() {
 	}
 	o := h.db
 	o.URL, o.Server = h.url, !h.beside || h.on == postgres
+	h.mind.open(h, &o)
 	s, err := store.Open(h.t.Context(), o)
 	require.NoError(h.t, err)
 	if !h.beside {
 		require.NoError(h.t, s.Migrate(h.t.Context()))
 	}
+	h.mind.watch(h, s)
 	h.store = s
 	h.inst, err = New(s, h.opt)
 	require.NoError(h.t, err)
@@ -73,7 +76,9 @@ func (h *host) end() {
 	}
 	h.stop()
 	require.NoError(h.t, <-h.done)
+	h.mind.leave()
 	require.NoError(h.t, h.store.Close())
+	h.mind.close(h)
 	h.stop = nil
 }
 
