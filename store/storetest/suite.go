@@ -54,6 +54,7 @@ func Run(t *testing.T, open Open) {
 		{"Command", testCommand},
 		{"CommandFences", testCommandFences},
 		{"Requests", testRequests},
+		{"Quarantine", testQuarantine},
 		{"TakeOver", testTakeOver},
 		{"BackedUp", testBackedUp},
 		{"Beside", testBeside},

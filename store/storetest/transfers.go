@@ -71,6 +71,8 @@ func testEveryField(t *testing.T, open Open) {
 				*x = "파일 " + name
 			case *transfer.Ask:
 				*x = transfer.AskRecall
+			case *transfer.Status:
+				*x = transfer.Sending
 			case *transfer.Repeat:
 				*x = transfer.RepeatOther
 			case *int64:

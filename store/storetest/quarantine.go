@@ -1,0 +1,117 @@
+package storetest
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"pabal/store"
+	"pabal/transfer"
+)
+
+// stranger is a witness that remembers another database.
+type stranger struct{ mark store.Mark }
+
+func (w *stranger) Mark() store.Mark   { return w.mark }
+func (w *stranger) Trust(m store.Mark) { w.mark = m }
+func (w *stranger) Distrust(string)    {}
+func (w *stranger) Wrote(written []store.Written) {
+	for _, x := range written {
+		w.mark = w.mark.With(x)
+	}
+}
+
+// testQuarantine: what is under way is held with what it was, nothing is
+// claimed by anybody, and what is proven can be written.
+func testQuarantine(t *testing.T, open Open) {
+	s, term := begin(t, open)
+	sending := held(t, s, term, transfer.Send, transfer.Sending, func(row *transfer.Transfer) { row.WireSize = 500 })
+	stored := create(t, s, transfer.Send, transfer.Stored)
+	placing := create(t, s, transfer.Receive, transfer.Placing)
+	byPerson := create(t, s, transfer.Send, transfer.Held, func(row *transfer.Transfer) { row.ErrorCode = "other" })
+	done := create(t, s, transfer.Send, transfer.Sent)
+	asked := create(t, s, transfer.Send, transfer.Sent, func(row *transfer.Transfer) { row.NextTry, row.Ask = start, transfer.AskStatus })
+
+	w := &stranger{store.Mark{Identity: "another", Terms: map[string]int64{"one": term + 3, "new": 2}}}
+	beside, err := store.Open(t.Context(), store.Options{URL: s.URL(), Witness: w})
+	require.NoError(t, err)
+	defer beside.Close()
+	now := start.Add(time.Minute)
+	q, err := beside.Recognise(t.Context(), now, "seoul")
+	require.NoError(t, err)
+	require.Equal(t, store.WhyOther, q.Why)
+	seen, err := s.Quarantine(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, q, seen, "everybody sees it")
+	again, err := beside.Recognise(t.Context(), now, "seoul")
+	require.NoError(t, err)
+	require.Equal(t, q, again)
+
+	for row, from := range map[*transfer.Transfer]transfer.Status{
+		sending: transfer.Sending, stored: transfer.Stored, placing: transfer.Placing,
+	} {
+		got := read(t, s, row.ID)
+		require.Equal(t, transfer.Held, got.Status)
+		require.Equal(t, from, got.HeldFrom)
+		require.Equal(t, string(store.CodeQuarantined), got.ErrorCode)
+		require.Empty(t, got.Owner)
+		all := events(t, s, row.ID)
+		require.Equal(t, from, all[len(all)-1].From)
+		require.Equal(t, transfer.Held, all[len(all)-1].To)
+	}
+	require.EqualValues(t, 500, read(t, s, sending.ID).SentBytes, "all of it may have left")
+	for _, row := range []*transfer.Transfer{byPerson, done, asked} {
+		require.Equal(t, row, read(t, s, row.ID))
+	}
+	_, err = s.Change(t.Context(), now, sending.Ref(), nil)
+	require.ErrorIs(t, err, store.ErrFenced)
+	instances, err := s.Instances(t.Context())
+	require.NoError(t, err)
+	require.Len(t, instances, 2)
+	require.Equal(t, term+3, instances[1].Term, "a process that works on shares its term with nobody")
+
+	// Nothing is claimed, not even what comes new.
+	fresh := create(t, s, transfer.Send, transfer.Stored)
+	claim := func(statuses ...transfer.Status) []*transfer.Transfer {
+		got, err := s.Claim(t.Context(), now, store.ClaimQuery{Owner: "two", Term: 1, Statuses: statuses, Limit: 10})
+		require.NoError(t, err)
+		return got
+	}
+	require.Empty(t, claim(transfer.Stored, transfer.Sent))
+
+	require.NoError(t, s.Compared(t.Context(), "seoul", 2))
+	seen, err = s.Quarantine(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, map[string]int{"seoul": 2}, seen.Compared)
+
+	c := transfer.Command{Name: "recover", Subject: "arrived", TransferID: stored.ID, Who: "kim"}
+	out, err := s.Establish(t.Context(), now, c, func(row *transfer.Transfer) error {
+		row.Status, row.HeldFrom = transfer.Assembled, "" // no legal move
+		return nil
+	})
+	require.NoError(t, err)
+	require.Equal(t, out, read(t, s, stored.ID))
+	c.TransferID = "absent"
+	out, err = s.Establish(t.Context(), now, c, func(row *transfer.Transfer) error {
+		row.Direction, row.Status, row.Name = transfer.Send, transfer.Sent, "EB21"
+		return nil
+	})
+	require.NoError(t, err)
+	require.Equal(t, out, read(t, s, "absent"))
+	commands, err := s.Commands(t.Context(), store.CommandFilter{TransferID: "absent"})
+	require.NoError(t, err)
+	require.Contains(t, commands[0].AfterFields, `"name":"EB21"`)
+
+	refuse := errors.New("refuse")
+	end := transfer.Command{Name: "recover", Subject: "end", Who: "kim"}
+	require.ErrorIs(t, s.EndQuarantine(t.Context(), now, end, func(*store.Quarantine) error { return refuse }), refuse)
+	require.NoError(t, s.EndQuarantine(t.Context(), now, end, func(q *store.Quarantine) error { return nil }))
+	seen, err = s.Quarantine(t.Context())
+	require.NoError(t, err)
+	require.Nil(t, seen)
+	require.Len(t, claim(transfer.Stored), 1)
+	require.Equal(t, "two", read(t, s, fresh.ID).Owner)
+	requireCode(t, store.CodeNoQuarantine, s.EndQuarantine(t.Context(), now, end, func(*store.Quarantine) error { return nil }))
+}
