@@ -195,7 +195,8 @@ func (e *postgres) forget() {
 	e.pool.Reset()
 }
 
-func (e *postgres) losses() int64             { return e.lost.Load() }
+func (e *postgres) losses() int64 { return e.lost.Load() }
+
 // lookAgain is done on every new connection, before it is used: behind it may
 // be another server or another database than behind the last one.
 func lookAgain(ctx context.Context, m Mark, conn *pgx.Conn, unsure *atomic.Bool) error {
