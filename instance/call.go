@@ -13,8 +13,9 @@ import (
 	"pabal/transfer"
 )
 
-// sendStep calls every counterparty that something is ready for: one session
-// takes all of it. It only starts sessions; they go on by themselves.
+// sendStep calls every counterparty that something is ready for, with as many
+// sessions as there are files and lines; a session goes on with what is left.
+// It only starts them.
 func (i *Instance) sendStep(ctx context.Context, t *term) (bool, error) {
 	for _, n := range i.insts {
 		if !i.calls(n) || n.closedNow(i.business(), true) {
@@ -26,8 +27,13 @@ func (i *Instance) sendStep(ctx context.Context, t *term) (bool, error) {
 				continue
 			}
 		}
-		if err := i.startSend(ctx, t, n); err != nil {
-			return false, err
+		// One that may not be there is tried with one session.
+		for more := true; more; {
+			started, err := i.startSend(ctx, t, n)
+			if err != nil {
+				return false, err
+			}
+			more = started && n.wasReached()
 		}
 	}
 	return false, nil
@@ -43,6 +49,13 @@ func (n *institution) dialLater(now time.Time) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return now.Before(n.dialAt)
+}
+
+// wasReached reports that the last call got through.
+func (n *institution) wasReached() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.reached
 }
 
 // urged: since the last failure a person has released a transfer of this
@@ -70,6 +83,7 @@ func (i *Instance) urged(ctx context.Context, n *institution) (bool, error) {
 func (n *institution) dialed(now time.Time, err error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	n.reached = err == nil
 	if err == nil {
 		n.fails, n.dialAt, n.failedAt = 0, time.Time{}, time.Time{}
 		return
@@ -79,25 +93,26 @@ func (n *institution) dialed(now time.Time, err error) {
 	n.dialAt = now.Add(loop.Backoff(or(n.RetryFirst, 30*time.Second), or(n.RetryMax, 10*time.Minute), n.fails))
 }
 
-func (i *Instance) startSend(ctx context.Context, t *term, n *institution) error {
+// startSend starts a session if there is something to send and a line is free.
+func (i *Instance) startSend(ctx context.Context, t *term, n *institution) (started bool, err error) {
 	if ready, err := i.sendable(ctx, n); err != nil || !ready {
-		return err
+		return false, err
 	}
 	s, err := i.newCall(ctx, t, n, transfer.Send)
 	if s == nil {
-		return err
+		return false, err
 	}
 	if s.first, err = i.claimSend(ctx, n, s.row.ID); err != nil || s.first == nil {
 		s.end(context.WithoutCancel(ctx)) // another instance was faster
 		s.cut(nil)
-		return err
+		return false, err
 	}
 	t.run(func() {
 		if _, err := s.call(); err == nil {
 			i.wake.send.Give() // what has become ready meanwhile
 		}
 	})
-	return nil
+	return true, nil
 }
 
 // newCall takes a line for a session that we open; nil if none is free.
@@ -123,6 +138,7 @@ func (s *session) call() (line.Report, error) {
 	s.inst.dialed(s.now(), err)
 	if err == nil {
 		s.row.Peer = conn.RemoteAddr().String()
+		s.wake.send.Give() // it is there: other lines can be used as well
 		return s.run(s.ctx, conn)
 	}
 	s.log.Warn("no session", "institution", s.inst.Code, "err", err)

@@ -243,11 +243,7 @@ func (s *session) Save(ctx context.Context, b *transfer.Block, complete bool) er
 	}
 	b.Offset = s.offset
 	err := s.hold(ctx, "block", func() error {
-		t, err := s.s.PutBlocks(ctx, s.now(), s.incoming.Ref(), []transfer.Block{*b}, nil)
-		if err == nil {
-			s.incoming = t
-		}
-		return err
+		return s.change(ctx, s.incoming, nil, *b)
 	})
 	if err != nil {
 		s.log.Error("block not stored", "transfer", s.incoming.ID, "block", b.Number, "err", err)
@@ -349,7 +345,7 @@ func (s *session) verify(ctx context.Context, c machine.Claims) (protocol.Reason
 		wrong = disproved(t.WireName, proofs, wire, blocks)
 	}
 	now := s.now()
-	r, err := s.s.Change(ctx, now, t.Ref(), func(r *transfer.Transfer) error {
+	err = s.change(ctx, t, func(r *transfer.Transfer) error {
 		r.Owner, r.Missed = "", r.Missed+c.Missed // the session stays: it tells later whether our answer was heard
 		if c.Serial != "" {
 			r.Serial = safe(c.Serial)
@@ -369,10 +365,10 @@ func (s *session) verify(ctx context.Context, c machine.Claims) (protocol.Reason
 		return "", err
 	}
 	if wrong != nil {
-		s.log.Error("file is not whole", "transfer", r.ID, "wire_name", r.WireName, "code", wrong.Code, "err", wrong)
+		s.log.Error("file is not whole", "transfer", t.ID, "wire_name", t.WireName, "code", wrong.Code, "err", wrong)
 		return protocol.BadSize, nil
 	}
-	s.log.Info("received", "transfer", r.ID, "wire_name", r.WireName, "bytes", wire, "blocks", blocks, "missed", r.Missed)
+	s.log.Info("received", "transfer", t.ID, "wire_name", t.WireName, "bytes", wire, "blocks", blocks, "missed", t.Missed)
 	s.wake.assemble.Give()
 	return protocol.OK, nil
 }

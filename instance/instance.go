@@ -72,6 +72,7 @@ type dialing struct {
 	dialAt   time.Time // not before, after a connection that failed
 	failedAt time.Time // … at this time
 	fails    int
+	reached  bool // the last call got through
 }
 
 // New checks the options and prepares an instance. It changes nothing yet.

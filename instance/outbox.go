@@ -67,14 +67,26 @@ func (s *session) take(ctx context.Context) (*transfer.Transfer, error) {
 	}
 	if s.left != 0 {
 		t, err := s.claimFile(ctx, s.inst, s.row.ID, s.only)
-		if t != nil && s.left > 0 {
-			s.left--
+		if t != nil {
+			s.counted()
 		}
 		if t != nil || err != nil {
 			return t, err
 		}
 	}
 	return s.claimInquiry(ctx, s.inst, s.row.ID)
+}
+
+// wantsMore reports that the session may claim another file.
+func (s *session) wantsMore() bool {
+	return s.left != 0 && !s.stopping() && !s.inst.closedNow(s.business(), true)
+}
+
+// counted takes a file off those that the session still gets.
+func (s *session) counted() {
+	if s.left > 0 {
+		s.left--
+	}
 }
 
 // sendable reports whether there is something to call an institution for: a
@@ -231,11 +243,11 @@ func (s *session) Load(ctx context.Context, offset int64, dst []byte) error {
 // stillOurs notices, once a block, that a person has held or cancelled the
 // transfer, or that another session took it.
 func (s *session) stillOurs(ctx context.Context) error {
-	r, err := s.s.Transfer(ctx, s.current.ID)
+	ours, err := s.s.Holds(ctx, s.current.Ref())
 	if err != nil {
 		return err
 	}
-	if r.Ref() != s.current.Ref() {
+	if !ours {
 		return errors.Join(line.ErrDropped, store.ErrFenced)
 	}
 	return nil
@@ -265,22 +277,40 @@ func (s *session) round(ctx context.Context, t *transfer.Transfer, block int64, 
 // Ending commits that the end request is about to leave: from here on only
 // the peer's answer, an inquiry or a person says whether the file arrived.
 func (s *session) Ending(ctx context.Context, resent int64) (bool, error) {
-	t, err := s.s.Change(ctx, s.now(), s.current.Ref(), func(r *transfer.Transfer) error {
+	ending := &store.Edit{Row: s.current, F: func(r *transfer.Transfer) error {
 		r.Status, r.EndedOnce, r.EndedDigest = transfer.Ending, true, r.FileDigest
 		r.Resent += resent
 		r.SentBytes = r.WireSize
 		return nil
-	})
-	if err != nil {
+	}}
+	if s.next != nil || s.only != "" || !s.wantsMore() {
+		err := s.s.ChangeAll(ctx, s.now(), []*store.Edit{ending})
+		if err = or(err, ending.Err); err != nil {
+			return false, dropped(err)
+		}
+		if s.next == nil {
+			if s.next, err = s.take(ctx); err != nil {
+				s.log.Warn("cannot look for a following file", "err", err)
+			}
+		}
+		return s.next != nil && s.next.Status == transfer.Sending, nil
+	}
+	// The file that follows is claimed in the same transaction. A crash after
+	// it leaves the one unknown and the other, of which nothing has left, to
+	// wait again.
+	claimed, err := s.s.ChangeAndClaim(ctx, s.now(), ending, s.fileQuery(s.inst, s.row.ID))
+	s.next = one(claimed) // with a commit that nobody knows of as well: close gives it back
+	if err = or(err, ending.Err); err != nil {
 		return false, dropped(err)
 	}
-	s.current = t
-	if s.next == nil {
-		if s.next, err = s.take(ctx); err != nil {
-			s.log.Warn("cannot look for a following file", "err", err)
-		}
+	if s.next != nil {
+		s.counted()
+		return s.next.Status == transfer.Sending, nil
 	}
-	return s.next != nil && s.next.Status == transfer.Sending, nil
+	if s.next, err = s.claimInquiry(ctx, s.inst, s.row.ID); err != nil {
+		s.log.Warn("cannot look for a following file", "err", err)
+	}
+	return false, nil
 }
 
 // Finish commits what became of the file under way.

@@ -216,15 +216,18 @@ func (s *session) giveBack(ctx context.Context, t *transfer.Transfer, why error)
 // ours somebody else has settled it.
 func (s *session) settle(ctx context.Context, t *transfer.Transfer, f func(*transfer.Transfer)) *transfer.Transfer {
 	ref := t.Ref()
-	var written *transfer.Transfer
+	written := new(transfer.Transfer)
+	*written = *t
 	unknown := false // an earlier try may have been written after all
 	write := func(ctx context.Context) error {
-		r, err := s.s.Change(ctx, s.now(), ref, func(r *transfer.Transfer) error { f(r); return nil })
+		err := s.change(ctx, written, func(r *transfer.Transfer) error { f(r); return nil })
 		if unknown && errors.Is(err, store.ErrFenced) {
-			r, err = s.ownOutcome(ctx, ref)
+			var r *transfer.Transfer
+			if r, err = s.ownOutcome(ctx, ref); err == nil {
+				written = r
+			}
 		}
 		unknown = unknown || fault.CodeOf(err) == store.CodeCommitUnknown
-		written = r
 		return err
 	}
 	err := write(ctx)

@@ -68,6 +68,14 @@ func (i *Instance) commit(ctx context.Context, edits []*store.Edit, errs []error
 	}
 }
 
+// change writes one transfer that we hold and know as it was last written; t
+// is then as it was written now.
+func (i *Instance) change(ctx context.Context, t *transfer.Transfer, f func(*transfer.Transfer) error, blocks ...transfer.Block) error {
+	e := &store.Edit{Row: t, F: f, Also: store.Also{Blocks: blocks}}
+	err := i.s.ChangeAll(ctx, i.now(), []*store.Edit{e})
+	return or(err, e.Err)
+}
+
 // settledAll gives up those of a batch whose work failed for a reason that is
 // not theirs; errs has one for each, or nil.
 func (i *Instance) settledAll(ctx context.Context, batch []*transfer.Transfer, errs []error) error {

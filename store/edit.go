@@ -39,7 +39,8 @@ func (s *Store) ChangeAll(ctx context.Context, now time.Time, edits []*Edit) err
 }
 
 // ChangeAndClaim writes one transfer and takes what the holder goes on with in
-// the same transaction. claimed is nil if the edit has an Err.
+// the same transaction. claimed is nil if the edit has an Err. With
+// CodeCommitUnknown come the rows that may be claimed, see Claim.
 func (s *Store) ChangeAndClaim(ctx context.Context, now time.Time, e *Edit, q ClaimQuery) (claimed []*transfer.Transfer, err error) {
 	return s.changeAll(ctx, now, []*Edit{e}, &q)
 }
@@ -80,7 +81,10 @@ func (s *Store) changeAll(ctx context.Context, now time.Time, edits []*Edit, q *
 		}
 		return err
 	})
-	if err != nil {
+	switch {
+	case fault.CodeOf(err) == CodeCommitUnknown:
+		return claimed, err
+	case err != nil:
 		return nil, err
 	}
 	for _, e := range due {

@@ -202,6 +202,10 @@ type Identity struct {
 
 // FindSame reads all transfers of one identity in any status, newest first.
 func (s *Store) FindSame(ctx context.Context, id Identity) ([]*transfer.Transfer, error) {
+	return s.transfers(ctx, id.where(), true, 0)
+}
+
+func (id Identity) where() where {
 	var w where
 	w.add("institution = " + w.arg(id.Institution))
 	w.add("direction = " + w.arg(string(id.Direction)))
@@ -209,7 +213,7 @@ func (s *Store) FindSame(ctx context.Context, id Identity) ([]*transfer.Transfer
 	w.equal("base_date", id.BaseDate)
 	w.equal("serial", id.Serial)
 	w.equal("file_id", id.FileID)
-	return s.transfers(ctx, w, true, 0)
+	return w
 }
 
 // FindReceived is FindSame for files that we receive.
@@ -228,16 +232,14 @@ type Partial struct {
 // transfers of an identity that are being received, newest first, each with
 // what of it is held. Whether one may be continued is for the caller to say.
 func (s *Store) FindPartial(ctx context.Context, id Identity) ([]Partial, error) {
-	id.Direction = transfer.Receive
-	all, err := s.FindSame(ctx, id)
+	w := id.where()
+	w.add("claimable = 1 AND status = " + w.arg(string(transfer.Receiving)))
+	all, err := s.transfers(ctx, w, true, 0)
 	if err != nil {
 		return nil, err
 	}
 	var partial []Partial
 	for _, t := range all {
-		if t.Status != transfer.Receiving {
-			continue
-		}
 		held, err := s.Contiguous(ctx, t.ID)
 		if err != nil {
 			return nil, err
