@@ -30,6 +30,13 @@ type AssembleOptions struct {
 	Encoding   Encoding
 	Access     place.Access
 	MaxSize    int64 // most bytes the file may have; 0 = no limit. Bounds what gzip data unfold to.
+
+	// WireSize is how many wire bytes there are, for buffers of the right
+	// size; 0 = not known. WireDigest is their sha256 in hex, where it was
+	// computed when they came; "" has it computed now. It is not computed twice:
+	// the source compares each block with its checksum.
+	WireSize   int64
+	WireDigest string
 }
 
 // Staged is a complete, durable file that has no final name yet.
@@ -38,7 +45,7 @@ type Staged struct {
 	FileSize   int64
 	WireSize   int64
 	FileDigest string // sha256, hex
-	WireDigest string // sha256, hex; the caller compares it with what was proven
+	WireDigest string // sha256, hex
 	Records    int64  // 0 where records have no length
 }
 
@@ -103,10 +110,13 @@ func Build(ctx context.Context, o AssembleOptions, src Source) (Staged, error) {
 
 // fill writes the file and notes sizes and digests.
 func (s *Staged) fill(ctx context.Context, f *os.File, o AssembleOptions, src Source) error {
-	wire, file := &sideMeter{digester: newDigester()}, &meter{hash: sha256.New()}
-	defer wire.digest()
+	wire, file := &sideMeter{}, &meter{hash: sha256.New()}
+	if o.WireDigest == "" {
+		wire.digester = newDigester(o.WireSize)
+		defer wire.digest()
+	}
 	same := sameBytes(o.Form, o.Encoding)
-	disk := bufio.NewWriterSize(diskWriter{f, s.Path}, readBuffer)
+	disk := bufio.NewWriterSize(diskWriter{f, s.Path}, bufferFor(o.WireSize))
 	var out io.Writer = disk
 	if !same {
 		out = io.MultiWriter(file, disk)
@@ -123,7 +133,10 @@ func (s *Staged) fill(ctx context.Context, f *os.File, o AssembleOptions, src So
 	if err := disk.Flush(); err != nil {
 		return err
 	}
-	s.WireSize, s.WireDigest = wire.size, wire.digest()
+	s.WireSize, s.WireDigest = wire.size, o.WireDigest
+	if s.WireDigest == "" {
+		s.WireDigest = wire.digest()
+	}
 	s.FileSize, s.FileDigest = s.WireSize, s.WireDigest
 	if !same {
 		s.FileSize, s.FileDigest = file.size, file.digest()
@@ -134,8 +147,8 @@ func (s *Staged) fill(ctx context.Context, f *os.File, o AssembleOptions, src So
 	return nil
 }
 
-// sideMeter counts and digests bytes; the digest, which costs as much as
-// everything else, is computed beside the rest.
+// sideMeter counts and, if it has a digester, digests bytes; the digest, which
+// costs as much as everything else, is computed beside the rest.
 type sideMeter struct {
 	*digester
 	size  int64
@@ -147,7 +160,7 @@ type sideMeter struct {
 func (m *sideMeter) Write(p []byte) (int, error) {
 	written := len(p)
 	m.size += int64(written)
-	for len(p) > 0 { // p may be used again by its owner, so it is copied
+	for m.digester != nil && len(p) > 0 { // p may be used again by its owner, so it is copied
 		b := m.buffer(m.n)
 		n := copy(b, p)
 		m.pieces <- b[:n]

@@ -81,6 +81,9 @@ func Split(ctx context.Context, path string, o SplitOptions, emit func(transfer.
 		return Result{}, tooLarge(path, size, o.MaxWire)
 	}
 
+	if size, known := wireSize(o.Form, o.Encoding, before.Size()); known {
+		cut.block.Payload = make([]byte, 0, min(size, o.Geometry.BlockBytes()))
+	}
 	var wireSum hash.Hash
 	wire := io.Writer(cut)
 	if !sameBytes(o.Form, o.Encoding) {
@@ -88,7 +91,7 @@ func Split(ctx context.Context, path string, o SplitOptions, emit func(transfer.
 		wire = io.MultiWriter(wireSum, cut)
 	}
 	out := toWire(o.Form, o.Encoding, wire)
-	read, fileDigest, err := pump(ctx, f, path, o.Progress, check, out)
+	read, fileDigest, err := pump(ctx, f, path, before.Size(), o.Progress, check, out)
 	if err == nil {
 		err = cut.flush()
 	}
@@ -118,9 +121,9 @@ func Split(ctx context.Context, path string, o SplitOptions, emit func(transfer.
 
 // pump moves the file through digest, checks and transforms, and ends them. The
 // digest, which costs as much as everything else, is computed beside the rest.
-func pump(ctx context.Context, f *os.File, path string, progress func(int64),
+func pump(ctx context.Context, f *os.File, path string, size int64, progress func(int64),
 	check *checker, out *chain) (read int64, digest string, err error) {
-	sum := newDigester()
+	sum := newDigester(size)
 	defer func() { digest = sum.finish() }()
 	for i := 0; ; i++ {
 		if err := ctx.Err(); err != nil {
@@ -158,13 +161,24 @@ func pump(ctx context.Context, f *os.File, path string, progress func(int64),
 // a piece is accepted only when the one before it is done, so the buffer of the
 // one before may be filled again.
 type digester struct {
+	room    int
 	buffers [2][]byte
 	pieces  chan []byte
 	done    chan string
 }
 
-func newDigester() *digester {
-	d := &digester{pieces: make(chan []byte), done: make(chan string)}
+// bufferFor is the size of a buffer for so many bytes, with room to see their
+// end; 0 is not known.
+func bufferFor(size int64) int {
+	if size <= 0 {
+		return readBuffer
+	}
+	return int(min(max(size+1, 4<<10), readBuffer))
+}
+
+// newDigester makes one for about so many bytes; 0 is not known.
+func newDigester(size int64) *digester {
+	d := &digester{room: bufferFor(size), pieces: make(chan []byte), done: make(chan string)}
 	go func() {
 		h := sha256.New()
 		for p := range d.pieces {
@@ -178,7 +192,7 @@ func newDigester() *digester {
 func (d *digester) buffer(i int) []byte {
 	b := &d.buffers[i%2]
 	if *b == nil {
-		*b = make([]byte, readBuffer)
+		*b = make([]byte, d.room)
 	}
 	return *b
 }

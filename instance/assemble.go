@@ -118,11 +118,12 @@ func (i *Instance) build(ctx context.Context, t *transfer.Transfer) (*store.Edit
 	}
 	staged, err := filemgr.Build(ctx, filemgr.AssembleOptions{
 		ReceiveDir: i.o.Dirs.Receive, ID: t.ID, Form: f.Form, Encoding: enc, MaxSize: t.FileSize, Access: i.o.Access.Receive,
+		WireSize: t.WireSize, WireDigest: t.WireDigest,
 	}, i.payload(ctx, t))
 	if err != nil {
 		return nil, i.assembleLater(ctx, t, err)
 	}
-	if staged.WireSize != t.WireSize || t.WireDigest != "" && t.WireDigest != staged.WireDigest {
+	if staged.WireSize != t.WireSize {
 		return nil, i.assembleLater(ctx, t, fault.New(store.CodeBlockDamaged, t.ID, "block", 1))
 	}
 	return &store.Edit{Row: t, F: func(r *transfer.Transfer) error {

@@ -80,22 +80,7 @@ func (i *Instance) writeFile(ctx context.Context, t *transfer.Transfer, w io.Wri
 
 // payload reads the wire bytes of a transfer in order, a block at a time.
 func (i *Instance) payload(ctx context.Context, t *transfer.Transfer) filemgr.Source {
-	return func(emit func([]byte) error) error {
-		infos, err := i.s.BlockInfos(ctx, t.ID)
-		if err != nil {
-			return err
-		}
-		var buf []byte
-		for _, b := range infos {
-			if buf, err = i.s.ReadRange(ctx, t.ID, b.Offset, b.Size, buf[:0]); err != nil {
-				return err
-			}
-			if err := emit(buf); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
+	return func(emit func([]byte) error) error { return i.s.Payload(ctx, t.ID, emit) }
 }
 
 // restorable reports whether a lost payload can be stored again from a file.

@@ -27,7 +27,7 @@ func (s *session) Accept(ctx context.Context, o machine.Offer) (acc line.Accepta
 }
 
 func (s *session) accept(ctx context.Context, o machine.Offer) (line.Acceptance, error) {
-	s.incoming, s.offset, s.relies = nil, 0, false
+	s.incoming, s.offset, s.relies, s.sum = nil, 0, false, nil
 	refuse := func(r protocol.Reason, e *fault.Error) (line.Acceptance, error) {
 		if s.noted.room("refused", "") {
 			s.log.Warn("file refused", "wire_name", o.Name, "code", e.Code, "err", e)
@@ -227,7 +227,7 @@ func (s *session) startReceive(ctx context.Context, reg naming.Registration, nam
 		s.giveUp(t)
 		return err
 	}
-	s.incoming = t
+	s.incoming, s.sum = t, newWireSum()
 	s.base = 0
 	s.log.Info("receiving", "transfer", t.ID, "wire_name", t.WireName, "name", t.Name, "declared", o.Size, "repeats", t.RepeatOf)
 	return nil
@@ -242,6 +242,9 @@ func (s *session) Save(ctx context.Context, b *transfer.Block, complete bool) er
 		return errors.Join(line.ErrDropped, store.ErrNotFound)
 	}
 	b.Offset = s.offset
+	if complete {
+		defer s.sum.add(b)() // beside the writing
+	}
 	err := s.hold(ctx, "block", func() error {
 		return s.change(ctx, s.incoming, nil, *b)
 	})
@@ -359,6 +362,7 @@ func (s *session) verify(ctx context.Context, c machine.Claims) (protocol.Reason
 		note(r, nil)
 		r.Status, r.NextTry = transfer.Received, time.Time{}
 		r.WireSize, r.FileSize, r.Sequences, r.Blocks = wire, fileSize, sequences, blocks
+		r.WireDigest = s.sum.of(wire)
 		return nil
 	})
 	if err != nil {

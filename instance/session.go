@@ -44,6 +44,7 @@ type session struct {
 	offset   int64              // wire bytes of its whole blocks
 	relies   bool               // it rests on what the store held before
 	losses   int64              // … when so many connections had been lost
+	sum      *wireSum           // of its wire bytes; nil where it must be read back
 	base     int64              // sequences of those that earlier sessions brought
 }
 

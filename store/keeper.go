@@ -277,6 +277,40 @@ func (s *Store) Verify(ctx context.Context, id string) (Verified, error) {
 	return v, nil
 }
 
+// Payload hands the wire bytes of a transfer to emit, in order, block by block,
+// each compared with its checksum; emit must not keep them. What is held after
+// a gap is CodeBlockMissing, args block and seq. Other errors: emit's own, and
+// those of ReadRange.
+func (s *Store) Payload(ctx context.Context, id string, emit func([]byte) error) error {
+	t, err := s.located(ctx, id)
+	if err != nil {
+		return err
+	}
+	each := s.eachBlock
+	if t.PayloadIn != "" {
+		each = s.eachInFile
+	}
+	var r run
+	var after int64
+	for {
+		n := 0
+		err := each(ctx, t, after, func(number, start int64, lengths, payload []byte) error {
+			n, after = n+1, number
+			bytes := r.add(number, start, lengths)
+			if r.stopped {
+				return missing(id, r.at.Block, int64(r.at.Seq))
+			}
+			if bytes > int64(len(payload)) {
+				return fault.New(CodeBlockDamaged, id, "block", number)
+			}
+			return emit(payload[:bytes])
+		})
+		if err != nil || n < verifyStep {
+			return s.engine.translate(err)
+		}
+	}
+}
+
 // eachBlock reads the next few blocks after a number, whole and checked.
 func (s *Store) eachBlock(ctx context.Context, t *transfer.Transfer, after int64, f func(number, start int64, lengths, payload []byte) error) error {
 	rows, err := s.query(ctx, `SELECT number, byte_offset, checksum, lengths, payload, key_id
