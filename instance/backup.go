@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"slices"
 
 	"pabal/filemgr"
 	"pabal/internal/fault"
@@ -12,11 +13,16 @@ import (
 	"pabal/transfer"
 )
 
-// backupAtOnce is how many files are backed up together.
-const backupAtOnce = 256
+// backupAtOnce is how many files are backed up together, and noteAtOnce how
+// many are noted in one transaction: on PostgreSQL a claim passes over rows
+// that are being written to, and these may be waiting to be sent.
+const (
+	backupAtOnce = 256
+	noteAtOnce   = 16
+)
 
 // backupStep moves the work files of stored transfers to backup/: all of them
-// are renamed, then each directory is synced once, then one transaction notes
+// are renamed, then each directory is synced once, then transactions note
 // them. Sending does not wait for it. A crash at any point leaves for each the
 // work file, the backup, or both, and no note; each is recognised, and noted.
 func (i *Instance) backupStep(ctx context.Context) (bool, error) {
@@ -43,7 +49,12 @@ func (i *Instance) backupStep(ctx context.Context) (bool, error) {
 	if len(done) == 0 {
 		return false, nil
 	}
-	return len(todo) == backupAtOnce, i.s.BackedUp(ctx, i.now(), done...)
+	for some := range slices.Chunk(done, noteAtOnce) {
+		if err := i.s.BackedUp(ctx, i.now(), some...); err != nil {
+			return false, err
+		}
+	}
+	return len(todo) == backupAtOnce, nil
 }
 
 // backUpOtherwise is for a file that could not just be moved: the name is

@@ -307,10 +307,10 @@ func (s *session) Ending(ctx context.Context, resent int64) (bool, error) {
 		s.counted()
 		return s.next.Status == transfer.Sending, nil
 	}
-	if s.next, err = s.claimInquiry(ctx, s.inst, s.row.ID); err != nil {
+	if s.next, err = s.take(ctx); err != nil {
 		s.log.Warn("cannot look for a following file", "err", err)
 	}
-	return false, nil
+	return s.next != nil && s.next.Status == transfer.Sending, nil
 }
 
 // Finish commits what became of the file under way.
