@@ -64,8 +64,8 @@ func behind(t *testing.T, h *host) (*pgtest.Cutter, *heard) {
 }
 
 const (
-	held   = "the answer waits"
-	faulty = "is told of a fault"
+	heldBack = "the answer waits"
+	faulty   = "is told of a fault"
 )
 
 // TestStoreAwayAtEachWrite cuts the connections at the commits of each step,
@@ -85,11 +85,11 @@ func TestStoreAwayAtEachWrite(t *testing.T) {
 		{"claimed for sending", "institution", pgtest.Parameter(string(transfer.Sending)), 0, "commit_unknown"},
 		{"ending", "institution", pgtest.Parameter(string(transfer.Ending)), 0, "commit_unknown"},
 		{"sent", "institution", pgtest.Parameter(string(transfer.Sent)), 0, "outcome cannot be written now"},
-		{"announced held", "centre", pgtest.Parameter(string(transfer.Receiving)), 0, held},
+		{"announced held", "centre", pgtest.Parameter(string(transfer.Receiving)), 0, heldBack},
 		{"announced given up", "centre", pgtest.Parameter(string(transfer.Receiving)), 50 * time.Millisecond, faulty},
-		{"block held", "centre", inside, 0, held},
+		{"block held", "centre", inside, 0, heldBack},
 		{"block given up", "centre", inside, 50 * time.Millisecond, faulty},
-		{"received held", "centre", pgtest.Parameter(string(transfer.Received)), 0, held},
+		{"received held", "centre", pgtest.Parameter(string(transfer.Received)), 0, heldBack},
 		{"received given up", "centre", pgtest.Parameter(string(transfer.Received)), 50 * time.Millisecond, faulty},
 		{"claimed for placing", "centre", pgtest.Parameter(string(transfer.Placing)), 0, "commit_unknown"},
 		{"placing", "centre", []byte("/receive/EB21"), 0, "commit_unknown"},
@@ -155,7 +155,7 @@ func TestStoreAwayInMidSession(t *testing.T) {
 		says string
 		code string // of the session
 	}{
-		{"back in time", time.Minute, held, string(CodeStoreLost)},
+		{"back in time", time.Minute, heldBack, string(CodeStoreLost)},
 		{"for too long", 100 * time.Millisecond, faulty, string(store.CodeUnreachable)},
 	} {
 		t.Run(test.name, func(t *testing.T) {
