@@ -41,7 +41,7 @@ instances: [ { id: instance_A, listen: [ { address: %q, profile: cms } ] } ]
 institutions:
   - { code: CENTRE, profile: cms, side: institution, wire_code: "12345678", connect: %q, sender: { name: kim, password: "${env:LEAK_PASSWORD}" },
       retry: { first: 50ms, max: 100ms }, receive_windows: [ { from: "00:00", to: "24:00", every: 1s } ] }
-  - { code: MEMBER, profile: cms, side: centre, wire_code: "87654321", expect: { name: kim, password: %q } }
+  - { code: MEMBER, profile: cms, side: centre, wire_code: "87654321", expect: { name: kim, password: "${env:LEAK_PASSWORD}" } }
 jobs: [ { code: JOB, institution: CENTRE }, { code: JOB, institution: MEMBER } ]
 files:
   - { id: EB21, institution: CENTRE, job: JOB, direction: send, result: true, wire_name: "${FILE_ID:4}+${MMdd:4}",
@@ -58,7 +58,7 @@ files:
   - { id: EB26, institution: CENTRE, job: JOB, direction: send, record: { length: 80 },
       checks: { trailer: { count_at: { offset: 1, length: 12 } } } }
   - { id: EB22, institution: CENTRE, job: JOB, direction: receive, record: { length: 80 } }
-`, ours, good, plantedPassword))
+`, ours, good))
 	text, err := os.ReadFile(config)
 	require.NoError(t, err)
 	text = bytes.Replace(text, []byte("log: { format: text }"), []byte("log: { format: json, level: debug }"), 1)
@@ -118,7 +118,7 @@ func TestNothingSecretIsWritten(t *testing.T) {
 	planted := map[string]string{
 		"account": plantedAccount, "resident number": plantedResident, "phone": plantedPhone, "name": plantedName, "name in EUC-KR": plantedNameKR,
 		"password": plantedPassword, "the other's password": plantedOther, "key": key, "key as it is": "0123456789abcdefghijklmnopqrstuv",
-		"end of the account": "66777", "resident number's second half": "2765431",
+		"end of the account": "66777", "start of the account": "1105556", "resident number's second half": "2765431",
 	}
 	good, err := freeAddress()
 	require.NoError(t, err)
