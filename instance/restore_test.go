@@ -244,3 +244,21 @@ func TestRestoredDatabase(t *testing.T) {
 		require.Equal(t, map[string]int64{"20261101": 1000, "20261102": 2000, "20261103": 3000, "20261104": 4000, "20261105": 5000}, sizes)
 	})
 }
+
+// TestCallersInQuarantine: a counterparty that calls hears that the system is
+// out of order (090 in cms), and nothing of it is taken.
+func TestCallersInQuarantine(t *testing.T) {
+	h := centreOf(t, sqlite, func(o *Options) { o.Poll = 5 * time.Millisecond })
+	open := opening(time.Now().In(h.opt.Zone), "12345678", "FTE", "Honggildong", "123ABC")
+	in := h.dial(t)
+	in.say(open)
+	require.Equal(t, "000", in.hear()[29:32], "before")
+	require.NoError(t, h.store.SetMeta(t.Context(), "quarantine", `{"id":"q","place":"elsewhere","why":"older_event"}`))
+	in.ended() // who is inside is cut
+	w := h.dial(t)
+	w.say(open)
+	got := w.hear()
+	require.Equal(t, "0610", got[15:19])
+	require.Equal(t, "090", got[29:32])
+	w.ended()
+}
