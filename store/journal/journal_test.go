@@ -193,7 +193,11 @@ func TestNoFalseAlarm(t *testing.T) {
 			require.Nil(t, p.runAs(true, func(s *store.Store) {
 				require.NoError(t, s.Event(t.Context(), start, transfer.Event{TransferID: "a", Kind: "after"}))
 			}))
-			require.Nil(t, p.runAs(true, nil), "and what was appended after that counts")
+			require.Nil(t, p.runAs(true, nil))
+			j, err := journal.Open(journal.Options{Dir: p.path("journal")})
+			require.NoError(t, err)
+			require.Equal(t, "after", j.Mark().Event.Kind, "what was appended after that counts")
+			require.NoError(t, j.Close())
 		})
 	}
 }
