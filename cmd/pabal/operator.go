@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"os"
 	"os/user"
 	"strconv"
@@ -19,10 +20,23 @@ import (
 // be able to look while somebody edits the file.
 func (a *app) control(ctx context.Context, readOnly bool) (*control.Control, *config.Config, error) {
 	cfg, err := config.Load(a.configPath, nil) // the operator's shell does not have the server's secrets
-	if err != nil {
+	if err == nil {
+		return a.controlOf(ctx, cfg, nil, readOnly)
+	}
+	// The active version counts, not what stands in the file beside the host's part.
+	file, ferr := config.ReadFile(a.configPath)
+	if ferr != nil {
 		return nil, nil, err
 	}
-	return a.controlOf(ctx, cfg, nil, readOnly)
+	own, herr := file.Host(nil)
+	if herr != nil {
+		return nil, nil, err
+	}
+	c, cfg, cerr := a.controlOf(ctx, own, nil, readOnly)
+	if cerr != nil || !cfg.Complete() {
+		return nil, nil, errors.Join(err, cerr)
+	}
+	return c, cfg, nil
 }
 
 // controlOfContent is control for a command that shows stored content, which
