@@ -103,7 +103,7 @@ func (a *app) siteInForce(ctx context.Context) (*site, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer st.Close()
+	defer func() { _ = st.Close() }() // it was only read
 	v, err := active(ctx, st)
 	if err != nil {
 		return nil, err
@@ -125,7 +125,7 @@ func (a *app) activeOf(ctx context.Context, file *config.Source) *versioned {
 	if err != nil {
 		return nil
 	}
-	defer st.Close()
+	defer func() { _ = st.Close() }() // it was only read
 	v, err := active(ctx, st)
 	if err != nil {
 		return nil
