@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"pabal/internal/fault"
 	"pabal/internal/pgtest"
 	"pabal/protocol"
 	"pabal/protocol/machine"
@@ -224,6 +225,7 @@ func testMarkedWithoutKnowing(t *testing.T, on engine) {
 	require.NoError(t, err)
 	require.True(t, p.again(r).EndedOnce)
 	s.current = &before // as if the answer had not come
+	require.Error(t, s.unmarked(fault.New(store.CodeCommitUnknown, "db")))
 	require.NoError(t, s.Finish(t.Context(), machine.Outcome{Result: machine.CutBefore, Err: store.ErrFenced}))
 	after := p.again(r)
 	require.Equal(t, transfer.Waiting, after.Status)

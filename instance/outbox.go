@@ -286,7 +286,7 @@ func (s *session) Ending(ctx context.Context, resent int64) (bool, error) {
 	if s.next != nil || s.only != "" || !s.wantsMore() {
 		err := s.s.ChangeAll(ctx, s.now(), []*store.Edit{ending})
 		if err = or(err, ending.Err); err != nil {
-			return false, dropped(err)
+			return false, s.unmarked(err)
 		}
 		if s.next == nil {
 			if s.next, err = s.take(ctx); err != nil {
@@ -301,7 +301,7 @@ func (s *session) Ending(ctx context.Context, resent int64) (bool, error) {
 	claimed, err := s.s.ChangeAndClaim(ctx, s.now(), ending, s.fileQuery(s.inst, s.row.ID))
 	s.next = one(claimed) // with a commit that nobody knows of as well: close gives it back
 	if err = or(err, ending.Err); err != nil {
-		return false, dropped(err)
+		return false, s.unmarked(err)
 	}
 	if s.next != nil {
 		s.counted()
@@ -311,6 +311,14 @@ func (s *session) Ending(ctx context.Context, resent int64) (bool, error) {
 		s.log.Warn("cannot look for a following file", "err", err)
 	}
 	return s.next != nil && s.next.Status == transfer.Sending, nil
+}
+
+// unmarked notes that the mark may be there although its commit was not answered.
+func (s *session) unmarked(err error) error {
+	if fault.CodeOf(err) == store.CodeCommitUnknown {
+		s.stale = s.current.ID
+	}
+	return dropped(err)
 }
 
 // Finish commits what became of the file under way.

@@ -44,6 +44,7 @@ type session struct {
 	offset   int64              // wire bytes of its whole blocks
 	relies   bool               // it rests on what the store held before
 	losses   int64              // … when so many connections had been lost
+	stale    string             // the transfer whose row may be newer than we know it
 	sum      *wireSum           // of its wire bytes; nil where it must be read back
 	base     int64              // sequences of those that earlier sessions brought
 }
@@ -221,7 +222,16 @@ func (s *session) settle(ctx context.Context, t *transfer.Transfer, f func(*tran
 	*written = *t
 	unknown := false // an earlier try may have been written after all
 	write := func(ctx context.Context) error {
-		err := s.change(ctx, written, func(r *transfer.Transfer) error { f(r); return nil })
+		var err error
+		edit := func(r *transfer.Transfer) error { f(r); return nil }
+		if s.stale == ref.ID { // what we know of it is not to be relied on
+			var r *transfer.Transfer
+			if r, err = s.s.Change(ctx, s.now(), ref, edit); err == nil {
+				written = r
+			}
+		} else {
+			err = s.change(ctx, written, edit)
+		}
 		if unknown && errors.Is(err, store.ErrFenced) {
 			var r *transfer.Transfer
 			if r, err = s.ownOutcome(ctx, ref); err == nil {
