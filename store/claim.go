@@ -20,9 +20,11 @@ type ClaimQuery struct {
 	Direction   transfer.Direction
 	Institution string
 	Place       string
-	IDs         []string
-	Asked       bool // only those that a person wants the peer to be asked about
-	NotAsked    bool // only the others
+	// Here, if set, leaves out payload that is in files of another place.
+	Here     string
+	IDs      []string
+	Asked    bool // only those that a person wants the peer to be asked about
+	NotAsked bool // only the others
 
 	// To is the status that the claimed rows get, "" to leave it. Without it a
 	// row that the owner holds in this term is not claimed again: somebody is
@@ -138,6 +140,9 @@ func (q ClaimQuery) where(now time.Time) where {
 	w.equal("direction", string(q.Direction))
 	w.equal("institution", q.Institution)
 	w.equal("place", q.Place)
+	if q.Here != "" {
+		w.add("(payload_in = '' OR place = " + w.arg(q.Here) + ")")
+	}
 	w.in("id", q.IDs)
 	if q.Asked {
 		w.add("ask <> ''")

@@ -22,6 +22,7 @@ const (
 	CodePayloadFull   fault.Code = "store.payload_full"   // no room for the file
 	CodePayloadDenied fault.Code = "store.payload_denied" // it may not be read or written
 	CodePayloadAway   fault.Code = "store.payload_away"   // its directory is not there
+	CodePayloadBusy   fault.Code = "store.payload_busy"   // another process writes to it and does not end
 	CodePayloadIO     fault.Code = "store.payload_io"     // the disk failed
 	// CodeCommitUnknown is a write of which nobody knows whether it is there:
 	// the answer to its commit was lost, and reading again did not tell.
@@ -104,7 +105,7 @@ func Away(err error) bool {
 		}
 		switch e.Code {
 		case CodeBusy, CodeDiskFull, CodeReadOnly, CodeIO, CodeClosed, CodeUnreachable, CodeDenied, CodeCommitUnknown, CodeKeyMissing,
-			CodePayloadFull, CodePayloadDenied, CodePayloadAway, CodePayloadIO:
+			CodePayloadFull, CodePayloadDenied, CodePayloadAway, CodePayloadBusy, CodePayloadIO:
 			return true
 		}
 		err = errors.Unwrap(e)

@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"sync"
 	"syscall"
 	"time"
 
@@ -36,41 +35,8 @@ import (
 // bytes whose checksum is not the row's: Recheck, with which every resume
 // begins, makes the block missing again.
 
-// files does the file operations of the keeper.
-type files struct {
-	dirs  place.Dirs
-	mu    sync.Mutex
-	locks map[string]*fileLock
-}
-
-type fileLock struct {
-	sync.Mutex
-	users int
-}
-
-// lock keeps other writers of a transfer's file away until unlock is called.
-func (k *files) lock(id string) (unlock func()) {
-	k.mu.Lock()
-	l := k.locks[id]
-	if l == nil {
-		if k.locks == nil {
-			k.locks = make(map[string]*fileLock)
-		}
-		l = new(fileLock)
-		k.locks[id] = l
-	}
-	l.users++
-	k.mu.Unlock()
-	l.Lock()
-	return func() {
-		l.Unlock()
-		k.mu.Lock()
-		defer k.mu.Unlock()
-		if l.users--; l.users == 0 {
-			delete(k.locks, id)
-		}
-	}
-}
+// files is what the keeper shares between transfers.
+type files struct{ dirs place.Dirs }
 
 // inFile reports a block whose payload is in the transfer's file already.
 func inFile(b *transfer.Block) bool { return b.Payload == nil && heldBytes(b) > 0 }
@@ -86,20 +52,14 @@ func heldBytes(b *transfer.Block) (n int64) {
 }
 
 // keep writes the payload of blocks to the transfer's file, if it has one, and
-// returns the blocks without it when it is durable. Rows are fenced, a file is
-// not: so the writer shows that it holds the transfer while it has the file to
-// itself, and a take-over rechecks the file after it (Recheck).
+// returns the blocks without it when it is durable.
 func (s *Store) keep(ctx context.Context, ref transfer.Ref, blocks []transfer.Block) ([]transfer.Block, error) {
 	if !slices.ContainsFunc(blocks, func(b transfer.Block) bool { return b.Payload != nil }) {
 		return blocks, nil
 	}
-	defer s.files.lock(ref.ID)()
 	t, err := s.Transfer(ctx, ref.ID)
 	if err != nil || t.PayloadIn == "" {
 		return blocks, err
-	}
-	if t.Ref() != ref {
-		return nil, fault.New(CodeFenced, ref.ID)
 	}
 	kept := slices.Clone(blocks)
 	for i := range kept {
@@ -116,7 +76,7 @@ func (s *Store) keep(ctx context.Context, ref transfer.Ref, blocks []transfer.Bl
 		}
 		b.Checksum = sum
 	}
-	if err := s.writeFile(ctx, t, kept); err != nil {
+	if err := s.writeFile(ctx, t, ref, kept); err != nil {
 		return nil, err
 	}
 	for i := range kept {
@@ -128,7 +88,12 @@ func (s *Store) keep(ctx context.Context, ref transfer.Ref, blocks []transfer.Bl
 // writeFile returns when the payload is durable at its place. The file is made
 // only for the first block: one that has gone meanwhile has taken the others
 // with it, which must not pass unnoticed.
-func (s *Store) writeFile(ctx context.Context, t *transfer.Transfer, blocks []transfer.Block) error {
+//
+// Rows are fenced, a file is not. So the writer locks the file, and while it
+// has the lock shows that it still holds the transfer. Whoever takes a transfer
+// over rechecks the file under the same lock, after its row is written: what a
+// former holder wrote was written before, and it writes no more.
+func (s *Store) writeFile(ctx context.Context, t *transfer.Transfer, ref transfer.Ref, blocks []transfer.Block) error {
 	path := t.PayloadIn
 	var one int
 	held, err := s.scan(ctx, []any{&one}, `SELECT 1 FROM blocks WHERE transfer_id = $1 AND length > 0 LIMIT 1`, t.ID)
@@ -137,7 +102,7 @@ func (s *Store) writeFile(ctx context.Context, t *transfer.Transfer, blocks []tr
 	}
 	flags := os.O_WRONLY
 	if !held {
-		flags |= os.O_CREATE | os.O_TRUNC
+		flags |= os.O_CREATE
 	}
 	f, err := openFile(path, flags)
 	if held && errors.Is(err, fs.ErrNotExist) {
@@ -148,21 +113,53 @@ func (s *Store) writeFile(ctx context.Context, t *transfer.Transfer, blocks []tr
 	if err != nil {
 		return fileFault(path, err)
 	}
-	for i := range blocks {
-		if _, err = f.WriteAt(blocks[i].Payload, blocks[i].Offset); err != nil {
-			break
+	err = s.lockFile(ctx, f)
+	if err == nil {
+		var now transfer.Ref
+		_, err = s.scan(ctx, []any{&now.ID, &now.Owner, &now.Term, &now.Attempt},
+			`SELECT id, owner, term, attempt FROM transfers WHERE id = $1`, t.ID)
+		if err == nil && now != ref {
+			err = fault.New(CodeFenced, t.ID)
 		}
+	}
+	for i := 0; i < len(blocks) && err == nil; i++ {
+		_, err = f.WriteAt(blocks[i].Payload, blocks[i].Offset)
 	}
 	if err == nil {
 		err = place.SyncData(f)
 	}
-	if cerr := f.Close(); err == nil {
+	if cerr := f.Close(); err == nil { // and with it goes the lock
 		err = cerr
 	}
 	if err == nil && !held {
 		err = s.files.dirs.Sync(filepath.Dir(path))
 	}
 	return fileFault(path, err)
+}
+
+// lockStep is the wait between two tries to lock a file.
+const lockStep = 5 * time.Millisecond
+
+// lockFile locks a payload file until it is closed or its process dies. Another
+// session of ours has it for the time of one write; a process that stands still
+// has it for as long as it stands, and then the error is CodePayloadBusy.
+func (s *Store) lockFile(ctx context.Context, f *os.File) error {
+	limit := time.NewTimer(s.options.BusyTimeout)
+	defer limit.Stop()
+	for {
+		err := flock(f, syscall.LOCK_EX|syscall.LOCK_NB)
+		if !errors.Is(err, syscall.EWOULDBLOCK) {
+			return err
+		}
+		again := time.NewTimer(lockStep)
+		select {
+		case <-again.C:
+		case <-limit.C:
+			return fault.New(CodePayloadBusy, f.Name())
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 }
 
 // openFile opens neither what a link points at nor a pipe that would never
@@ -358,9 +355,7 @@ func (s *Store) Recheck(ctx context.Context, now time.Time, ref transfer.Ref) er
 	if err != nil || t.PayloadIn == "" {
 		return err
 	}
-	unlock := s.files.lock(ref.ID)
 	good, err := s.sound(ctx, t)
-	unlock()
 	switch fault.CodeOf(err) {
 	case CodeBlockDamaged, CodeBlockMissing:
 		return s.DropBlocks(ctx, now, ref, good+1)
@@ -371,6 +366,17 @@ func (s *Store) Recheck(ctx context.Context, now time.Time, ref transfer.Ref) er
 // sound is the number of the last block up to which all are what their rows
 // say, and the error of the one after it.
 func (s *Store) sound(ctx context.Context, t *transfer.Transfer) (good int64, err error) {
+	f, err := openPayload(t)
+	switch {
+	case fault.CodeOf(err) == CodeBlockMissing: // the blocks say so too, if there are any
+	case err != nil:
+		return 0, err
+	default:
+		defer f.Close()
+		if err := s.lockFile(ctx, f); err != nil {
+			return 0, fileFault(f.Name(), err)
+		}
+	}
 	for {
 		n := 0
 		err := s.eachInFile(ctx, t, good, func(number, _ int64, _, _ []byte) error {
@@ -421,7 +427,8 @@ func removeFile(t *transfer.Transfer) error {
 
 // fileFault gives the errors of payload files their codes.
 func fileFault(path string, err error) error {
-	if err == nil || fault.As(err) != nil {
+	var number syscall.Errno
+	if err == nil || fault.As(err) != nil || !errors.As(err, &number) {
 		return err
 	}
 	code := CodePayloadIO

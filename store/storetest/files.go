@@ -1,10 +1,13 @@
 package storetest
 
 import (
+	"context"
 	"hash/crc32"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -25,6 +28,8 @@ func keeperFiles(t *testing.T, open Open) {
 		{"Vanished", filesVanished},
 		{"Recheck", filesRecheck},
 		{"Fenced", filesFenced},
+		{"Locked", filesLocked},
+		{"Claim", filesClaim},
 		{"Release", filesRelease},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, open) })
@@ -226,6 +231,50 @@ func filesFenced(t *testing.T, open Open) {
 	v, err := s.Verify(t.Context(), row.ID)
 	require.NoError(t, err)
 	require.EqualValues(t, 3000, v.Size)
+}
+
+// filesLocked: nobody writes or rechecks while another process has the file.
+func filesLocked(t *testing.T, open Open) {
+	s, term := begin(t, open)
+	row := heldRow(t, s, term, inFiles(t))
+	file := random(2345)
+	blocks := cut(row, file)
+	put(t, s, row, blocks[0])
+	other, err := os.Open(row.PayloadIn)
+	require.NoError(t, err)
+	require.NoError(t, syscall.Flock(int(other.Fd()), syscall.LOCK_EX))
+	soon, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	_, err = s.PutBlocks(soon, start, row.Ref(), blocks[1:2], nil)
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	info, err := other.Stat()
+	require.NoError(t, err)
+	require.EqualValues(t, 1000, info.Size(), "nothing was written")
+	done := make(chan error, 1)
+	go func() { done <- s.Recheck(context.WithoutCancel(t.Context()), start, row.Ref()) }()
+	require.NoError(t, other.Close())
+	require.NoError(t, <-done)
+	put(t, s, row, blocks[1:]...)
+	got, err := s.ReadRange(t.Context(), row.ID, 0, 2345, nil)
+	require.NoError(t, err)
+	require.Equal(t, file, got)
+}
+
+// filesClaim: what is in files is claimed where they are.
+func filesClaim(t *testing.T, open Open) {
+	s, term := begin(t, open)
+	inFile := create(t, s, transfer.Send, transfer.Stored, func(row *transfer.Transfer) { row.Place, row.PayloadIn = "one", transfer.InFile })
+	inRow := create(t, s, transfer.Send, transfer.Stored, func(row *transfer.Transfer) { row.Place = "one" })
+	q := store.ClaimQuery{Owner: "one", Term: term, Statuses: []transfer.Status{transfer.Stored}, To: transfer.Sending, Limit: 9, Here: "two"}
+	got, err := s.Claim(t.Context(), start, q)
+	require.NoError(t, err)
+	require.Len(t, got, 1)
+	require.Equal(t, inRow.ID, got[0].ID)
+	q.Here = "one"
+	got, err = s.Claim(t.Context(), start, q)
+	require.NoError(t, err)
+	require.Len(t, got, 1)
+	require.Equal(t, inFile.ID, got[0].ID)
 }
 
 // filesRelease: a file that is kept for the payload goes, the business side's
