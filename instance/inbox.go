@@ -134,7 +134,7 @@ func (s *session) resume(ctx context.Context, id store.Identity, o machine.Offer
 // be equal, and the partial young: last is when something of it came.
 func (s *session) continues(t *transfer.Transfer, last time.Time, o machine.Offer, n int) bool {
 	age := s.now().Sub(last)
-	return s.profile.Files.Resume && o.Size > 0 && s.declaredOf(t) == o.Size && t.MessageSize == n &&
+	return (t.PayloadIn == "" || t.Place == s.o.Place) && s.profile.Files.Resume && o.Size > 0 && s.declaredOf(t) == o.Size && t.MessageSize == n &&
 		age >= 0 && age < or(s.inst.ResumeAge, 4*time.Hour) &&
 		t.CreatedAt.In(s.o.Zone).Format("20060102") == s.business().Format("20060102")
 }
@@ -159,6 +159,11 @@ func (s *session) declaredOf(t *transfer.Transfer) int64 { return s.declaredSize
 // pickUp continues a partial: its whole blocks count, and of the block after
 // them the sequences without a gap.
 func (s *session) pickUp(ctx context.Context, t *transfer.Transfer, acc *line.Acceptance) error {
+	// The rows alone are not trusted: a crash may have torn what was written
+	// to a file just then.
+	if err := s.s.Recheck(ctx, s.now(), t.Ref()); err != nil {
+		return err
+	}
 	infos, err := s.s.BlockInfos(ctx, t.ID)
 	if err != nil {
 		return err
@@ -214,6 +219,9 @@ func (s *session) startReceive(ctx context.Context, reg naming.Registration, nam
 		t.FileSize = max(0, o.Size)
 	} else {
 		t.WireSize = max(0, o.Size)
+	}
+	if s.o.InFiles {
+		t.PayloadIn = filemgr.StagedPath(s.o.Dirs.Receive, t.ID)
 	}
 	final, err := s.book.ReceivedName(name, now.In(s.o.Zone))
 	if err != nil {

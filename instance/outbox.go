@@ -114,7 +114,7 @@ func (i *Instance) claimSend(ctx context.Context, inst *institution, sessionID s
 // an unknown end by announcing the file again, those are ready too (design D5).
 func (i *Instance) fileQuery(inst *institution, sessionID string) store.ClaimQuery {
 	q := store.ClaimQuery{
-		Owner: i.o.ID, Term: i.term, Direction: transfer.Send, Institution: inst.Code, SessionID: sessionID, Limit: 1,
+		Owner: i.o.ID, Term: i.term, Direction: transfer.Send, Institution: inst.Code, SessionID: sessionID, Here: i.o.Place, Limit: 1,
 		Statuses: []transfer.Status{transfer.Stored, transfer.Waiting}, To: transfer.Sending,
 		NotAsked: inst.Profile.Has(protocol.Inquiry), // a question goes first, and leaves the status alone
 	}
