@@ -49,8 +49,8 @@ type Staged struct {
 	Records    int64  // 0 where records have no length
 }
 
-// MakeStaging makes the directory in which files are staged.
-func MakeStaging(receiveDir string) error { return MakeDir(filepath.Join(receiveDir, stagingDir)) }
+// StagingDir is the directory in which files are staged.
+func StagingDir(receiveDir string) string { return filepath.Join(receiveDir, stagingDir) }
 
 // StagedPath is where Assemble builds the file of a transfer.
 func StagedPath(receiveDir, id string) string { return filepath.Join(receiveDir, stagingDir, id) }

@@ -199,7 +199,7 @@ func (s *session) pickUp(ctx context.Context, t *transfer.Transfer, acc *line.Ac
 			lengths, held, acc.Partial = nil, offset, nil
 		}
 	}
-	s.incoming, s.offset = t, offset
+	s.incoming, s.offset, s.sum = t, offset, nil
 	s.relyOnStore()
 	acc.Resume = machine.Resume{Held: held, Block: block, Lengths: lengths, MessageSize: t.MessageSize}
 	s.log.Info("receiving goes on", "transfer", t.ID, "wire_name", t.WireName, "held", held, "block", block, "attempt", t.Attempt)
@@ -336,6 +336,11 @@ func (s *session) verify(ctx context.Context, c machine.Claims) (protocol.Reason
 	if err != nil {
 		return "", err
 	}
+	there, err := s.s.Present(ctx, t.ID, wire)
+	if err != nil {
+		return "", err
+	}
+	gap = gap || !there // what the rows speak of is gone
 	fileSize, err := s.fileSize(ctx, t, wire)
 	if err != nil && store.Away(err) {
 		return "", err

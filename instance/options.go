@@ -26,7 +26,7 @@ type Options struct {
 	// InFiles keeps the payload of new transfers in files of this place instead
 	// of the database (design D3). Those that are there stay where they are.
 	InFiles bool
-	Scans  bool   // this instance scans: fileScanRouter is assigned to it
+	Scans   bool // this instance scans: fileScanRouter is assigned to it
 
 	ScanEvery time.Duration // how often the scan directory is looked at
 	Settle    time.Duration // how long a file must stand still

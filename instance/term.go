@@ -52,11 +52,6 @@ func (i *Instance) Run(ctx, hard context.Context) error {
 	if err := i.makeDirs(); err != nil {
 		return err
 	}
-	if i.o.InFiles {
-		if err := filemgr.MakeStaging(i.o.Dirs.Receive); err != nil {
-			return err
-		}
-	}
 	begun, err := i.begin(ctx)
 	if err != nil {
 		return err
