@@ -92,10 +92,19 @@ type Database struct {
 	// Wait is how long the server waits at its start for a database server
 	// that is away; 0 is not at all.
 	Wait time.Duration `yaml:"wait"`
+	// Keeper says where content is kept: in the database, or in files of this
+	// host beside it (design D3).
+	Keeper string `yaml:"keeper"`
 	// PayloadKeys seal stored content: the first is written with, the others
 	// are for reading what was written before. None leaves content in clear.
 	PayloadKeys []Secret `yaml:"payload_keys"`
 }
+
+// The two payload keepers.
+const (
+	KeeperDatabase = "database"
+	KeeperFiles    = "files"
+)
 
 // Log is how the program logs.
 type Log struct {

@@ -9,6 +9,7 @@ func (c *Config) setDefaults() {
 	c.Zone = "Asia/Seoul"
 	c.Database.Wait = 5 * time.Minute
 	c.Lease = 15 * time.Second
+	c.Database.Keeper = KeeperDatabase
 	c.Log = Log{Level: "info", Format: "auto"}
 	c.Scan = Scan{Every: 2 * time.Second, Settle: 2 * time.Second}
 	c.Retention.setDefaults()

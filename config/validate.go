@@ -99,6 +99,10 @@ func (v *validator) check() {
 	v.lasts("lease", c.Lease, leaseLow, leaseHigh)
 	v.oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
 	v.oneOf("log.format", c.Log.Format, "auto", "text", "json")
+	v.oneOf("database.keeper", c.Database.Keeper, KeeperDatabase, KeeperFiles)
+	if c.Database.Keeper == KeeperFiles && len(c.Database.PayloadKeys) > 0 {
+		v.add("database.keeper", fault.New(CodeKeeperInClear, KeeperFiles))
+	}
 	v.lasts("database.wait", c.Database.Wait, 0, 24*time.Hour)
 	v.retention()
 	v.access()

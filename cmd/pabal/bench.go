@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"pabal/config"
 	"pabal/internal/fault"
 	"pabal/internal/place"
 	"pabal/simulator/sample"
@@ -25,6 +26,7 @@ type benchFlags struct {
 	sessions  int
 	runs      int
 	stores    []string
+	keepers   []string
 	only      []string
 	profile   string
 	encrypt   bool
@@ -52,6 +54,7 @@ func newBench(a *app) *cobra.Command {
 	flags.IntVar(&f.sessions, "sessions", 4, a.text("ui.flag.bench_sessions"))
 	flags.IntVar(&f.runs, "runs", 3, a.text("ui.flag.bench_runs"))
 	flags.StringArrayVar(&f.stores, "store", nil, a.text("ui.flag.bench_store"))
+	flags.StringSliceVar(&f.keepers, "keeper", []string{config.KeeperDatabase}, a.text("ui.flag.bench_keeper"))
 	flags.StringSliceVar(&f.only, "only", nil, a.text("ui.flag.bench_only"))
 	flags.StringVar(&f.dir, "dir", "", a.text("ui.flag.bench_dir"))
 	flags.StringVar(&f.profile, "profile", "", a.text("ui.flag.bench_profile"))
@@ -134,6 +137,11 @@ func (b *bench) check() error {
 			return usageError{fault.New(codeUnknownWord, store, "flag", "--store", "known", "sqlite, URL")}
 		}
 	}
+	for _, k := range f.keepers {
+		if k != config.KeeperDatabase && k != config.KeeperFiles {
+			return usageError{fault.New(codeUnknownWord, k, "flag", "--keeper", "known", config.KeeperDatabase+", "+config.KeeperFiles)}
+		}
+	}
 	s.SmallFiles, s.Sessions, s.Runs, s.Encrypt = f.small, f.sessions, f.runs, f.encrypt
 	return nil
 }
@@ -156,6 +164,7 @@ type benchWay struct {
 	name  string // floor, unsynced, or the kind of store
 	label string // for people
 	url   string // of the store; "" is a new SQLite database for each end
+	files bool   // payload is kept in files
 }
 
 func (b *bench) ways() []benchWay {
@@ -164,15 +173,21 @@ func (b *bench) ways() []benchWay {
 		{name: wayUnsynced, label: b.a.text("ui.bench.way.unsynced")},
 	}
 	for _, url := range b.flags.stores {
-		w := benchWay{name: url}
-		if kind, _, isURL := strings.Cut(url, ":"); isURL {
-			w.name, w.url = kind, url // the rest may hold a password
+		for _, keeper := range b.flags.keepers {
+			w := benchWay{name: url}
+			if kind, _, isURL := strings.Cut(url, ":"); isURL {
+				w.name, w.url = kind, url // the rest may hold a password
+			}
+			w.label = b.a.text("ui.bench.way.pabal", "store", w.name)
+			if w.files = keeper == config.KeeperFiles; w.files {
+				w.label = b.a.text("ui.bench.way.files", "store", w.name)
+				w.name += "-files"
+			}
+			if b.flags.encrypt && !w.files {
+				w.label += b.a.text("ui.bench.way.encrypted")
+			}
+			ways = append(ways, w)
 		}
-		w.label = b.a.text("ui.bench.way.pabal", "store", w.name)
-		if b.flags.encrypt {
-			w.label += b.a.text("ui.bench.way.encrypted")
-		}
-		ways = append(ways, w)
 	}
 	return ways
 }
@@ -194,7 +209,7 @@ func (b *bench) run(ctx context.Context, report *benchReport) error {
 	}
 	syncs := 0
 	if b.wants(partSyncs) {
-		syncs = len(b.flags.stores)
+		syncs = len(b.flags.stores) * len(b.flags.keepers)
 		b.bar.total += 2 * syncs
 	}
 	for n := range b.settings.Runs {
@@ -239,7 +254,7 @@ func (b *bench) plan(ctx context.Context) error {
 		}
 	}
 	for _, way := range b.ways() {
-		job := benchJob{Way: way.name, URL: way.url, Warm: warm, Store: way.name != wayFloor && way.name != wayUnsynced, Encrypt: b.flags.encrypt}
+		job := benchJob{Way: way.name, URL: way.url, Files: way.files, Warm: warm, Store: way.name != wayFloor && way.name != wayUnsynced, Encrypt: b.flags.encrypt && !way.files}
 		profile := b.flags.profile != "" && job.Store
 		if b.wants(partBig) {
 			j := job

@@ -191,8 +191,9 @@ func (c *benchPair) end(p *protocol.Profile, j benchJob, place, own string) *ben
 	e := &benchEnd{dir: filepath.Join(j.Dir, place)}
 	e.o = instance.Options{
 		ID: "instance_" + place + own, Place: place + own, Zone: time.FixedZone("KST", 9*60*60),
-		Dirs:  filemgr.Dirs{Scan: e.path("scan"), Work: e.path("work"), Receive: e.path("receive")},
-		Scans: place == "near", ScanEvery: 2 * time.Second, Settle: 2 * time.Second,
+		Dirs:    filemgr.Dirs{Scan: e.path("scan"), Work: e.path("work"), Receive: e.path("receive")},
+		InFiles: j.Files,
+		Scans:   place == "near", ScanEvery: 2 * time.Second, Settle: 2 * time.Second,
 	}
 	n := instance.Institution{
 		Code: c.centre, Profile: p, Side: protocol.InstitutionSide, WireCode: "12345678",

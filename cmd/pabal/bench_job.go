@@ -24,9 +24,10 @@ type benchJob struct {
 	Store    bool          `json:"store,omitempty"` // two instances, not the floor
 	URL      string        `json:"url,omitempty"`
 	Encrypt  bool          `json:"encrypt,omitempty"`
-	Dir      string        `json:"dir"`    // empty, for what the measurement writes
-	Source   string        `json:"source"` // directory with the files to carry
-	Warm     string        `json:"warm"`   // directory with files that are carried before
+	Files    bool          `json:"files,omitempty"` // payload is kept in files
+	Dir      string        `json:"dir"`             // empty, for what the measurement writes
+	Source   string        `json:"source"`          // directory with the files to carry
+	Warm     string        `json:"warm"`            // directory with files that are carried before
 	Sessions int           `json:"sessions"`
 	Alone    bool          `json:"alone,omitempty"` // the next file when the last one is there
 	Mark     bool          `json:"mark,omitempty"`  // for who traces system calls, see mark

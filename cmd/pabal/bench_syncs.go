@@ -36,7 +36,7 @@ func (b *bench) syncs(ctx context.Context, report *benchReport) error {
 		}{{1, true, &s.Alone}, {b.settings.Sessions, false, &s.Busy}} {
 			label := b.a.text("ui.bench.part.syncs") + ", " + way.label
 			b.bar.begin(label)
-			job := benchJob{Way: way.name, URL: way.url, Store: true, Encrypt: b.flags.encrypt, Warm: filepath.Join(b.dir, "warm"), Source: dir,
+			job := benchJob{Way: way.name, URL: way.url, Files: way.files, Store: true, Encrypt: b.flags.encrypt && !way.files, Warm: filepath.Join(b.dir, "warm"), Source: dir,
 				Sessions: one.sessions, Alone: one.alone, Mark: true, Limit: limitFor(0, 10*syncsFiles)}
 			taken, err := b.countSyncs(ctx, label, job)
 			if ctx.Err() != nil {

@@ -168,6 +168,7 @@ func (w *wiring) instance(n int, all instance.Options, dirs filemgr.Dirs) instan
 	o := all
 	o.ID, o.Place, o.PID = in.ID, w.cfg.Host, os.Getpid()
 	o.Dirs, o.Result = dirs, w.cfg.System.Result
+	o.InFiles = w.cfg.Database.Keeper == config.KeeperFiles
 	o.ScanEvery, o.Settle = w.cfg.Scan.Every, w.cfg.Scan.Settle
 	keep := w.cfg.Retention
 	o.Retention = instance.Retention{
