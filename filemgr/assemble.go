@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"pabal/internal/fault"
 	"pabal/internal/place"
@@ -26,6 +27,7 @@ const stagingDir = ".pabal"
 type AssembleOptions struct {
 	ReceiveDir string // RECEIVE_DIRECTORY_NAME; must exist
 	ID         string // of the transfer
+	Staged     string // where it is built, "" = StagedPath
 	Form       Form
 	Encoding   Encoding
 	Access     place.Access
@@ -92,7 +94,7 @@ func Build(ctx context.Context, o AssembleOptions, src Source) (Staged, error) {
 	if err := makeDir(dir, o.Access); err != nil {
 		return Staged{}, err
 	}
-	s := Staged{Path: StagedPath(o.ReceiveDir, o.ID)}
+	s := Staged{Path: o.path()}
 	f, err := o.Access.Open(s.Path)
 	if err != nil {
 		return Staged{}, accessFault(s.Path, err)
@@ -106,9 +108,47 @@ func Build(ctx context.Context, o AssembleOptions, src Source) (Staged, error) {
 	}
 	if err != nil {
 		// What was written is of no use, and on a full disk it is in the way.
-		return Staged{}, errors.Join(err, Discard(o.ReceiveDir, o.ID))
+		return Staged{}, errors.Join(err, DiscardAt(s.Path))
 	}
 	return s, nil
+}
+
+func (o AssembleOptions) path() string {
+	if o.Staged != "" {
+		return o.Staged
+	}
+	return StagedPath(o.ReceiveDir, o.ID)
+}
+
+// Adopt makes a staged file of wire bytes that were received into just that
+// place, durably, each at its offset (design D3). Their size, and their digest
+// if it is known, were proven by the caller; the form must be one whose wire
+// bytes are the file's. What stands behind them, after a block that became
+// smaller, is cut off. A file without bytes may not be there yet.
+func Adopt(o AssembleOptions, size int64, digest string) (Staged, error) {
+	s := Staged{Path: o.path(), FileSize: size, WireSize: size, FileDigest: digest, WireDigest: digest}
+	if n := int64(o.Form.Length + len(o.Form.lineEnd())); o.Form.Length > 0 {
+		s.Records = size / n
+	}
+	flags := os.O_WRONLY | syscall.O_NOFOLLOW
+	if size == 0 {
+		flags |= os.O_CREATE
+	}
+	f, err := os.OpenFile(s.Path, flags, 0o640)
+	if err != nil {
+		return Staged{}, osFault(s.Path, err)
+	}
+	err = o.Access.Settle(f)
+	var info fs.FileInfo
+	if err == nil {
+		info, err = f.Stat()
+	}
+	if err == nil && info.Size() != size {
+		if err = f.Truncate(size); err == nil {
+			err = place.SyncFile(f)
+		}
+	}
+	return s, accessFault(s.Path, errors.Join(err, f.Close()))
 }
 
 // fill writes the file and notes sizes and digests.
@@ -118,7 +158,7 @@ func (s *Staged) fill(ctx context.Context, f *os.File, o AssembleOptions, src So
 		wire.digester = newDigester(o.WireSize)
 		defer wire.digest()
 	}
-	same := sameBytes(o.Form, o.Encoding)
+	same := SameBytes(o.Form, o.Encoding)
 	disk := bufio.NewWriterSize(diskWriter{f, s.Path}, bufferFor(o.WireSize))
 	var out io.Writer = disk
 	if !same {
@@ -207,8 +247,10 @@ func (d diskWriter) Write(p []byte) (int, error) {
 }
 
 // Discard removes what Assemble built for a transfer, if anything.
-func Discard(receiveDir, id string) error {
-	path := StagedPath(receiveDir, id)
+func Discard(receiveDir, id string) error { return DiscardAt(StagedPath(receiveDir, id)) }
+
+// DiscardAt removes a staged file, if it is there.
+func DiscardAt(path string) error {
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return osFault(path, err)
 	}
@@ -274,11 +316,13 @@ const (
 // been built completely, which the status proves. When the staging directory
 // itself is missing nothing is concluded from the absence of a file in it: a
 // file system that is not mounted looks like that. Then CodeDirMissing waits.
-func Recover(receiveDir, id string) (State, error) {
-	if f := checkDir(filepath.Join(receiveDir, stagingDir)); f != nil {
+func Recover(receiveDir, id string) (State, error) { return recoverAt(StagedPath(receiveDir, id)) }
+
+func recoverAt(path string) (State, error) {
+	if f := checkDir(filepath.Dir(path)); f != nil {
 		return "", f
 	}
-	staged, err := exists(StagedPath(receiveDir, id))
+	staged, err := exists(path)
 	switch {
 	case err != nil:
 		return "", err
@@ -292,6 +336,7 @@ func Recover(receiveDir, id string) (State, error) {
 // committed final path.
 type Placing struct {
 	ID         string
+	Staged     string // where it stands, "" = StagedPath
 	Final      string
 	Existing   Existing
 	FlagSuffix string // "" is no flag file
@@ -315,9 +360,13 @@ func PlaceAll(receiveDir string, files []Placing) []error {
 	errs := make([]error, len(files))
 	var touched []string
 	for n, p := range files {
-		if errs[n] = p.rename(receiveDir); errs[n] == nil {
+		staged := p.Staged
+		if staged == "" {
+			staged = StagedPath(receiveDir, p.ID)
+		}
+		if errs[n] = p.rename(staged); errs[n] == nil {
 			// Also when it was placed before: the crash may have come before the sync.
-			touched = append(touched, p.Final, StagedPath(receiveDir, p.ID))
+			touched = append(touched, p.Final, staged)
 		}
 	}
 	if len(touched) == 0 {
@@ -336,20 +385,20 @@ func PlaceAll(receiveDir string, files []Placing) []error {
 	return errs
 }
 
-func (p Placing) rename(receiveDir string) error {
-	state, err := Recover(receiveDir, p.ID)
+func (p Placing) rename(staged string) error {
+	state, err := recoverAt(staged)
 	if err != nil || state != StateStaged {
 		return err
 	}
 	// Also where it was not built but received as a file.
-	if err := p.Access.Adopt(StagedPath(receiveDir, p.ID)); err != nil {
+	if err := p.Access.Adopt(staged); err != nil {
 		return accessFault(p.Final, err)
 	}
 	rename := place.NoReplace
 	if p.Existing == ExistingReplace {
 		rename = os.Rename
 	}
-	switch err := rename(StagedPath(receiveDir, p.ID), p.Final); {
+	switch err := rename(staged, p.Final); {
 	case errors.Is(err, fs.ErrExist):
 		return fault.New(CodeExists, p.Final).Because(err)
 	case err != nil:

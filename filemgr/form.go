@@ -158,8 +158,8 @@ func (e Encoding) String() string {
 	return ""
 }
 
-// sameBytes reports that wire and file bytes are equal.
-func sameBytes(f Form, e Encoding) bool { return e == Encoding{} && !f.Strip }
+// SameBytes reports that wire and file bytes are equal.
+func SameBytes(f Form, e Encoding) bool { return e == Encoding{} && !f.Strip }
 
 // wireSize is the size on the wire of a file of fileSize bytes, if it can be
 // told without reading the file.

@@ -86,7 +86,7 @@ func Split(ctx context.Context, path string, o SplitOptions, emit func(transfer.
 	}
 	var wireSum hash.Hash
 	wire := io.Writer(cut)
-	if !sameBytes(o.Form, o.Encoding) {
+	if !SameBytes(o.Form, o.Encoding) {
 		wireSum = sha256.New()
 		wire = io.MultiWriter(wireSum, cut)
 	}

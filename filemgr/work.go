@@ -166,6 +166,20 @@ func validID(id string) bool {
 	return id != "" && !strings.HasPrefix(id, ".") && !strings.ContainsAny(id, idEnd+"/\x00")
 }
 
+// WirePath is where the wire bytes of a transfer are kept that are not those of
+// its work file. WorkFiles does not list it.
+func WirePath(workDir, id string) string { return filepath.Join(workDir, id+".wire") }
+
+// SyncWork makes the content of a work file durable that its writer may not
+// have synced: from then on it is ours to keep.
+func SyncWork(path string) error {
+	f, _, err := openRegular(path)
+	if err != nil {
+		return err
+	}
+	return osFault(path, errors.Join(place.SyncData(f), f.Close()))
+}
+
 // WorkFiles lists the claimed files in an instance's work directory, by ID. One
 // whose ID has no row was claimed before a crash and must be entered again.
 // Other names, which we never make, are left alone and not listed.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"pabal/filemgr"
@@ -97,17 +98,20 @@ func (i *Instance) expireStep(ctx context.Context) (bool, error) {
 // discardStaged removes what was built for received files that then came to
 // another end: a person or the counterparty took them back meanwhile.
 func (i *Instance) discardStaged(ctx context.Context) error {
-	entries, err := os.ReadDir(filepath.Dir(filemgr.StagedPath(i.o.Dirs.Receive, "-")))
+	dir := filepath.Dir(filemgr.StagedPath(i.o.Dirs.Receive, "-"))
+	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return nil // nothing was built yet, or the assemble stage says what is wrong
 	}
 	for _, e := range entries {
-		t, err := i.s.Transfer(ctx, e.Name())
+		id, _, _ := strings.Cut(e.Name(), ".")
+		t, err := i.s.Transfer(ctx, id)
 		if fault.CodeOf(err) == store.CodeNotFound {
 			continue
 		}
-		if err == nil && t.Status.Final() {
-			err = filemgr.Discard(i.o.Dirs.Receive, t.ID)
+		path := filepath.Join(dir, e.Name())
+		if err == nil && t.Status.Final() && path != t.PayloadIn { // payload goes by Release
+			err = filemgr.DiscardAt(path)
 		}
 		if err != nil {
 			return err

@@ -253,12 +253,15 @@ func (s *Store) FindPartial(ctx context.Context, id Identity) ([]Partial, error)
 type NotBackedUp struct{ ID, Name, WorkPath, BackupPath string }
 
 // NotBackedUp reads the files that a backup can be made of now, oldest first:
-// those that are cut, whatever has become of them since. See BackedUp.
+// those that are cut, whatever has become of them since. One whose payload is
+// in the work file itself must have come to its end. See BackedUp.
 func (s *Store) NotBackedUp(ctx context.Context, place string, limit int) ([]*NotBackedUp, error) {
 	var w where
 	w.add("place = " + w.arg(place))
 	w.add("backed_up_at = 0 AND work_path <> ''")
 	w.add("status NOT IN (" + w.arg(string(transfer.Storing)) + ", " + w.arg(string(transfer.Refused)) + ")")
+	// A work file that is itself the payload stays until nobody needs it.
+	w.add("(claimable = 0 OR payload_in <> " + w.arg(transfer.InFile) + ")")
 	return list(ctx, s, w.query("SELECT id, name, work_path, backup_path FROM transfers", "created_at, id", limit), w.args,
 		func(n *NotBackedUp) []column {
 			return []column{{"id", &n.ID}, {"name", &n.Name}, {"work_path", &n.WorkPath}, {"backup_path", &n.BackupPath}}
