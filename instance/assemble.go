@@ -58,8 +58,12 @@ func (i *Instance) assemble(ctx context.Context, some []*transfer.Transfer, errs
 	var files []filemgr.Placing
 	var whose []int
 	for n, t := range some {
-		if t.Status == transfer.Placing && errs[n] == nil {
-			files, whose = append(files, i.placing(t)), append(whose, n)
+		if t.Status != transfer.Placing || errs[n] != nil {
+			continue
+		}
+		p, err := i.placing(t)
+		if errs[n] = err; err == nil {
+			files, whose = append(files, p), append(whose, n)
 		}
 	}
 	placed := make([]*store.Edit, len(some))
@@ -116,10 +120,10 @@ func (i *Instance) build(ctx context.Context, t *transfer.Transfer) (*store.Edit
 	if err != nil {
 		return nil, i.assembleLater(ctx, t, err)
 	}
-	staged, err := filemgr.Build(ctx, filemgr.AssembleOptions{
+	staged, err := i.stage(ctx, t, filemgr.AssembleOptions{
 		ReceiveDir: i.o.Dirs.Receive, ID: t.ID, Form: f.Form, Encoding: enc, MaxSize: t.FileSize, Access: i.o.Access.Receive,
 		WireSize: t.WireSize, WireDigest: t.WireDigest,
-	}, i.payload(ctx, t))
+	})
 	if err != nil {
 		return nil, i.assembleLater(ctx, t, err)
 	}
@@ -168,12 +172,15 @@ func suffixOf(f *File) string {
 
 // placing is what is to be placed for a transfer. Also of one that was placed
 // before a crash: the directories' sync and the flag file may be what it cut off.
-func (i *Instance) placing(t *transfer.Transfer) filemgr.Placing {
-	p := filemgr.Placing{ID: t.ID, Final: t.FinalPath, Existing: filemgr.ExistingWait, Access: i.o.Access.Receive}
+func (i *Instance) placing(t *transfer.Transfer) (p filemgr.Placing, err error) {
+	p = filemgr.Placing{ID: t.ID, Final: t.FinalPath, Existing: filemgr.ExistingWait, Access: i.o.Access.Receive}
+	if p.Staged, _, err = i.stagedOf(t); err != nil {
+		return p, err
+	}
 	if f := i.file(t); f != nil {
 		p.Existing, p.FlagSuffix = f.Existing, f.FlagPlaced
 	}
-	return p
+	return p, nil
 }
 
 // placed returns the edit for a file that was placed, or settles why it was not.
@@ -184,8 +191,15 @@ func (i *Instance) placed(ctx context.Context, t *transfer.Transfer, err error) 
 	if err != nil {
 		return nil, i.placeLater(ctx, t, err)
 	}
+	_, ready, err := i.stagedOf(t)
+	if err != nil {
+		return nil, err
+	}
 	now := i.now()
 	return &store.Edit{Row: t, F: func(r *transfer.Transfer) error {
+		if ready { // it has taken its payload with it
+			r.PayloadIn = transfer.InFile
+		}
 		r.Status, r.Owner, r.EndedAt, r.Tries = transfer.Assembled, "", now, 0
 		note(r, nil)
 		return nil

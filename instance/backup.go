@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"os"
 	"slices"
 
 	"pabal/filemgr"
@@ -92,21 +91,4 @@ func (i *Instance) writeFile(ctx context.Context, t *transfer.Transfer, w io.Wri
 // payload reads the wire bytes of a transfer in order, a block at a time.
 func (i *Instance) payload(ctx context.Context, t *transfer.Transfer) filemgr.Source {
 	return func(emit func([]byte) error) error { return i.s.Payload(ctx, t.ID, emit) }
-}
-
-// restorable reports whether a lost payload can be stored again from a file.
-func (i *Instance) restorable(t *transfer.Transfer) bool {
-	for _, p := range []string{t.WorkPath, t.BackupPath} {
-		if _, err := os.Lstat(p); p != "" && err == nil {
-			return true
-		}
-	}
-	return false
-}
-
-// lostPayload says that an error of the keeper means that stored bytes are
-// not there any more, or not what was stored.
-func lostPayload(err error) bool {
-	c := fault.CodeOf(err)
-	return c == store.CodeBlockMissing || c == store.CodeBlockDamaged || c == store.CodeBlockForeign
 }

@@ -89,7 +89,7 @@ func bigFile(t *testing.T, on engine, program, profile, way string, mib int) map
 		for _, d := range []string{"scan", "work", "receive", "result"} {
 			require.NoError(t, os.Mkdir(filepath.Join(dir, d), 0o750))
 		}
-		p := &process{t: t, program: program, c: child{Dir: dir, URL: on.url(t, dir), Profile: profile, Role: role, Address: address}}
+		p := &process{t: t, program: program, c: child{Dir: dir, URL: on.url(t, dir), Files: on.inFiles(), Profile: profile, Role: role, Address: address}}
 		if way == "up" {
 			p.c.Up = []string{id}
 		} else {

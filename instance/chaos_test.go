@@ -32,6 +32,7 @@ const childEnv = "PABAL_TEST_CHILD"
 type child struct {
 	Dir, Profile, Role, Address string
 	URL                         string   // of its database
+	Files                       bool     // payload is kept in files
 	Up, Down                    []string // file IDs
 }
 
@@ -142,11 +143,15 @@ func (p *process) read() *store.Store {
 // TestChaosKillEitherSide kills one of two servers at random moments while
 // files go both ways, starts it again, and in the end wants every file once,
 // equal, and every directory in agreement with its rows.
-func TestChaosKillEitherSide(t *testing.T) { onBoth(t, testChaosKillEitherSide) }
+func TestChaosKillEitherSide(t *testing.T) { onAll(t, testChaosKillEitherSide) }
 
 func testChaosKillEitherSide(t *testing.T, on engine) {
-	eachChaos(t, 26, func(t *testing.T, profile string, points int, luck *rand.Rand) {
-		chaos(t, func(dir string) string { return on.url(t, dir) }, nil, profile, points, luck)
+	points := 26
+	if on.inFiles() {
+		points = 10
+	}
+	eachChaos(t, points, func(t *testing.T, profile string, points int, luck *rand.Rand) {
+		chaos(t, on.inFiles(), func(dir string) string { return on.url(t, dir) }, nil, profile, points, luck)
 	})
 }
 
@@ -168,7 +173,7 @@ func TestChaosKillDatabase(t *testing.T) {
 			p := time.NewTimer(time.Duration(luck.IntN(150)) * time.Millisecond)
 			<-p.C
 		}
-		chaos(t, url, []func(){
+		chaos(t, false, url, []func(){
 			func() { server.Crash(t); pause(); server.Again(t) },
 			func() { server.Kill(t); pause(); server.Again(t) },
 			func() { c := cutters[luck.IntN(len(cutters))]; c.Away(); pause(); c.Back() },
@@ -193,7 +198,7 @@ func eachChaos(t *testing.T, points int, f func(t *testing.T, profile string, po
 }
 
 // chaos kills one of the sides, or does one of the other things.
-func chaos(t *testing.T, url func(dir string) string, others []func(), profile string, points int, luck *rand.Rand) {
+func chaos(t *testing.T, files bool, url func(dir string) string, others []func(), profile string, points int, luck *rand.Rand) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	address := ln.Addr().String()
@@ -208,7 +213,7 @@ func chaos(t *testing.T, url func(dir string) string, others []func(), profile s
 		for _, d := range []string{"scan", "work", "receive", "result"} {
 			require.NoError(t, os.Mkdir(filepath.Join(dir, d), 0o750))
 		}
-		p := &process{t: t, c: child{Dir: dir, URL: url(dir), Profile: profile, Role: role, Address: address, Up: []string{up}, Down: []string{down}}}
+		p := &process{t: t, c: child{Dir: dir, URL: url(dir), Files: files, Profile: profile, Role: role, Address: address, Up: []string{up}, Down: []string{down}}}
 		sides[role] = p
 		p.start()
 		t.Cleanup(p.kill)

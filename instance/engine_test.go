@@ -12,18 +12,39 @@ import (
 	"pabal/store"
 )
 
-// engine is the database under the servers of a test.
+// engine is the database under the servers of a test, and where they keep
+// payload.
 type engine string
 
 const (
-	sqlite   engine = "sqlite"
-	postgres engine = "postgres"
+	sqlite        engine = "sqlite"
+	postgres      engine = "postgres"
+	sqliteFiles   engine = "sqlite, files"
+	postgresFiles engine = "postgres, files"
 )
+
+// inFiles reports that payload is kept in files.
+func (e engine) inFiles() bool { return e == sqliteFiles || e == postgresFiles }
 
 // onBoth runs a test on each engine. What never reaches the store, or reaches
 // it in the same way for both, is tested once and does not need it.
 func onBoth(t *testing.T, f func(*testing.T, engine)) {
 	for _, on := range []engine{sqlite, postgres} {
+		t.Run(string(on), func(t *testing.T) { f(t, on) })
+	}
+}
+
+// onAll runs a test on each engine with each payload keeper: for what depends
+// on where payload is.
+func onAll(t *testing.T, f func(*testing.T, engine)) {
+	for _, on := range []engine{sqlite, postgres, sqliteFiles, postgresFiles} {
+		t.Run(string(on), func(t *testing.T) { f(t, on) })
+	}
+}
+
+// onFiles runs a test on each engine with payload in files.
+func onFiles(t *testing.T, f func(*testing.T, engine)) {
+	for _, on := range []engine{sqliteFiles, postgresFiles} {
 		t.Run(string(on), func(t *testing.T) { f(t, on) })
 	}
 }
@@ -38,7 +59,7 @@ var running servers
 // url is the address of a new database for a server whose directory is dir.
 func (e engine) url(t *testing.T, dir string) string {
 	t.Helper()
-	if e == sqlite {
+	if e == sqlite || e == sqliteFiles {
 		return "sqlite:" + filepath.Join(dir, "pabal.db")
 	}
 	return running.postgres.Prepared(t, migrate)

@@ -174,7 +174,7 @@ func eachRole(t *testing.T, f func(t *testing.T, profile, role string, sends boo
 
 // TestFaultsOnTheLine: whatever happens to data telegrams and bytes, and
 // wherever the line is cut, every file arrives once and equal.
-func TestFaultsOnTheLine(t *testing.T) { onBoth(t, testFaultsOnTheLine) }
+func TestFaultsOnTheLine(t *testing.T) { onAll(t, testFaultsOnTheLine) }
 
 func testFaultsOnTheLine(t *testing.T, on engine) {
 	faults := []string{

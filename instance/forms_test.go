@@ -23,7 +23,7 @@ import (
 
 // TestFormsAndEncodings: line ends that do not travel are restored; gzip and
 // EBCDIC are done on the way out and undone on arrival.
-func TestFormsAndEncodings(t *testing.T) { onBoth(t, testFormsAndEncodings) }
+func TestFormsAndEncodings(t *testing.T) { onAll(t, testFormsAndEncodings) }
 
 func testFormsAndEncodings(t *testing.T, on engine) {
 	lines := func(n, length int, end string) []byte {

@@ -220,9 +220,7 @@ func (s *session) startReceive(ctx context.Context, reg naming.Registration, nam
 	} else {
 		t.WireSize = max(0, o.Size)
 	}
-	if s.o.InFiles {
-		t.PayloadIn = filemgr.StagedPath(s.o.Dirs.Receive, t.ID)
-	}
+	t.PayloadIn = s.receiveIn(t.ID)
 	final, err := s.book.ReceivedName(name, now.In(s.o.Zone))
 	if err != nil {
 		return err

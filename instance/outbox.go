@@ -365,6 +365,9 @@ func (s *session) Finish(ctx context.Context, o machine.Outcome) error {
 		"response", o.Response, "resent", r.Resent, "err", o.Err)
 	if r.Status.Final() {
 		s.wake.result.Give()
+		if r.PayloadIn == transfer.InFile { // until now the work file was needed
+			s.wake.backup.Give()
+		}
 	}
 	return nil
 }

@@ -57,6 +57,7 @@ func (h *host) start() {
 	}
 	h.mind.watch(h, s)
 	h.store = s
+	h.opt.InFiles = h.on.inFiles()
 	h.inst, err = New(s, h.opt)
 	require.NoError(h.t, err)
 	ctx, cancel := context.WithCancel(context.Background())
@@ -203,6 +204,7 @@ func (c child) options() (Options, error) {
 	} else {
 		o.Institutions[0].Connect = c.Address
 	}
+	o.InFiles = c.Files
 	o.Log = slog.New(slog.NewTextHandler(os.Stderr, nil))
 	return o, nil
 }
@@ -282,7 +284,7 @@ func blockOf(profile string) int {
 	return 4057 * 100
 }
 
-func TestBothEndsBothWays(t *testing.T) { onBoth(t, testBothEndsBothWays) }
+func TestBothEndsBothWays(t *testing.T) { onAll(t, testBothEndsBothWays) }
 
 func testBothEndsBothWays(t *testing.T, on engine) {
 	for _, profile := range []string{"cms", "edi"} {

@@ -38,7 +38,7 @@ func (h *host) purged(id string) bool {
 // has come, files and digests stay, and a person can have the file sent again:
 // it is stored from its backup and arrives as it was.
 func TestPayloadIsDeletedAndStoredAgain(t *testing.T) {
-	onBoth(t, testPayloadIsDeletedAndStoredAgain)
+	onAll(t, testPayloadIsDeletedAndStoredAgain)
 }
 
 func testPayloadIsDeletedAndStoredAgain(t *testing.T, on engine) {

@@ -81,7 +81,7 @@ func testClaimedBeforeMidnight(t *testing.T, on engine) {
 // TestAlteredBackupIsNotSent: what is stored again must be the file that was
 // stored at first, or a peer that goes on from where it stood gets two halves
 // of two files.
-func TestAlteredBackupIsNotSent(t *testing.T) { onBoth(t, testAlteredBackupIsNotSent) }
+func TestAlteredBackupIsNotSent(t *testing.T) { onAll(t, testAlteredBackupIsNotSent) }
 
 func testAlteredBackupIsNotSent(t *testing.T, on engine) {
 	p := park(t, on, "cms", "institution", []file{rawForm("EB21")}, nil, nil)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"pabal/filemgr"
 	"pabal/protocol/machine"
 	"pabal/store"
 	"pabal/transfer"
@@ -36,6 +37,9 @@ func park(t *testing.T, on engine, profile, role string, up, down []file, tune f
 	require.NoError(t, err)
 	o.Now = func() time.Time { return noon.Add(time.Duration(p.shift.Load())) }
 	o.Log = testLog(t, role)
+	if o.InFiles = on.inFiles(); o.InFiles {
+		require.NoError(t, filemgr.MakeDir(filemgr.StagingDir(o.Dirs.Receive)))
+	}
 	if tune != nil {
 		tune(&o)
 	}

@@ -44,7 +44,7 @@ func testPlacingIsNeverBuiltAgain(t *testing.T, on engine) {
 
 // TestOldHalfIsNotGoneOnWith: a partial older than the configured age is
 // started again, also on the same day (§1.5).
-func TestOldHalfIsNotGoneOnWith(t *testing.T) { onBoth(t, testOldHalfIsNotGoneOnWith) }
+func TestOldHalfIsNotGoneOnWith(t *testing.T) { onAll(t, testOldHalfIsNotGoneOnWith) }
 
 func testOldHalfIsNotGoneOnWith(t *testing.T, on engine) {
 	var shift atomic.Int64
@@ -76,7 +76,7 @@ func testOldHalfIsNotGoneOnWith(t *testing.T, on engine) {
 
 // TestSessionGoesOnAfterADroppedFile: a person cancels a file that is coming
 // in; what the same session then sends is recorded for what was sent.
-func TestSessionGoesOnAfterADroppedFile(t *testing.T) { onBoth(t, testSessionGoesOnAfterADroppedFile) }
+func TestSessionGoesOnAfterADroppedFile(t *testing.T) { onAll(t, testSessionGoesOnAfterADroppedFile) }
 
 func testSessionGoesOnAfterADroppedFile(t *testing.T, on engine) {
 	p := park(t, on, "edi", "centre", []file{rawForm("C02")}, []file{rawForm("D02")}, nil)
@@ -186,7 +186,7 @@ func TestCallersAreToldApart(t *testing.T) {
 // TestAFileThatWaitsForItsNameIsNotBuilt: a large one would be written to the
 // disk again at every look.
 func TestAFileThatWaitsForItsNameIsNotBuilt(t *testing.T) {
-	onBoth(t, testAFileThatWaitsForItsNameIsNotBuilt)
+	onAll(t, testAFileThatWaitsForItsNameIsNotBuilt)
 }
 
 func testAFileThatWaitsForItsNameIsNotBuilt(t *testing.T, on engine) {

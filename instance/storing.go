@@ -17,6 +17,9 @@ import (
 // get their turn (design §2).
 const batchBytes = 4 << 20
 
+// adoptAtOnce is how many blocks without their payload it takes.
+const adoptAtOnce = 4096
+
 // storeStep cuts claimed files into blocks, many at once: small ones share the
 // transaction that has their blocks and says that they are stored. A crash
 // leaves a row in storing; it is cut again from the start, over the same block
@@ -114,7 +117,11 @@ func (i *Instance) storeFile(ctx context.Context, t *transfer.Transfer) (*store.
 	if err != nil {
 		return nil, i.refuse(ctx, t, err)
 	}
-	b := batch{i: i, t: t, geo: geo}
+	in := i.sendIn(t, f, inst)
+	if t, err = i.keepIn(ctx, t, in, geo); err != nil {
+		return nil, err
+	}
+	b := batch{i: i, t: t, geo: geo, in: in}
 	res, err := filemgr.Split(ctx, path, filemgr.SplitOptions{
 		Form: f.Form, Encoding: inst.encoding(), Checks: f.Checks, Geometry: geo, Identity: identity,
 		Names:   filemgr.Names{File: t.Name, WireName: t.WireName, BaseDate: base, FileID: t.FileID},
@@ -123,11 +130,14 @@ func (i *Instance) storeFile(ctx context.Context, t *transfer.Transfer) (*store.
 	if werr := b.wait(); err == nil {
 		err = werr
 	}
+	if err == nil && in == transfer.InFile {
+		err = filemgr.SyncWork(path) // it is what "stored" speaks of
+	}
 	t = b.t
 	if err != nil {
 		return nil, i.notStored(ctx, t, err)
 	}
-	return i.stored(ctx, t, inst, f, geo, res, b.blocks)
+	return i.stored(ctx, t, inst, f, geo, res, b)
 }
 
 // notStored sorts the reasons why a file could not be cut into blocks: the
@@ -165,7 +175,7 @@ func (i *Instance) notStored(ctx context.Context, t *transfer.Transfer, err erro
 
 // stored makes the edit with which a file is stored.
 func (i *Instance) stored(ctx context.Context, t *transfer.Transfer, inst *institution, f *File,
-	geo transfer.Geometry, res filemgr.Result, blocks []transfer.Block,
+	geo transfer.Geometry, res filemgr.Result, b batch,
 ) (*store.Edit, error) {
 	if t.FileDigest != "" && t.FileDigest != res.FileDigest {
 		return nil, i.altered(ctx, t, res)
@@ -174,7 +184,7 @@ func (i *Instance) stored(ctx context.Context, t *transfer.Transfer, inst *insti
 	if err != nil {
 		return nil, err
 	}
-	return &store.Edit{Row: t, Also: store.Also{Blocks: blocks}, F: func(r *transfer.Transfer) error {
+	return &store.Edit{Row: t, Also: store.Also{Blocks: b.blocks}, F: func(r *transfer.Transfer) error {
 		if r.WireDigest != "" && r.WireDigest != res.WireDigest {
 			r.SentBytes = 0 // the same file in other bytes: nobody goes on from the old ones
 		}
@@ -182,7 +192,7 @@ func (i *Instance) stored(ctx context.Context, t *transfer.Transfer, inst *insti
 		r.FileSize, r.WireSize = res.FileSize, res.WireSize
 		r.FileDigest, r.WireDigest = res.FileDigest, res.WireDigest
 		r.Records, r.Sequences, r.Blocks = res.Records, res.Sequences, res.Blocks
-		r.MessageSize, r.DataSize, r.PerBlock = inst.messageSize(), geo.DataSize, geo.PerBlock
+		r.MessageSize, r.DataSize, r.PerBlock, r.PayloadIn = inst.messageSize(), geo.DataSize, geo.PerBlock, b.in
 		r.Owner, r.NextTry, r.Tries = "", time.Time{}, 0
 		note(r, nil)
 		r.Status = transfer.Stored
@@ -245,11 +255,13 @@ func (i *Instance) fail(ctx context.Context, t *transfer.Transfer, why error) er
 
 // batch gathers blocks for one transaction. Split uses its buffers again, so
 // payloads are copied here. While one batch is being written the next is
-// gathered: the two are all the memory that a file takes.
+// gathered: the two are all the memory that a file takes. Of a file that is
+// adopted only what the rows say is gathered.
 type batch struct {
 	i       *Instance
 	t       *transfer.Transfer
 	geo     transfer.Geometry
+	in      string // where the payload is kept
 	blocks  []transfer.Block
 	buf     []byte
 	spare   []byte     // of the batch that was written last
@@ -257,6 +269,16 @@ type batch struct {
 }
 
 func (b *batch) add(ctx context.Context, block transfer.Block) error {
+	if b.in == transfer.InFile {
+		if len(b.blocks) == adoptAtOnce {
+			if err := b.write(ctx); err != nil {
+				return err
+			}
+		}
+		block.Payload, block.Lengths = nil, slices.Clone(block.Lengths)
+		b.blocks = append(b.blocks, block)
+		return nil
+	}
 	if b.buf == nil {
 		b.buf = make([]byte, 0, min(batchBytes/2, max(64<<10, int(b.t.FileSize)+4096)))
 	}
@@ -281,7 +303,7 @@ func (b *batch) write(ctx context.Context) error {
 	}
 	// The store compares blocks with the row's geometry, so that goes with them.
 	e := &store.Edit{Row: b.t, Also: store.Also{Blocks: b.blocks}, F: func(r *transfer.Transfer) error {
-		r.DataSize, r.PerBlock = b.geo.DataSize, b.geo.PerBlock
+		r.DataSize, r.PerBlock, r.PayloadIn = b.geo.DataSize, b.geo.PerBlock, b.in
 		return nil
 	}}
 	b.writing = make(chan error, 1)

@@ -105,7 +105,7 @@ func (t *tx) edit(now time.Time, e *Edit) (after *transfer.Transfer, alone, err 
 		return nil, fault.New(CodeFenced, before.ID), nil
 	}
 	if len(e.blocks) > 0 {
-		row.ReleasedAt = time.Time{} // there is payload again
+		row.ReleasedAt, row.PurgedAt = time.Time{}, time.Time{} // there is payload again
 	}
 	if e.F != nil {
 		if err := e.F(row); err != nil {

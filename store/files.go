@@ -377,16 +377,11 @@ func (s *Store) sound(ctx context.Context, t *transfer.Transfer) (good int64, er
 			return 0, fileFault(f.Name(), err)
 		}
 	}
-	for {
-		n := 0
-		err := s.eachInFile(ctx, t, good, func(number, _ int64, _, _ []byte) error {
-			n, good = n+1, number
-			return ctx.Err()
-		})
-		if err != nil || n < verifyStep {
-			return good, err
-		}
-	}
+	err = s.everyBlock(ctx, t, func(number, _ int64, _, _ []byte) error {
+		good = number
+		return ctx.Err()
+	})
+	return good, err
 }
 
 // Present reports whether the payload of size bytes is still there, without

@@ -245,30 +245,18 @@ func (s *Store) Verify(ctx context.Context, id string) (Verified, error) {
 	if err != nil {
 		return Verified{}, err
 	}
-	each := s.eachBlock
-	if t.PayloadIn != "" {
-		each = s.eachInFile
-	}
 	var r run
 	sum := sha256.New()
-	var after int64
-	for {
-		n := 0
-		err := each(ctx, t, after, func(number, start int64, lengths, payload []byte) error {
-			n, after = n+1, number
-			bytes := r.add(number, start, lengths)
-			if bytes > int64(len(payload)) {
-				return fault.New(CodeBlockDamaged, id, "block", number)
-			}
-			sum.Write(payload[:bytes])
-			return nil
-		})
-		if err != nil {
-			return Verified{}, s.engine.translate(err)
+	err = s.everyBlock(ctx, t, func(number, start int64, lengths, payload []byte) error {
+		bytes := r.add(number, start, lengths)
+		if bytes > int64(len(payload)) {
+			return fault.New(CodeBlockDamaged, id, "block", number)
 		}
-		if n < verifyStep {
-			break
-		}
+		sum.Write(payload[:bytes])
+		return nil
+	})
+	if err != nil {
+		return Verified{}, err
 	}
 	v := Verified{Size: r.size, SHA256: hex.EncodeToString(sum.Sum(nil)), Blocks: r.blocks, Sequences: r.held, Continuous: !r.gap}
 	if r.gap {
@@ -286,24 +274,30 @@ func (s *Store) Payload(ctx context.Context, id string, emit func([]byte) error)
 	if err != nil {
 		return err
 	}
-	each := s.eachBlock
-	if t.PayloadIn != "" {
-		each = s.eachInFile
-	}
 	var r run
-	var after int64
-	for {
+	return s.everyBlock(ctx, t, func(number, start int64, lengths, payload []byte) error {
+		bytes := r.add(number, start, lengths)
+		if r.stopped {
+			return missing(id, r.at.Block, int64(r.at.Seq))
+		}
+		if bytes > int64(len(payload)) {
+			return fault.New(CodeBlockDamaged, id, "block", number)
+		}
+		return emit(payload[:bytes])
+	})
+}
+
+// everyBlock reads all blocks by number, whole and checked.
+func (s *Store) everyBlock(ctx context.Context, t *transfer.Transfer, f func(number, start int64, lengths, payload []byte) error) error {
+	some := s.eachBlock
+	if t.PayloadIn != "" {
+		some = s.eachInFile
+	}
+	for after := int64(0); ; {
 		n := 0
-		err := each(ctx, t, after, func(number, start int64, lengths, payload []byte) error {
+		err := some(ctx, t, after, func(number, start int64, lengths, payload []byte) error {
 			n, after = n+1, number
-			bytes := r.add(number, start, lengths)
-			if r.stopped {
-				return missing(id, r.at.Block, int64(r.at.Seq))
-			}
-			if bytes > int64(len(payload)) {
-				return fault.New(CodeBlockDamaged, id, "block", number)
-			}
-			return emit(payload[:bytes])
+			return f(number, start, lengths, payload)
 		})
 		if err != nil || n < verifyStep {
 			return s.engine.translate(err)

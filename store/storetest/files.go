@@ -83,6 +83,9 @@ func filesAdopted(t *testing.T, open Open) {
 		there, err := s.Present(t.Context(), row.ID, 2345)
 		require.NoError(t, err)
 		require.True(t, there)
+		var all []byte
+		require.NoError(t, s.Payload(t.Context(), row.ID, func(p []byte) error { all = append(all, p...); return nil }))
+		require.Equal(t, file, all)
 	}
 	whole()
 	infos, err := s.BlockInfos(t.Context(), row.ID)
@@ -129,6 +132,7 @@ func filesSpoilt(t *testing.T, open Open) {
 	require.Equal(t, file[:1000], got)
 	_, err = s.Verify(t.Context(), row.ID)
 	requireCode(t, store.CodeBlockDamaged, err)
+	requireCode(t, store.CodeBlockDamaged, s.Payload(t.Context(), row.ID, func([]byte) error { return nil }))
 
 	require.NoError(t, f.Truncate(2344))
 	damaged(row, 2000, 1, "3")
