@@ -311,9 +311,9 @@ func inspect(t *testing.T, role string, p *process, want map[string][]byte) {
 		delete(want, r.BaseDate)
 	}
 	require.Empty(t, want, "%s: everything that was dropped has come, once", role)
-	ids := map[string]bool{}
+	ids, payload := map[string]bool{}, map[string]bool{}
 	for _, r := range all {
-		ids[r.ID] = true
+		ids[r.ID], payload[r.PayloadIn] = true, true
 	}
 	for _, d := range []string{"receive", "receive/.pabal", "scan", "work", "work/*"} {
 		dirs, err := filepath.Glob(filepath.Join(p.c.Dir, d))
@@ -322,7 +322,7 @@ func inspect(t *testing.T, role string, p *process, want map[string][]byte) {
 			entries, err := os.ReadDir(dir)
 			require.NoError(t, err)
 			for _, e := range entries {
-				if e.IsDir() || d == "receive" && inDir[e.Name()] {
+				if e.IsDir() || d == "receive" && inDir[e.Name()] || payload[filepath.Join(dir, e.Name())] {
 					continue
 				}
 				if id, _, claimed := strings.Cut(e.Name(), "~"); claimed && d == "work/*" && ids[id] {
