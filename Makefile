@@ -6,6 +6,7 @@ ARGS    ?=
 PKG     ?= ./...
 FUZZTIME ?= 10s
 POINTS  ?= 500
+ROWS    ?= 1000000
 BIG     ?= 1024
 
 # One static binary (CGO off), the same bytes from any directory (trimpath).
@@ -13,7 +14,7 @@ BIG     ?= 1024
 build_flags = -trimpath -buildvcs=false -ldflags '-s -w -X main.version=$(VERSION)'
 
 .DEFAULT_GOAL := help
-.PHONY: help run test build bench microbench lint fuzz chaos big deps check-go
+.PHONY: help run test build bench microbench lint fuzz chaos big rows deps check-go
 
 help: ## print these lines
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,6 +46,9 @@ chaos: check-go ## kill the server at POINTS random points (default 500); long
 
 big: check-go ## a file of BIG MiB (default 1024) each way with both protocols; time and peak memory; some minutes
 	PABAL_BIG=$(BIG) go test ./instance -count=1 -run TestBigFiles -v -timeout 30m
+
+rows: check-go ## what asking for work and listing cost beside ROWS (default 1000000) finished transfers, on both engines; minutes
+	PABAL_ROWS=$(ROWS) go test ./store -count=1 -run '^$$' -bench FinishedRows -benchtime 1x -v -timeout 1h
 
 deps: ## name and, where it may, install the Debian packages that tests use
 	@scripts/deps.sh

@@ -245,10 +245,12 @@ func TestPostgresPlans(t *testing.T) {
 		INSERT INTO transfers SELECT * FROM copies; ANALYZE transfers`)
 	require.NoError(t, err)
 	for text, index := range map[string]string{
-		`SELECT id FROM transfers WHERE claimable = 1 AND status IN ('stored', 'waiting') AND next_try <= 5 AND (owner = '' OR owner = 'one') ORDER BY created_at, id LIMIT 1`: "transfers_claimable",
-		`SELECT id FROM transfers WHERE claimable = 1 AND owner = 'one' AND term < 5 ORDER BY created_at, id`:                                                                  "transfers_owned",
-		`SELECT id FROM transfers WHERE place = 'seoul' AND due = 1 ORDER BY created_at, id LIMIT 9`:                                                                           "transfers_due",
-		`SELECT id FROM transfers ORDER BY created_at DESC, id DESC LIMIT 50`:                                                                                                  "transfers_created",
+		`SELECT id FROM transfers WHERE claimable = 1 AND status IN ('stored', 'waiting') AND next_try <= 5 AND (owner = '' OR owner = 'one') ORDER BY created_at, id LIMIT 1`:        "transfers_claimable",
+		`SELECT id FROM transfers WHERE claimable = 1 AND owner = 'one' AND term < 5 ORDER BY created_at, id`:                                                                         "transfers_owned",
+		`SELECT id FROM transfers WHERE place = 'seoul' AND due = 1 ORDER BY created_at, id LIMIT 9`:                                                                                  "transfers_due",
+		`SELECT id FROM transfers WHERE institution = 'A' AND direction = 'receive' AND wire_name = 'B' AND claimable = 1 AND status = 'receiving' ORDER BY created_at DESC, id DESC`: "transfers_open",
+		`SELECT id FROM transfers WHERE claimable = 1 AND next_try <= 5 AND owner = '' AND institution = 'A' AND ask <> '' AND status = 'sent' ORDER BY created_at, id LIMIT 1`:       "transfers_asked",
+		`SELECT id FROM transfers ORDER BY created_at DESC, id DESC LIMIT 50`:                                                                                                         "transfers_created",
 	} {
 		rows, err := db.Query("EXPLAIN " + text)
 		require.NoError(t, err)

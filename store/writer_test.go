@@ -204,6 +204,13 @@ func TestPlans(t *testing.T) {
 	w.add("due = 1")
 	require.Contains(t, plan(w.query("SELECT "+transferList+" FROM transfers", "created_at, id", 9), w.args...), "INDEX transfers_due ")
 	require.Contains(t, plan(`SELECT id FROM transfers WHERE `+purgeRule+` AND released_at = 0 AND ended_at < $1 ORDER BY ended_at LIMIT 64`, 5), "INDEX transfers_purge ")
+	half := Identity{Institution: "A", Direction: transfer.Receive, WireName: "B"}.where()
+	half.add("claimable = 1 AND status = " + half.arg("receiving"))
+	require.NotContains(t, plan(half.query("SELECT "+transferList+" FROM transfers", "created_at DESC, id DESC", 0), half.args...), "transfers_identity")
+	q := ClaimQuery{Owner: "one", Term: 3, Direction: transfer.Send, Institution: "A", Asked: true}
+	asked := q.where(time.Now())
+	asked.equal("status", "sent")
+	require.Regexp(t, "INDEX transfers_(claimable|asked) ", plan(asked.query("SELECT 1 FROM transfers", "created_at, id", 1), asked.args...))
 	newest := plan(where{}.newest(20))
 	require.Contains(t, newest, "INDEX transfers_created")
 	require.NotContains(t, newest, "TEMP B-TREE", "no sorting of all there is")
