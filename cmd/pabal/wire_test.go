@@ -258,5 +258,6 @@ func TestPeersSayWhatCanBeAsked(t *testing.T) {
 		"KFTC":  {Profile: "cms", Inquire: true, Recall: true, Settles: true, Resumes: true},
 		"VAN":   {Profile: "edi", Inquire: true},
 		"KSNET": {Profile: "edi"},
+		"GONE":  {}, // nothing to ask; what needs a second person would stand here
 	}, got)
 }
