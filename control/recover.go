@@ -45,13 +45,6 @@ func (c *Control) Quarantine(ctx context.Context) (*store.Quarantine, error) {
 	return c.s.Quarantine(ctx)
 }
 
-// Recognise holds the database against what the place remembers, as the
-// server does at its start.
-func (r *Recovery) Recognise(ctx context.Context) error {
-	_, err := r.s.Recognise(ctx, r.now().UTC(), r.Place)
-	return err
-}
-
 // CommandRecover is the name of the commands by which recovering is on record.
 const CommandRecover = "recover"
 

@@ -87,6 +87,8 @@ func (h *host) recovery() *control.Recovery {
 	s, err := store.Open(h.t.Context(), o)
 	require.NoError(h.t, err)
 	h.t.Cleanup(func() { _, _ = s.Close(), j.Close() })
+	_, err = s.Recognise(h.t.Context(), time.Now(), h.opt.Place)
+	require.NoError(h.t, err)
 	var regs []naming.Registration
 	for _, f := range h.opt.Files {
 		regs = append(regs, f.Registration)

@@ -71,7 +71,7 @@ func openPostgres(ctx context.Context, o Options, unsure *atomic.Bool) (_ engine
 			return err
 		}
 		e.recognise(ctx, conn)
-		if !o.Server || o.Witness == nil {
+		if o.Witness == nil {
 			return nil
 		}
 		return lookAgain(ctx, o.Witness.Mark(), conn, unsure)

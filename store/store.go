@@ -57,8 +57,10 @@ type Options struct {
 	Watch func() func(error)
 	// Readers is how many queries may run at once. 0 means 4.
 	Readers int
-	// Witness is told what is written. For a server process it also says what
-	// the database must know, and Recognise must be called after Migrate.
+	// Witness is told what is written, and says what the database must know:
+	// Recognise must be called, after Migrate, before anything else. That holds
+	// for an operator's command too: what it wrote to an older copy would
+	// otherwise make that copy the one that is remembered.
 	Witness Witness
 	// Writers is how many writes may run at once on PostgreSQL; SQLite has
 	// one. 0 means 8.
@@ -123,7 +125,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		o.Writers = 8
 	}
 	unsure := new(atomic.Bool)
-	unsure.Store(o.Server && o.Witness != nil)
+	unsure.Store(o.Witness != nil)
 	e, err := openEngine(ctx, o, unsure)
 	if err != nil {
 		return nil, err

@@ -65,6 +65,11 @@ func (a *app) controlOf(ctx context.Context, cfg *config.Config, keys []store.Ke
 		return nil, nil, err
 	}
 	a.onClose(st.Close)
+	if o.Witness != nil {
+		if _, err := st.Recognise(ctx, a.now().UTC(), cfg.Host); err != nil {
+			return nil, nil, err
+		}
+	}
 	return control.New(st, a.cat, a.language(), a.now), a.inForce(ctx, st, cfg), nil
 }
 

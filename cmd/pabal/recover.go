@@ -72,9 +72,6 @@ func (a *app) recover(ctx context.Context, f recoverFlags) error {
 	if err != nil {
 		return err
 	}
-	if err := r.Recognise(ctx); err != nil {
-		return err
-	}
 	by := a.actor(f.reason)
 	switch {
 	case f.newDatabase, f.end:

@@ -41,7 +41,6 @@ func (p place) runAs(server bool, f func(s *store.Store)) *store.Quarantine {
 	s, err := store.Open(p.t.Context(), store.Options{URL: "sqlite:" + p.path("db"), Server: server, Witness: j})
 	require.NoError(p.t, err)
 	defer func() { require.NoError(p.t, s.Close()) }()
-	var q *store.Quarantine
 	if server {
 		require.NoError(p.t, s.Migrate(p.t.Context()))
 		require.True(p.t, s.Unsure())
@@ -49,9 +48,9 @@ func (p place) runAs(server bool, f func(s *store.Store)) *store.Quarantine {
 		require.Equal(p.t, store.CodeUnrecognised, fault.CodeOf(err), "nothing before it is recognised")
 		err = s.Event(p.t.Context(), start, transfer.Event{Kind: "x"})
 		require.Equal(p.t, store.CodeUnrecognised, fault.CodeOf(err))
-		q, err = s.Recognise(p.t.Context(), start, "here")
-		require.NoError(p.t, err)
 	}
+	q, err := s.Recognise(p.t.Context(), start, "here")
+	require.NoError(p.t, err)
 	if f != nil {
 		f(s)
 	}
@@ -117,6 +116,37 @@ func TestOlderDatabaseIsRecognised(t *testing.T) {
 			require.NotEqual(t, q.ID, other.ID)
 		})
 	}
+}
+
+// TestOperatorFirst: an order that is given between putting an older database
+// back and starting the server must not make that database the known one.
+func TestOperatorFirst(t *testing.T) {
+	p := newPlace(t)
+	p.run(work(t, "a"))
+	put := p.copied()
+	p.run(func(s *store.Store) {
+		require.NoError(t, s.Create(t.Context(), start, &transfer.Transfer{ID: "b", Direction: transfer.Send, Status: transfer.Stored, Name: "EB22"}))
+	})
+	put()
+	j, err := journal.Open(journal.Options{Dir: p.path("journal")})
+	require.NoError(t, err)
+	s, err := store.Open(t.Context(), store.Options{URL: "sqlite:" + p.path("db"), Witness: j})
+	require.NoError(t, err)
+	hold := func() error {
+		_, err := s.Command(t.Context(), start, transfer.Command{Name: "hold", TransferID: "a"}, func(r *transfer.Transfer) error {
+			r.Status = transfer.Held
+			return nil
+		})
+		return err
+	}
+	require.Equal(t, store.CodeUnrecognised, fault.CodeOf(hold()))
+	q, err := s.Recognise(t.Context(), start, "here")
+	require.NoError(t, err)
+	require.Equal(t, store.WhyOlder, q.Why)
+	require.NoError(t, hold())
+	require.NoError(t, s.Close())
+	require.NoError(t, j.Close())
+	require.Equal(t, q, p.runAs(true, nil))
 }
 
 func TestNewDatabaseIsRecognised(t *testing.T) {
