@@ -33,6 +33,8 @@ type child struct {
 	Dir, Profile, Role, Address string
 	URL                         string   // of its database
 	Files                       bool     // payload is kept in files
+	Result                      bool     // result files are wanted
+	Again                       bool     // an unknown end is settled by sending again, whatever the profile says
 	Up, Down                    []string // file IDs
 }
 

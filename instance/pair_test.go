@@ -205,6 +205,12 @@ func (c child) options() (Options, error) {
 		o.Institutions[0].Connect = c.Address
 	}
 	o.InFiles = c.Files
+	for n := range o.Files {
+		o.Files[n].Result = c.Result
+	}
+	if c.Again {
+		sendsAgain(&o, nil)
+	}
 	o.Log = slog.New(slog.NewTextHandler(os.Stderr, nil))
 	return o, nil
 }

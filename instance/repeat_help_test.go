@@ -24,18 +24,23 @@ type cutter struct {
 	target  chan string // the centre's address, as soon as it is known
 	mu      sync.Mutex
 	drop    map[string]int // by what: how many more to swallow
+	caught  map[string]chan struct{}
+	down    bool // nobody gets through
+	accept  bool // "complete already" is passed on as "send it from the start"
 	open    sync.WaitGroup
 }
 
 const (
+	endRequest = "end request"
 	endReply   = "end reply"
 	checkReply = "check reply"
+	infoReply  = "info reply"
 )
 
 func newCutter(t *testing.T, profile string) *cutter {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	c := &cutter{ln: ln, profile: profile, target: make(chan string, 1), drop: map[string]int{}}
+	c := &cutter{ln: ln, profile: profile, target: make(chan string, 1), drop: map[string]int{}, caught: map[string]chan struct{}{}}
 	go func() {
 		address := <-c.target
 		for {
@@ -43,14 +48,21 @@ func newCutter(t *testing.T, profile string) *cutter {
 			if err != nil {
 				return
 			}
-			out, err := net.Dial("tcp", address)
-			if err != nil {
+			c.mu.Lock()
+			down := c.down
+			c.mu.Unlock()
+			var out net.Conn
+			if !down {
+				out, err = net.Dial("tcp", address)
+			}
+			if down || err != nil {
 				_ = in.Close()
 				continue
 			}
+			file := new(atomic.Bool)
 			for _, way := range [][2]net.Conn{{in, out}, {out, in}} {
 				c.open.Go(func() {
-					c.pass(way[0], way[1])
+					c.pass(way[0], way[1], file)
 					_, _ = in.Close(), out.Close()
 				})
 			}
@@ -68,9 +80,9 @@ func newCutter(t *testing.T, profile string) *cutter {
 }
 
 // pass copies telegrams: four digits count what follows them in both profiles.
-// The end of a session that had nothing to fetch is not the end of a file.
-func (c *cutter) pass(from, to net.Conn) {
-	file := false
+// The end of a session that had nothing to fetch is not the end of a file: file
+// says that one is under way, on either side.
+func (c *cutter) pass(from, to net.Conn, file *atomic.Bool) {
 	for {
 		head := make([]byte, 4)
 		if _, err := io.ReadFull(from, head); err != nil {
@@ -85,10 +97,16 @@ func (c *cutter) pass(from, to net.Conn) {
 			return
 		}
 		what := c.what(frame)
-		file = file || what == checkReply
-		if file && !c.may(what) {
+		if what == checkReply {
+			file.Store(true)
+		}
+		if file.Load() && !c.may(what) {
 			return
 		}
+		if file.Load() && c.catches(what) {
+			continue
+		}
+		c.deaf(what, frame)
 		if _, err := to.Write(frame); err != nil {
 			return
 		}
@@ -102,11 +120,17 @@ func (c *cutter) what(frame []byte) string {
 		switch kind := string(frame[15:19]); {
 		case kind == "0610" && (string(frame[42:45]) == "002" || string(frame[42:45]) == "003"):
 			return endReply
+		case kind == "0600" && (string(frame[42:45]) == "002" || string(frame[42:45]) == "003"):
+			return endRequest
 		case kind == "0300":
 			return checkReply
+		case kind == "0640":
+			return infoReply
 		}
 	case "edi":
 		switch string(frame[7:14]) {
+		case "0800800":
+			return endRequest
 		case "0810800":
 			return endReply
 		case "0420100":
@@ -130,6 +154,45 @@ func (c *cutter) cut(what string, times int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.drop[what] = times
+}
+
+// catch swallows the next telegram of a kind and leaves the line as it is: the
+// sender waits. The channel is closed when it was swallowed.
+func (c *cutter) catch(what string) <-chan struct{} {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.caught[what] = make(chan struct{})
+	return c.caught[what]
+}
+
+func (c *cutter) catches(what string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	caught := c.caught[what]
+	if caught == nil {
+		return false
+	}
+	close(caught)
+	delete(c.caught, what)
+	return true
+}
+
+// shut lets nobody through, or everybody again.
+func (c *cutter) shut(down bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.down = down
+}
+
+// deaf makes the sender one that passes over "complete already" (protocols
+// §1.5): it hears "go on" with nothing held.
+func (c *cutter) deaf(what string, frame []byte) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.accept && what == infoReply && string(frame[29:32]) == "630" {
+		copy(frame[29:32], "000")
+		copy(frame[40:52], "000000000000")
+	}
 }
 
 // repeats is a pair with a cutter between, a clock that a test moves, and one
