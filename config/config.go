@@ -7,8 +7,6 @@ package config
 import (
 	"reflect"
 	"time"
-
-	"pabal/internal/fault"
 )
 
 // Config is a whole configuration as one host sees it: the host's own part and
@@ -36,7 +34,6 @@ type Config struct {
 
 	complete bool // the shared part is there
 	secrets  bool // secrets were looked up
-	warnings []fault.Problem
 	location *time.Location
 	index    index
 }
@@ -48,10 +45,6 @@ func (c *Config) Complete() bool { return c.complete }
 // SecretsRead reports that all secrets were looked up. Otherwise those that are
 // references are empty, see Load.
 func (c *Config) SecretsRead() bool { return c.secrets }
-
-// Warnings are what works and should not stay, such as a password that is
-// written out.
-func (c *Config) Warnings() []fault.Problem { return c.warnings }
 
 // RunsHere reports that the instance runs on this host.
 func (c *Config) RunsHere(instance string) bool {

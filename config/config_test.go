@@ -168,7 +168,7 @@ func TestSecretsResolve(t *testing.T) {
 	}
 	for value, want := range map[string]string{
 		`"${env:PW}"`: "from env", `"${file:` + dir + `/pw}"`: "from file", `"${file:pw}"`: "from file",
-		`plain`: "plain", `123456`: "123456", `"p$w{}"`: "p$w{}", ``: "",
+		``: "",
 	} {
 		c, err := load(value)
 		require.NoError(t, err, value)
@@ -178,6 +178,7 @@ func TestSecretsResolve(t *testing.T) {
 		`"${env:NONE}"`: CodeSecretEnv, `"${env:EMPTY}"`: CodeSecretEnv, `"${file:none}"`: CodeSecretFile, `"${file:empty}"`: CodeSecretFile,
 		`"x${env:PW}"`: CodeSecretForm, `"${env:PW}x"`: CodeSecretForm, `"${vault:PW}"`: CodeSecretForm, `"${PW}"`: CodeSecretForm,
 		`"${env:}"`: CodeSecretForm, `"${env:PW}${env:PW}"`: CodeSecretForm, `[topsecret]`: CodeWantText,
+		`topsecret`: CodeSecretLiteral, `123456`: CodeSecretLiteral, `"p$w{}"`: CodeSecretLiteral,
 	} {
 		_, err := load(value)
 		require.Equal(t, want, fault.CodeOf(err), "%s: %v", value, err)

@@ -163,7 +163,10 @@ func (d *decoder) scalar(node *yaml.Node, into reflect.Value, path string) {
 	}
 	text := node.Value
 	if into.Type() == typeSecret {
-		if literalSecret(text) && d.index.isShared(path) {
+		// Which options there are the profile knows: of those that are no
+		// passwords it refuses every value but those of a switch.
+		key := plain(path[strings.LastIndexByte(path, '.')+1:])
+		if literalSecret(key, text) && d.index.isShared(path) && (strings.Contains(key, "password") || !strings.Contains(path, ".options.")) {
 			d.literals = append(d.literals, path)
 		}
 		value, f := d.secret(text, path)

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -131,8 +132,9 @@ func ReadDocument(text, name string) (*Source, error) {
 
 // Document is the shared part of the file as text, in the form in which
 // versions are kept: keys, order and comments as they were written, one way of
-// indenting. It is "" where the file has none. Secrets are in it as they are
-// written, so references stay references.
+// indenting. It is "" where the file has none. References to secrets stay
+// references; a secret that is written out does not pass Config, and in a
+// comment it is replaced by ***.
 func (f *Source) Document() (string, error) {
 	if f.shared == nil {
 		return "", nil
@@ -141,6 +143,7 @@ func (f *Source) Document() (string, error) {
 }
 
 func encode(n *yaml.Node, file string) (string, error) {
+	hideComments(n)
 	var b bytes.Buffer
 	e := yaml.NewEncoder(&b)
 	e.SetIndent(2)
@@ -200,7 +203,7 @@ func hide(n *yaml.Node, t reflect.Type, key string) {
 	}
 	switch n.Kind {
 	case yaml.ScalarNode:
-		if (t == typeSecret || strings.Contains(plain(key), "password")) && literalSecret(n.Value) {
+		if (t == typeSecret || strings.Contains(plain(key), "password")) && literalSecret(key, n.Value) {
 			n.Value, n.Tag, n.Style = masked, "!!str", yaml.DoubleQuotedStyle
 		}
 	case yaml.SequenceNode:
@@ -236,9 +239,31 @@ func fieldType(t reflect.Type, key string) reflect.Type {
 
 // literalSecret: the value itself is written, not where to find it. Options
 // that are switches are no secrets.
-func literalSecret(text string) bool {
-	_, err := strconv.ParseBool(text)
-	return text != "" && err != nil && !strings.HasPrefix(text, "${")
+func literalSecret(key, text string) bool {
+	if _, err := strconv.ParseBool(text); err == nil && !strings.Contains(plain(key), "password") {
+		return false
+	}
+	return text != "" && !strings.HasPrefix(text, "${")
+}
+
+// passwordIn finds what stands behind a word for passwords in a comment.
+var passwordIn = regexp.MustCompile(`(?i)(password\w*["']?\s*[:=]\s*)("[^"]*"|'[^']*'|[^\s,}"']+)`)
+
+// hideComments hides passwords that were only commented out: comments are
+// stored too.
+func hideComments(n *yaml.Node) {
+	for _, c := range []*string{&n.HeadComment, &n.LineComment, &n.FootComment} {
+		*c = passwordIn.ReplaceAllStringFunc(*c, func(found string) string {
+			parts := passwordIn.FindStringSubmatch(found)
+			if strings.HasPrefix(strings.Trim(parts[2], `"'`), "${") {
+				return found
+			}
+			return parts[1] + masked
+		})
+	}
+	for _, inside := range n.Content {
+		hideComments(inside)
+	}
 }
 
 // Environment reads what a file says of its environment and nothing else, so

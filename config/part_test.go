@@ -143,22 +143,27 @@ func TestADocumentHasNothingOfAHost(t *testing.T) {
 }
 
 // TestSecretsOfADocument: references stay, what is written out is refused in
-// production and never shown.
+// every environment and never shown: a document is stored.
 func TestSecretsOfADocument(t *testing.T) {
 	open := strings.Replace(sharedPart, `"${env:KFTC}"`, "geheim", 1)
 	open = strings.Replace(open, `{gzip: "true"}`, `{gzip: "true", transfer_password: geheim2}`, 1)
-	c, err := source(t, hostPart+open).Config(nil)
-	require.NoError(t, err)
-	require.Len(t, c.Warnings(), 2)
-	_, err = source(t, strings.Replace(hostPart, "test", "production", 1)+open).Config(nil)
-	var problems Problems
-	require.ErrorAs(t, err, &problems)
-	require.Len(t, problems, 2)
-	require.Equal(t, CodeSecretLiteral, problems[0].Err.Code)
-	require.NotContains(t, err.Error(), "geheim")
-	c, err = source(t, strings.Replace(hostPart, "test", "production", 1)+sharedPart).Config(secrets)
-	require.NoError(t, err)
-	require.Empty(t, c.Warnings())
+	for _, environment := range environments() {
+		host := strings.Replace(hostPart, "test", environment, 1)
+		_, err := source(t, host+open).Config(nil)
+		var problems Problems
+		require.ErrorAs(t, err, &problems)
+		require.Len(t, problems, 2)
+		require.Equal(t, CodeSecretLiteral, problems[0].Err.Code)
+		require.NotContains(t, err.Error(), "geheim")
+		document, err := ReadDocument(open, "shared.yaml")
+		require.NoError(t, err)
+		_, err = source(t, host).With(document, nil)
+		require.ErrorAs(t, err, &problems)
+		_, err = source(t, host+sharedPart).Config(secrets)
+		require.NoError(t, err)
+		_, err = source(t, strings.Replace(host, `"sqlite:pabal.db"`, `"sqlite:pabal.db", password: geheim`, 1)+sharedPart).Config(secrets)
+		require.NoError(t, err, "the host's own part is stored nowhere")
+	}
 
 	require.Equal(t, sharedPart, Mask(sharedPart), "references and switches stay")
 	shown := Mask(open)
@@ -196,4 +201,25 @@ func TestMaskKnowsEverySecret(t *testing.T) {
 	}
 	require.GreaterOrEqual(t, count(reflect.TypeFor[Institution]()), 3)
 	require.NotContains(t, Mask("institutions: [{sender: {password: geheim}, expect: {password: geheim}, options: {x: geheim}}]\n"), "geheim")
+}
+
+// TestCommentsKeepNoSecret: a document is stored with its comments. A password
+// that somebody has only commented out is not.
+func TestCommentsKeepNoSecret(t *testing.T) {
+	text := "# password: geheim\n" + sharedPart
+	text = strings.Replace(text, "  # the clearing centre\n", "  # sender: { name: kim, password: 'geheim 1' } # and PASSWORD = \"geheim 2\"\n", 1)
+	text = strings.Replace(text, `    options: {gzip: "true"}`, `    options: {gzip: "true"} # transfer_password: geheim3, or ${env:KFTC}`, 1) + "# expect: { password: geheim4 }\n"
+	text = strings.Replace(text, "zone: Asia/Seoul\n", "zone: Asia/Seoul # password: \"${file:/etc/pw}\"\n", 1)
+	stored, err := source(t, hostPart+text).Document()
+	require.NoError(t, err)
+	require.NotContains(t, stored, "geheim")
+	require.Contains(t, stored, `password: "${file:/etc/pw}"`)
+	require.Contains(t, stored, "# sender: { name: kim, password: *** }")
+	require.Contains(t, stored, "or ${env:KFTC}")
+	require.NotContains(t, Mask(text), "geheim")
+	again, err := ReadDocument(stored, "version 1")
+	require.NoError(t, err)
+	twice, err := again.Document()
+	require.NoError(t, err)
+	require.Equal(t, stored, twice)
 }

@@ -265,16 +265,11 @@ func (v *validator) runs() {
 	}
 }
 
-// literals refuses passwords that are written out where all can read them: a
-// version in the database is copied with it, and to every host. Outside
-// production they are let pass with a warning.
+// literals refuses passwords that are written out in the shared part: it is
+// stored as it is written, and is copied with the database and to every host.
 func (v *validator) literals(paths []string) {
 	for _, path := range paths {
-		if v.c.Environment == "production" {
-			v.add(path, fault.New(CodeSecretLiteral, path))
-			continue
-		}
-		v.c.warnings = append(v.c.warnings, fault.Problem{Path: path, Err: fault.New(CodeSecretLiteral, path)})
+		v.add(path, fault.New(CodeSecretLiteral, path))
 	}
 }
 

@@ -158,9 +158,6 @@ func (a *app) newVersion(ctx context.Context, f applyFlags, make func(context.Co
 	if err := site.cfg.Report(lasting(site.checkDirectories())); err != nil {
 		return err
 	}
-	for _, w := range site.cfg.Warnings() {
-		a.warning(site.cfg, w)
-	}
 	in, err := active(ctx, st)
 	if err != nil {
 		return err
@@ -312,12 +309,4 @@ func (a *app) shownAnswers(answers []control.Answer, number int64, cfg *config.C
 
 func (a *app) shownVerdict(v *control.Verdict, cfg *config.Config) any {
 	return map[string]any{"version": v.Number, "active": v.Active, "answers": a.shownAnswers(v.Answers, v.Number, cfg), "silent": v.Silent}
-}
-
-// warning is something that works and should not stay.
-func (a *app) warning(cfg *config.Config, p fault.Problem) {
-	file, line, column := cfg.Locate(p.Path)
-	sentence, next := a.cat.Sentence(a.language(), p.Err)
-	fmt.Fprintf(a.err, "%s:%d:%d: %s: %s [%s]\n", file, line, column, p.Path, sentence, p.Err.Code)
-	a.next(next)
 }

@@ -58,7 +58,7 @@ func newCounterparties(w *workspace, facts func(fact), events func(peerEvent)) (
 
 	o := simulator.Options{
 		Profile: cms, Side: protocol.CentreSide,
-		Expect:  simulator.Expect{Caller: "12345678", SenderName: "Honggildong", Password: "123ABC"},
+		Expect:  simulator.Expect{Caller: "12345678", SenderName: "Honggildong", Password: demoPassword},
 		GiveDir: w.path("counterparties", "kftc", "give"), TakeDir: w.path("counterparties", "kftc", "take"),
 		Observe: func(e simulator.Event) { events(peerEvent{demoCentre, e}) },
 	}

@@ -21,6 +21,9 @@ import (
 	"pabal/simulator/sample"
 )
 
+// demoPassword is what the demonstration's centre expects of us.
+const demoPassword = "123ABC"
+
 //go:embed demo_config.yaml
 var demoConfig string
 
@@ -100,6 +103,9 @@ func (w *workspace) writeConfig() error {
 	}
 	if err := os.WriteFile(w.config(), []byte(text), mode); err != nil {
 		return fault.New(codeCannotWrite, w.config()).Because(err)
+	}
+	if err := os.WriteFile(w.path("kftc.password"), []byte(demoPassword+"\n"), 0o600); err != nil {
+		return fault.New(codeCannotWrite, w.path("kftc.password")).Because(err)
 	}
 	return nil
 }

@@ -43,6 +43,7 @@ func TestScripts(t *testing.T) {
 			"holds":    holds,
 			"equal":    equal,
 			"hurry":    hurry,
+			"nowhere":  nowhere,
 		},
 		RequireExplicitExec: true,
 	})
@@ -156,6 +157,27 @@ func holds(ts *testscript.TestScript, neg bool, args []string) {
 	text := only(ts, args[0])
 	if regexp.MustCompile(args[1]).MatchString(text) == neg {
 		ts.Fatalf("%s: %s", args[0], text)
+	}
+}
+
+// nowhere TEXT GLOB…: none of the files, of which there are some, has the text.
+func nowhere(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: nowhere TEXT GLOB…")
+	}
+	for _, pattern := range args[1:] {
+		found, err := filepath.Glob(ts.MkAbs(pattern))
+		ts.Check(err)
+		if len(found) == 0 {
+			ts.Fatalf("%s finds nothing", pattern)
+		}
+		for _, path := range found {
+			text, err := os.ReadFile(path)
+			ts.Check(err)
+			if bytes.Contains(text, []byte(args[0])) {
+				ts.Fatalf("%s has %s", path, args[0])
+			}
+		}
 	}
 }
 

@@ -68,9 +68,6 @@ func (s *server) begin(ctx context.Context) error {
 		return err
 	}
 	own := s.own.cfg
-	for _, p := range own.Warnings() {
-		s.warn(own, p)
-	}
 	if own.Complete() {
 		if in, err = s.applyFile(ctx, in, control.OriginStart); err != nil {
 			return err
@@ -127,11 +124,6 @@ func (s *server) gone(ctx context.Context) []int {
 		}
 	}
 	return out
-}
-
-func (s *server) warn(cfg *config.Config, p fault.Problem) {
-	file, line, _ := cfg.Locate(p.Path)
-	s.log.Warn("configuration", "at", fmt.Sprintf("%s:%d", file, line), "path", p.Path, "code", p.Err.Code)
 }
 
 // applyFile makes the shared part of the host's file the active version, if the
@@ -463,9 +455,6 @@ func (s *server) reload(ctx context.Context) error {
 	}
 	if key := s.own.cfg.Fixed(own.cfg); key != "" {
 		return own.cfg.Report([]fault.Problem{{Path: key, Err: fault.New(codeRestart, key)}})
-	}
-	for _, p := range own.cfg.Warnings() {
-		s.warn(own.cfg, p)
 	}
 	s.mu.Lock()
 	in, before := s.version, s.file

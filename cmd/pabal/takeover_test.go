@@ -173,6 +173,7 @@ scan: { every: 50ms, settle: 0s }
 log: { format: text }
 ` + rest
 	require.NoError(t, os.WriteFile(config, []byte(text), 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "password"), []byte("secret\n"), 0o600))
 	return dir, config
 }
 
@@ -186,7 +187,7 @@ routers: [ { id: fileScanRouter, kind: instance, instance: instance_A } ]
 func centreSide(database, instances string) string {
 	return "database: { url: \"" + database + "\" }\n" + instances + `
 institutions:
-  - { code: MEMBER, profile: cms, side: centre, wire_code: "12345678", instance: instance_A, expect: { name: kim, password: secret } }
+  - { code: MEMBER, profile: cms, side: centre, wire_code: "12345678", instance: instance_A, expect: { name: kim, password: "${file:password}" } }
 jobs: [ { code: JOB, institution: MEMBER } ]
 files: [ { id: EB21, institution: MEMBER, job: JOB, direction: receive, wire_name: "${FILE_ID:4}+${MMdd:4}", record: { form: raw } } ]
 `
@@ -202,7 +203,7 @@ institutions:
     instance: instance_A
     ` + standby + `
     connect: "` + connect + `"
-    sender: { name: kim, password: secret }
+    sender: { name: kim, password: "${file:password}" }
     retry: { first: 100ms, max: 500ms }
     timeouts: { reply: 4s }
 jobs: [ { code: JOB, institution: CENTRE } ]
