@@ -30,7 +30,8 @@ type app struct {
 	json       bool   // --json: one JSON value per line, for programs
 	configPath string // --config
 
-	environment string // that the command works in, "" = none yet; see enter
+	environment string // that the command works in, "" = none; see enter
+	headed      bool   // people have been told
 	quiet       bool   // its output is a document that is no table
 
 	cat *catalog.Catalog

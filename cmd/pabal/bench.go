@@ -77,6 +77,7 @@ func (a *app) bench(ctx context.Context, f benchFlags) (err error) {
 	if err := b.check(); err != nil {
 		return err
 	}
+	a.enterFile(a.out)
 	if b.dir, err = os.MkdirTemp(f.dir, "pabal-bench-"); err != nil {
 		return fault.New(codeCannotWrite, f.dir).Because(err)
 	}

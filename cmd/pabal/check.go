@@ -49,10 +49,7 @@ func (a *app) check(ctx context.Context, args []string) error {
 	if err := s.cfg.Report(s.checkDirectories()); err != nil {
 		return err
 	}
-	a.environment = s.cfg.Environment // the table says it itself
-	for _, w := range s.cfg.Warnings() {
-		a.warning(s.cfg, w)
-	}
+	a.environment, a.headed = s.cfg.Environment, true // the table says it itself
 	c := s.cfg
 	if a.json {
 		return a.writeJSON(a.out, map[string]any{

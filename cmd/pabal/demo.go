@@ -63,6 +63,9 @@ const (
 	demoC02       = 850_000
 )
 
+// demoEnvironment is what the configuration of the demonstration says.
+const demoEnvironment = "test"
+
 // pollEvery is how often the rows are looked at. The demonstration reads them
 // beside the server, as an operator does.
 const pollEvery = 50 * time.Millisecond
@@ -127,6 +130,7 @@ func (a *app) demo(ctx context.Context, f demoFlags) error {
 		return err
 	}
 	w.store = f.store
+	a.configPath, a.environment = w.config(), demoEnvironment
 	d := &demo{
 		a: a, w: w, out: a.out, began: time.Now(), labels: a.stageWidth(),
 		facts: make(chan fact, 256), events: make(chan peerEvent, 16), over: make(chan struct{}),
@@ -136,6 +140,7 @@ func (a *app) demo(ctx context.Context, f demoFlags) error {
 		d.out = a.err // stdout has the one object and nothing else
 	}
 	d.painter = newPainter(d.out)
+	a.enterFile(d.out)
 	return d.run(ctx, f, size)
 }
 

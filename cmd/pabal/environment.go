@@ -24,13 +24,24 @@ const production = "production"
 // enter notes the environment that a command works in: it heads what people
 // read and is a field of what programs read.
 func (a *app) enter(cfg *config.Config) {
+	a.environment = cfg.Environment
+	a.head(a.out, a.text("ui.environment", "environment", a.environmentWord(cfg.Environment), "host", cfg.Host))
+}
+
+// enterFile is enter for commands that need no configuration: where one lies
+// beside them, they say whose it is.
+func (a *app) enterFile(w io.Writer) {
 	if a.environment != "" {
+		a.head(w, a.text("ui.environment.of", "environment", a.environmentWord(a.environment), "config", a.configPath))
+	}
+}
+
+func (a *app) head(w io.Writer, line string) {
+	if a.json || a.quiet || a.headed {
 		return
 	}
-	a.environment = cfg.Environment
-	if !a.json && !a.quiet {
-		fmt.Fprintln(a.out, a.text("ui.environment", "environment", a.environmentWord(cfg.Environment), "host", cfg.Host))
-	}
+	a.headed = true
+	fmt.Fprintln(w, line)
 }
 
 // environmentWord is the environment as the configuration writes it, which

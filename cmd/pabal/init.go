@@ -47,6 +47,7 @@ func (a *app) initDir(_ context.Context, dir string) error {
 	if err != nil {
 		return err
 	}
+	a.enter(cfg)
 	made := []string{cfg.System.Scan, cfg.System.Work, cfg.System.Receive, cfg.System.Result}
 	for _, d := range made {
 		if d == "" {

@@ -45,6 +45,7 @@ func (a *app) library() (*protocol.Library, error) {
 	if _, err := os.Stat(a.configPath); errors.Is(err, fs.ErrNotExist) {
 		return lib, nil
 	}
+	a.enterFile(a.out)
 	cfg, err := config.Load(a.configPath, a.env)
 	if err != nil || cfg.Profiles.Directory == "" {
 		return lib, err

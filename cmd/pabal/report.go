@@ -38,6 +38,8 @@ type problemLine struct {
 func (a *app) report(err error) {
 	var problems config.Problems
 	configured := errors.As(err, &problems)
+	a.quiet = false // this is the other stream
+	a.enterFile(a.err)
 	if a.json {
 		f := a.failure(err)
 		if configured {

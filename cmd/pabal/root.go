@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"pabal/config"
 	"pabal/internal/fault"
 )
 
@@ -38,6 +39,7 @@ func newRoot(a *app, args []string) *cobra.Command {
 		if a.lang != "ko" && a.lang != "en" {
 			return usageError{fault.New(codeLanguage, a.lang)}
 		}
+		a.environment = config.Environment(a.configPath) // of errors that come before more is known
 		return nil
 	}
 	root.SetUsageFunc(a.usage)

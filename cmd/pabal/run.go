@@ -47,6 +47,7 @@ func (a *app) runServer(ctx context.Context, only []string) error {
 			return err
 		}
 	}
+	a.enter(own.cfg)
 	log := newLogger(own.cfg.Log, a.err).With("environment", own.cfg.Environment)
 	if err := own.cfg.Report(lasting(own.checkDirectories())); err != nil {
 		return err

@@ -130,6 +130,7 @@ func (a *app) sampleFile(_ context.Context, kind sample.Kind, o sample.Options, 
 	if err := refuseProductionSite("sample --output", filepath.Dir(path)); err != nil {
 		return err
 	}
+	a.enterFile(a.out)
 	if err := createSample(path, kind, o); err != nil {
 		return err
 	}

@@ -96,6 +96,7 @@ func (a *app) simulate(ctx context.Context, profile string, f simulateFlags) err
 			return err
 		}
 	}
+	a.enterFile(a.out)
 	p, err := loadProfile(profile)
 	if err != nil {
 		return err

@@ -5,8 +5,6 @@ import (
 	"runtime"
 
 	"github.com/spf13/cobra"
-
-	"pabal/config"
 )
 
 func newVersion(a *app) *cobra.Command {
@@ -15,7 +13,6 @@ func newVersion(a *app) *cobra.Command {
 		Args: usage(cobra.NoArgs),
 		RunE: func(*cobra.Command, []string) error {
 			// Beside a configuration it says whose it is.
-			a.environment = config.Environment(a.configPath)
 			if a.json {
 				return a.writeJSON(a.out, map[string]string{
 					"version": version,
@@ -25,9 +22,7 @@ func newVersion(a *app) *cobra.Command {
 				})
 			}
 			_, err := fmt.Fprintf(a.out, "pabal %s (%s %s/%s)\n", version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
-			if err == nil && a.environment != "" {
-				_, err = fmt.Fprintln(a.out, a.text("ui.environment.of", "environment", a.environmentWord(a.environment), "config", a.configPath))
-			}
+			a.enterFile(a.out)
 			return err
 		},
 	}
