@@ -74,8 +74,12 @@ func checkReport(t *testing.T, dir string, out []byte, big int64) {
 	t.Helper()
 	in := json.NewDecoder(bytes.NewReader(out))
 	in.DisallowUnknownFields()
-	var r demoReport
+	var r struct {
+		demoReport
+		Environment string `json:"environment"`
+	}
 	require.NoError(t, in.Decode(&r), "%s", out)
+	require.Equal(t, demoEnvironment, r.Environment)
 	require.ErrorIs(t, in.Decode(new(any)), io.EOF, "one object and nothing else")
 	for _, key := range []string{"files_sent", "files_received", "equal", "resent", "seconds", "files"} {
 		require.Contains(t, string(out), `"`+key+`":`)
