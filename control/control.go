@@ -120,6 +120,10 @@ func (c *Control) Do(ctx context.Context, id string, o Order, by Actor) (*Transf
 	if err != nil {
 		return nil, err
 	}
+	if err := c.compared(ctx, o); err != nil {
+		_, err := c.result(nil, err)
+		return nil, err
+	}
 	now := c.now().UTC()
 	if o.Peers[t.Institution].needsSecond(o) {
 		return c.ask(ctx, now, t, o, by)

@@ -247,11 +247,7 @@ func (r *Recovery) ReleaseSafe(ctx context.Context, by Actor) (released, asked i
 		return 0, 0, err
 	}
 	// Another place may know that what is unchanged here has arrived.
-	q, err := r.s.Quarantine(ctx)
-	if err == nil && q != nil {
-		err = r.explained(ctx, q)
-	}
-	if err != nil {
+	if err := r.compared(ctx, Order{Name: Release}); err != nil {
 		return 0, 0, err
 	}
 	for _, f := range report.Findings {
@@ -275,7 +271,7 @@ func (r *Recovery) ReleaseSafe(ctx context.Context, by Actor) (released, asked i
 
 // End ends the quarantine: when nothing is left that nobody has explained, at
 // any place; by force in any case; and, with fresh, when the database is a new
-// one that was made on purpose.
+// and empty one that was made on purpose.
 // Errors: CodeUnexplained (arg open), CodeNotCompared (arg places), CodeNotFresh.
 func (r *Recovery) End(ctx context.Context, force, fresh bool, by Actor) error {
 	if err := by.justified(CommandRecover); err != nil {
@@ -290,6 +286,12 @@ func (r *Recovery) End(ctx context.Context, force, fresh bool, by Actor) error {
 	if err != nil {
 		return err
 	}
+	var rows []*transfer.Transfer
+	if fresh {
+		if rows, err = r.s.List(ctx, store.Filter{Limit: 1}); err != nil {
+			return err
+		}
+	}
 	c := by.Command(CommandRecover)
 	c.Subject = "end"
 	if force {
@@ -300,7 +302,7 @@ func (r *Recovery) End(ctx context.Context, force, fresh bool, by Actor) error {
 	}
 	return r.s.EndQuarantine(ctx, r.now().UTC(), c, func(q *store.Quarantine) error {
 		switch {
-		case fresh && q.Why != store.WhyOther:
+		case fresh && (q.Why != store.WhyOther || len(rows) > 0):
 			return fault.New(CodeNotFresh, r.Place)
 		case force || fresh:
 			return nil
@@ -309,9 +311,18 @@ func (r *Recovery) End(ctx context.Context, force, fresh bool, by Actor) error {
 	})
 }
 
-// explained refuses while a place has not compared or has something open.
-func (r *Recovery) explained(ctx context.Context, q *store.Quarantine) error {
-	hosts, err := r.hosts(ctx)
+// compared refuses an order that may have something sent, while the database is
+// in quarantine and a place has not compared or has something open: what the
+// rows say may be long out of date.
+func (c *Control) compared(ctx context.Context, o Order) error {
+	if o.Name != Release && o.Name != Resend && o.Name != Settle {
+		return nil
+	}
+	q, err := c.s.Quarantine(ctx)
+	if err != nil || q == nil {
+		return err
+	}
+	hosts, err := c.hosts(ctx)
 	if err != nil {
 		return err
 	}
@@ -319,8 +330,8 @@ func (r *Recovery) explained(ctx context.Context, q *store.Quarantine) error {
 }
 
 // hosts are the places on which instances have run.
-func (r *Recovery) hosts(ctx context.Context) ([]string, error) {
-	instances, err := r.s.Instances(ctx)
+func (c *Control) hosts(ctx context.Context) ([]string, error) {
+	instances, err := c.s.Instances(ctx)
 	var hosts []string
 	for _, i := range instances {
 		if i.Host != "" && !slices.Contains(hosts, i.Host) {

@@ -97,7 +97,7 @@ func (f *Finding) judgeSent(row *transfer.Transfer, known *journal.Known, exists
 		if row == nil || row.Status != transfer.Sent {
 			f.propose(FoundArrived, row, transfer.Sent)
 		}
-	case f.Journal == transfer.Ending || f.Journal == transfer.Unknown:
+	case f.Journal == transfer.Ending || f.Journal == transfer.Unknown || known != nil && known.Row.EndedOnce && !known.Status.Final():
 		if row == nil || !row.EndedOnce && row.Status != transfer.Sent {
 			f.propose(FoundMaybe, row, transfer.Held)
 		}
@@ -106,7 +106,7 @@ func (f *Finding) judgeSent(row *transfer.Transfer, known *journal.Known, exists
 			f.propose(FoundEnded, row, f.Journal)
 		}
 	case f.Journal == transfer.Held && row != nil:
-		if row.HeldFrom != "" {
+		if row.HeldFrom != "" && row.ErrorCode != string(CodeEntered) {
 			f.propose(FoundHeld, row, transfer.Held)
 		}
 	case row == nil:
@@ -120,7 +120,7 @@ func (f *Finding) judgeSent(row *transfer.Transfer, known *journal.Known, exists
 	case f.Row == transfer.Storing && row.HeldFrom != "" && !exists(row.WorkPath) && !exists(row.BackupPath):
 		f.Path = row.WorkPath
 		f.propose(FoundFileGone, row, transfer.Failed)
-	case (f.Journal == transfer.Sending || f.Journal == transfer.Waiting) && early && row.HeldFrom != "" && row.SentBytes == 0:
+	case (f.Journal == transfer.Sending || f.Journal == transfer.Waiting) && early && row.HeldFrom != "" && row.SentBytes < max(row.WireSize, known.Row.WireSize):
 		f.propose(FoundPartLeft, row, transfer.Held)
 	}
 }
@@ -142,6 +142,8 @@ func (f *Finding) judgeReceived(row *transfer.Transfer, known *journal.Known) {
 		}
 	case transfer.Received, transfer.Waiting, transfer.Held:
 		switch {
+		case have && f.Journal == transfer.Held && row.HeldFrom != "":
+			f.propose(FoundHeld, row, transfer.Held)
 		case have || row != nil && (row.Status.Final() || row.Status == transfer.Held && row.HeldFrom == ""):
 		case staged(known.Row.FinalPath, f.ID):
 			f.propose(FoundPlacing, row, transfer.Held)
