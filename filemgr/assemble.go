@@ -32,6 +32,7 @@ type AssembleOptions struct {
 	Encoding   Encoding
 	Access     place.Access
 	MaxSize    int64 // most bytes the file may have; 0 = no limit. Bounds what gzip data unfold to.
+	Held       Held
 
 	// WireSize is how many wire bytes there are, for buffers of the right
 	// size; 0 = not known. WireDigest is their sha256 in hex, where it was
@@ -39,6 +40,32 @@ type AssembleOptions struct {
 	// the source compares each block with its checksum.
 	WireSize   int64
 	WireDigest string
+}
+
+// Held says whether the caller still holds the transfer: nil, or the error with
+// which a former holder is told that it does not. It is asked under a lock on the
+// staged file's path. Rows are fenced, a disk is not: so whoever makes a staged
+// file, writes to it, removes it or gives it its name locks it first and then
+// looks whether it is still his. One who was stopped before that finds that it is
+// not; the others wait for one who was stopped after it (CodeStagedBusy), because
+// he will go on. Without Held the answer is yes.
+type Held func() error
+
+func (held Held) guard(staged string) (release func(), err error) {
+	release, ok, err := place.Guard(staged)
+	switch {
+	case err != nil:
+		return nil, accessFault(staged, err)
+	case !ok:
+		return nil, fault.New(CodeStagedBusy, staged)
+	case held == nil:
+		return release, nil
+	}
+	if err := held(); err != nil {
+		release()
+		return nil, err
+	}
+	return release, nil
 }
 
 // Staged is a complete, durable file that has no final name yet.
@@ -95,6 +122,11 @@ func Build(ctx context.Context, o AssembleOptions, src Source) (Staged, error) {
 		return Staged{}, err
 	}
 	s := Staged{Path: o.path()}
+	release, err := o.Held.guard(s.Path)
+	if err != nil {
+		return Staged{}, err
+	}
+	defer release()
 	f, err := o.Access.Open(s.Path)
 	if err != nil {
 		return Staged{}, accessFault(s.Path, err)
@@ -130,6 +162,11 @@ func Adopt(o AssembleOptions, size int64, digest string) (Staged, error) {
 	if n := int64(o.Form.Length + len(o.Form.lineEnd())); o.Form.Length > 0 {
 		s.Records = size / n
 	}
+	release, err := o.Held.guard(s.Path)
+	if err != nil {
+		return Staged{}, err
+	}
+	defer release()
 	flags := os.O_WRONLY | syscall.O_NOFOLLOW
 	if size == 0 {
 		flags |= os.O_CREATE
@@ -257,6 +294,22 @@ func DiscardAt(path string) error {
 	return nil
 }
 
+// DiscardStaged removes what stands in the staging directory for a transfer that
+// came to its end, a lock that a crash left included. What somebody is still at
+// stays.
+func DiscardStaged(path string) error {
+	path, _ = place.Guarded(path)
+	release, err := Held(nil).guard(path)
+	if fault.CodeOf(err) == CodeStagedBusy {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer release()
+	return DiscardAt(path)
+}
+
 // Existing says what happens when the final name is taken.
 type Existing string
 
@@ -341,6 +394,7 @@ type Placing struct {
 	Existing   Existing
 	FlagSuffix string // "" is no flag file
 	Access     place.Access
+	Held       Held
 }
 
 // Place is PlaceAll of one file.
@@ -386,6 +440,14 @@ func PlaceAll(receiveDir string, files []Placing) []error {
 }
 
 func (p Placing) rename(staged string) error {
+	if f := checkDir(filepath.Dir(staged)); f != nil {
+		return f
+	}
+	release, err := p.Held.guard(staged)
+	if err != nil {
+		return err
+	}
+	defer release()
 	state, err := recoverAt(staged)
 	if err != nil || state != StateStaged {
 		return err

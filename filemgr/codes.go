@@ -30,6 +30,7 @@ const (
 	CodeClaimTaken     fault.Code = "file.claim_taken"     // the work directory has a file of that ID and name
 	CodeTooLarge       fault.Code = "file.too_large"       // more bytes than the block counter can number
 	CodeExists         fault.Code = "file.exists"          // the final name is taken
+	CodeStagedBusy     fault.Code = "file.staged_busy"     // another process of this place is at it, or stands still at it
 	CodeNoFreeName     fault.Code = "file.no_free_name"    // all numbered names are taken
 	CodeBackupConflict fault.Code = "file.backup_conflict" // another content stands under the backup's name
 	CodeGzip           fault.Code = "file.gzip"            // what came is not the gzip data it should be
@@ -76,7 +77,7 @@ const (
 func Waits(code fault.Code) bool {
 	switch code {
 	case CodeDirMissing, CodeNotADir, CodeDiskFull, CodeReadOnly, CodeNoPermission, CodeAccess, CodeIO,
-		CodeExists, CodeNoFreeName, CodeChanged, CodeShrunk:
+		CodeExists, CodeStagedBusy, CodeNoFreeName, CodeChanged, CodeShrunk:
 		return true
 	}
 	return false

@@ -61,7 +61,7 @@ func (i *Instance) assemble(ctx context.Context, some []*transfer.Transfer, errs
 		if t.Status != transfer.Placing || errs[n] != nil {
 			continue
 		}
-		p, err := i.placing(t)
+		p, err := i.placing(ctx, t)
 		if errs[n] = err; err == nil {
 			files, whose = append(files, p), append(whose, n)
 		}
@@ -172,8 +172,8 @@ func suffixOf(f *File) string {
 
 // placing is what is to be placed for a transfer. Also of one that was placed
 // before a crash: the directories' sync and the flag file may be what it cut off.
-func (i *Instance) placing(t *transfer.Transfer) (p filemgr.Placing, err error) {
-	p = filemgr.Placing{ID: t.ID, Final: t.FinalPath, Existing: filemgr.ExistingWait, Access: i.o.Access.Receive}
+func (i *Instance) placing(ctx context.Context, t *transfer.Transfer) (p filemgr.Placing, err error) {
+	p = filemgr.Placing{ID: t.ID, Final: t.FinalPath, Existing: filemgr.ExistingWait, Access: i.o.Access.Receive, Held: i.stillHolds(ctx, t)}
 	if p.Staged, _, err = i.stagedOf(t); err != nil {
 		return p, err
 	}
@@ -210,7 +210,7 @@ func (i *Instance) placed(ctx context.Context, t *transfer.Transfer, err error) 
 // already, and the business system may have taken it, so the status stays:
 // from any other it would be built a second time (design D2).
 func (i *Instance) placeLater(ctx context.Context, t *transfer.Transfer, why error) error {
-	if fault.CodeOf(why) == "" || ctx.Err() != nil {
+	if fault.CodeOf(why) == "" || errors.Is(why, store.ErrFenced) || ctx.Err() != nil {
 		return why
 	}
 	now := i.now()
@@ -234,7 +234,7 @@ func pauseOf(n int) time.Duration { return min(time.Duration(n)*5*time.Second, t
 // become a file fails.
 func (i *Instance) assembleLater(ctx context.Context, t *transfer.Transfer, why error) error {
 	code := fault.CodeOf(why)
-	if code == "" || store.Away(why) || ctx.Err() != nil {
+	if code == "" || store.Away(why) || errors.Is(why, store.ErrFenced) || ctx.Err() != nil {
 		return why
 	}
 	now := i.now()

@@ -91,7 +91,7 @@ func (i *Instance) stagedOf(t *transfer.Transfer) (path string, ready bool, err 
 // payload is: then every block is compared with its checksum and nothing is
 // copied.
 func (i *Instance) stage(ctx context.Context, t *transfer.Transfer, o filemgr.AssembleOptions) (filemgr.Staged, error) {
-	o.Staged = i.stagedAt(t, o.Form, o.Encoding)
+	o.Staged, o.Held = i.stagedAt(t, o.Form, o.Encoding), i.stillHolds(ctx, t)
 	if !i.standsReady(t, o.Form, o.Encoding) {
 		return filemgr.Build(ctx, o, i.payload(ctx, t))
 	}
@@ -109,6 +109,18 @@ func (i *Instance) stage(ctx context.Context, t *transfer.Transfer, o filemgr.As
 		return filemgr.Staged{WireSize: v.Size}, nil
 	}
 	return filemgr.Adopt(o, v.Size, v.SHA256)
+}
+
+// stillHolds asks the store whether a transfer is still ours, see filemgr.Held.
+func (i *Instance) stillHolds(ctx context.Context, t *transfer.Transfer) filemgr.Held {
+	ref := t.Ref()
+	return func() error {
+		held, err := i.s.Holds(ctx, ref)
+		if err == nil && !held {
+			err = fault.New(store.CodeFenced, ref.ID)
+		}
+		return err
+	}
 }
 
 // restorable reports whether a lost payload can be stored again from a file.

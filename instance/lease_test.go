@@ -107,19 +107,19 @@ type keeping struct {
 	start time.Time
 	lost  error
 	after time.Duration // how long after the start
+	ended chan struct{} // closed when nothing of it runs any more
 	stop  func()
 }
 
 func (r *registry) keep(id string, now func() time.Time) *keeping {
 	ctx, cancel := context.WithCancel(context.Background())
-	k := &keeping{start: time.Now()}
+	k := &keeping{start: time.Now(), ended: make(chan struct{})}
 	l := &lease{s: r, id: id, term: 1, length: testLease, renewed: time.Now(), doubt: loop.NewSignal(), now: now, log: slog.New(slog.DiscardHandler)}
-	done := make(chan struct{})
 	go func() {
-		defer close(done)
+		defer close(k.ended)
 		l.keep(ctx, func(why error) { k.lost, k.after = why, time.Since(k.start) })
 	}()
-	k.stop = func() { cancel(); <-done }
+	k.stop = func() { cancel(); <-k.ended }
 	return k
 }
 
@@ -173,7 +173,7 @@ func TestLeaseEndsAtTwoThirds(t *testing.T) {
 					}
 				})
 				pass(testLease)
-				synctest.Wait()
+				<-k.ended
 				require.Equal(t, CodeLeaseLost, fault.CodeOf(k.lost))
 				require.Equal(t, testLease/beatPart+testLease*2/3, k.after)
 				r.set(func() { r.away, r.latency = false, 0 })

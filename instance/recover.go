@@ -111,7 +111,7 @@ func (i *Instance) discardStaged(ctx context.Context) error {
 		}
 		path := filepath.Join(dir, e.Name())
 		if err == nil && t.Status.Final() && path != t.PayloadIn { // payload goes by Release
-			err = filemgr.DiscardAt(path)
+			err = filemgr.DiscardStaged(path)
 		}
 		if err != nil {
 			return err

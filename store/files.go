@@ -103,6 +103,16 @@ func (s *Store) writeFile(ctx context.Context, t *transfer.Transfer, ref transfe
 	flags := os.O_WRONLY
 	if !held {
 		flags |= os.O_CREATE
+		// One who was stopped here makes no file later, where another has
+		// placed his: that would pass for a file that is still to be placed.
+		release, err := s.guardFile(ctx, path)
+		if err != nil {
+			return fileFault(path, err)
+		}
+		defer release()
+		if err := s.stillRef(ctx, ref); err != nil {
+			return err
+		}
 	}
 	f, err := openFile(path, flags)
 	if held && errors.Is(err, fs.ErrNotExist) {
@@ -114,13 +124,8 @@ func (s *Store) writeFile(ctx context.Context, t *transfer.Transfer, ref transfe
 		return fileFault(path, err)
 	}
 	err = s.lockFile(ctx, f)
-	if err == nil {
-		var now transfer.Ref
-		_, err = s.scan(ctx, []any{&now.ID, &now.Owner, &now.Term, &now.Attempt},
-			`SELECT id, owner, term, attempt FROM transfers WHERE id = $1`, t.ID)
-		if err == nil && now != ref {
-			err = fault.New(CodeFenced, t.ID)
-		}
+	if err == nil && held {
+		err = s.stillRef(ctx, ref)
 	}
 	for i := 0; i < len(blocks) && err == nil; i++ {
 		_, err = f.WriteAt(blocks[i].Payload, blocks[i].Offset)
@@ -137,25 +142,55 @@ func (s *Store) writeFile(ctx context.Context, t *transfer.Transfer, ref transfe
 	return fileFault(path, err)
 }
 
+// stillRef fails with CodeFenced when a transfer is no longer held as ref says.
+func (s *Store) stillRef(ctx context.Context, ref transfer.Ref) error {
+	var now transfer.Ref
+	_, err := s.scan(ctx, []any{&now.ID, &now.Owner, &now.Term, &now.Attempt},
+		`SELECT id, owner, term, attempt FROM transfers WHERE id = $1`, ref.ID)
+	if err == nil && now != ref {
+		err = fault.New(CodeFenced, ref.ID)
+	}
+	return err
+}
+
 // lockStep is the wait between two tries to lock a file.
 const lockStep = 5 * time.Millisecond
 
-// lockFile locks a payload file until it is closed or its process dies. Another
-// session of ours has it for the time of one write; a process that stands still
-// has it for as long as it stands, and then the error is CodePayloadBusy.
+// lockFile locks a payload file until it is closed or its process dies.
 func (s *Store) lockFile(ctx context.Context, f *os.File) error {
+	return s.waitFor(ctx, f.Name(), func() (bool, error) {
+		err := place.Flock(f, syscall.LOCK_EX|syscall.LOCK_NB)
+		if errors.Is(err, syscall.EWOULDBLOCK) {
+			return false, nil
+		}
+		return true, err
+	})
+}
+
+// guardFile locks the path of a payload file, whether there is one or not.
+func (s *Store) guardFile(ctx context.Context, path string) (release func(), err error) {
+	err = s.waitFor(ctx, path, func() (ok bool, err error) {
+		release, ok, err = place.Guard(path)
+		return ok, err
+	})
+	return release, err
+}
+
+// waitFor tries until it is done. Another session of ours has a lock for the time
+// of one write; a process that stands still has it for as long as it stands, and
+// then the error is CodePayloadBusy.
+func (s *Store) waitFor(ctx context.Context, path string, try func() (bool, error)) error {
 	limit := time.NewTimer(s.options.BusyTimeout)
 	defer limit.Stop()
 	for {
-		err := flock(f, syscall.LOCK_EX|syscall.LOCK_NB)
-		if !errors.Is(err, syscall.EWOULDBLOCK) {
+		if done, err := try(); done || err != nil {
 			return err
 		}
 		again := time.NewTimer(lockStep)
 		select {
 		case <-again.C:
 		case <-limit.C:
-			return fault.New(CodePayloadBusy, f.Name())
+			return fault.New(CodePayloadBusy, path)
 		case <-ctx.Done():
 			return ctx.Err()
 		}

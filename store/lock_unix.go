@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"pabal/internal/fault"
+	"pabal/internal/place"
 )
 
 // holder is what the lock file says about the process that holds it.
@@ -31,7 +32,7 @@ func lockServer(path string) (*os.File, error) {
 	if err != nil {
 		return nil, openFault(path+".lock", err)
 	}
-	if err := flock(f, syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+	if err := place.Flock(f, syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		var h holder
 		// For a moment after a process has taken it the file is empty, and
 		// then nobody is named.
@@ -93,15 +94,6 @@ func writeAt(f *os.File, b []byte) error {
 	return err
 }
 
-func flock(f *os.File, how int) error {
-	for {
-		err := syscall.Flock(int(f.Fd()), how)
-		if !errors.Is(err, syscall.EINTR) {
-			return err
-		}
-	}
-}
-
 const (
 	// SQLite polls for its lock, at most every 100 ms, and a server under load
 	// takes it again microseconds after it let it go, so an operator's command
@@ -146,7 +138,7 @@ func (k *knock) letIn() {
 		if k.file == nil {
 			return
 		}
-		k.inside.Store(flock(k.file, syscall.LOCK_SH|syscall.LOCK_NB) == nil)
+		k.inside.Store(place.Flock(k.file, syscall.LOCK_SH|syscall.LOCK_NB) == nil)
 		return
 	}
 	if time.Now().Before(k.deaf) || !k.heard() {
@@ -162,17 +154,17 @@ func (k *knock) letIn() {
 
 // heard reports that somebody else holds the lock.
 func (k *knock) heard() bool {
-	if flock(k.file, syscall.LOCK_EX|syscall.LOCK_NB) != nil {
+	if place.Flock(k.file, syscall.LOCK_EX|syscall.LOCK_NB) != nil {
 		return true
 	}
-	return flock(k.file, syscall.LOCK_UN) != nil
+	return place.Flock(k.file, syscall.LOCK_UN) != nil
 }
 
 // leave is called after a transaction. If the kernel refused, the lock would
 // go with the process, and the server waits for it in vain and then not at all.
 func (k *knock) leave() {
 	if k.inside.Swap(false) {
-		_ = flock(k.file, syscall.LOCK_UN)
+		_ = place.Flock(k.file, syscall.LOCK_UN)
 	}
 }
 
