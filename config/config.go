@@ -177,6 +177,7 @@ type Instance struct {
 type Listen struct {
 	Address string `yaml:"address"` // host:port; port 0 takes any free one
 	Profile string `yaml:"profile"`
+	SendsTo string `yaml:"sends_to"` // institution that calls here to fetch, where the sender opens
 }
 
 // Run is an instance that runs on this host.

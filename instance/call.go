@@ -7,7 +7,6 @@ import (
 
 	"pabal/internal/fault"
 	"pabal/internal/loop"
-	"pabal/protocol"
 	"pabal/protocol/line"
 	"pabal/store"
 	"pabal/transfer"
@@ -39,10 +38,9 @@ func (i *Instance) sendStep(ctx context.Context, t *term) (bool, error) {
 	return false, nil
 }
 
-// calls: we connect and, as the institution, drive what we send.
-// Those that stand before us in the configuration's order call while they live.
+// calls: we connect, and drive what we send. Those that stand before us in the configuration's order call while they live.
 func (i *Instance) calls(n *institution) bool {
-	return n.Connect != "" && n.Side == protocol.InstitutionSide && !i.others.anyAlive(n.Before)
+	return n.weCall() && !i.others.anyAlive(n.Before)
 }
 
 func (n *institution) dialLater(now time.Time) bool {
@@ -137,7 +135,8 @@ func (s *session) call() (line.Report, error) {
 	conn, err := s.dial(s.ctx)
 	s.inst.dialed(s.now(), err)
 	if err == nil {
-		s.row.Peer = conn.RemoteAddr().String()
+		s.peer = conn.RemoteAddr()
+		s.row.Peer = s.peer.String()
 		s.wake.send.Give() // it is there: other lines can be used as well
 		return s.run(s.ctx, conn)
 	}

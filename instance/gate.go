@@ -2,7 +2,6 @@ package instance
 
 import (
 	"context"
-	"strconv"
 	"time"
 
 	"pabal/internal/fault"
@@ -20,7 +19,7 @@ const mostCounted = 9999
 // fetchMost is how many files one fetch brings at most (protocols §3).
 const fetchMost = 512
 
-// Open finds the caller among our institutions by the code in its header and
+// Open finds who opens among our institutions by the code in its header and
 // holds its credentials against what was agreed.
 func (s *session) Open(ctx context.Context, t *protocol.Telegram) (line.Judgement, error) {
 	no := func(r protocol.Reason, e *fault.Error) (line.Judgement, error) {
@@ -30,35 +29,12 @@ func (s *session) Open(ctx context.Context, t *protocol.Telegram) (line.Judgemen
 		return no(protocol.Unregistered, fault.New(CodeBadBusiness, t.Text(protocol.Business)))
 	}
 	code := t.Text(s.profile.Session.CallerField)
-	for _, n := range s.insts {
-		if n.Profile.Name != s.profile.Name || n.Side != protocol.CentreSide {
-			continue
-		}
-		if n.caller() == code {
-			s.inst = n
-		}
-	}
-	if s.inst == nil {
+	n := s.whoOpens(t, code)
+	if n == nil {
 		return no(protocol.BadSender, fault.New(CodeUnknownPeer, code, "profile", s.profile.Name))
 	}
-	if want := s.inst.Expect; want.Name != "" {
-		name := t.Text(protocol.SenderName)
-		who := s.caller(code)
-		if until := s.wrong.barred(who, s.now()); !until.IsZero() {
-			s.inst = nil // whatever it says: right or wrong is not to be found out by trying
-			return no(protocol.BadPassword, fault.New(CodeThrottled, code, "until", until.In(s.o.Zone).Format(time.TimeOnly)))
-		}
-		if name != want.Name {
-			s.inst = nil
-			s.wrong.failed(who, s.now())
-			return no(protocol.BadSender, fault.New(CodeBadSender, code, "sender", name))
-		}
-		if !s.profile.Session.Cipher.Matches(t.Text(protocol.SenderPassword), code, name, want.Password, s.business()) {
-			s.inst = nil
-			s.wrong.failed(who, s.now())
-			return no(protocol.BadPassword, fault.New(CodeBadPassword, code))
-		}
-		s.wrong.right(who)
+	if reason, e := s.credentials(t, n, code); e != nil {
+		return no(reason, e)
 	}
 	switch why, err := s.inQuarantine(ctx); {
 	case err != nil:
@@ -66,23 +42,72 @@ func (s *session) Open(ctx context.Context, t *protocol.Telegram) (line.Judgemen
 	case why != nil:
 		return no(protocol.SystemFault, why)
 	}
-	send := s.profile.Letters.Download != nil && t.Text(protocol.Direction) == string(s.profile.Letters.Download)
-	if s.inst.closedNow(s.business(), send) {
-		return no(protocol.ClosedHours, fault.New(CodeClosedHours, s.inst.Code))
+	sender, said := s.profile.Sender(t)
+	send := !s.profile.Session.SenderOpens && said && sender == protocol.CentreSide
+	if n.closedNow(s.business(), send) {
+		return no(protocol.ClosedHours, fault.New(CodeClosedHours, n.Code))
 	}
 	d := transfer.Receive
 	if send {
 		d = transfer.Send
 	}
-	if err := s.begin(ctx, s.peer.String(), false, d); err != nil {
-		return line.Judgement{}, err
+	if s.inst == nil { // else it was we who called, and its line is ours
+		s.inst = n
+		if err := s.begin(ctx, s.peer.String(), false, d); err != nil {
+			return line.Judgement{}, err
+		}
+		s.opened()
 	}
-	s.opened()
 	s.left = -1
 	s.log.Info("session opened by the counterparty", "peer", s.row.Peer, "direction", string(d))
 	return line.Judgement{Reason: protocol.OK, Terms: machine.Terms{
 		Peer: s.inst.Peer, MessageSize: s.inst.MessageSize, Rounds: s.inst.Rounds, Reply: s.inst.Reply, Pause: s.inst.Pause,
 	}}, nil
+}
+
+// whoOpens is the institution whose opening this is, nil if it is nobody's.
+// Where we called it must be the one that we called.
+func (s *session) whoOpens(t *protocol.Telegram, code string) *institution {
+	if s.inst != nil {
+		if s.inst.caller() != code {
+			return nil
+		}
+		return s.inst
+	}
+	side := s.calledSide()
+	if sender, said := s.profile.Sender(t); said && s.profile.Session.SenderOpens {
+		side = sender.Other()
+	}
+	for _, n := range s.insts {
+		if n.Profile.Name == s.profile.Name && n.mayOpen() && n.Side == side && n.caller() == code {
+			return n
+		}
+	}
+	return nil
+}
+
+// credentials holds what the opening says of its sender against what was
+// agreed with n.
+func (s *session) credentials(t *protocol.Telegram, n *institution, code string) (protocol.Reason, *fault.Error) {
+	want := n.Expect
+	if want.Name == "" {
+		return protocol.OK, nil
+	}
+	name, who := t.Text(protocol.SenderName), s.caller(code)
+	if until := s.wrong.barred(who, s.now()); !until.IsZero() {
+		// Whatever it says: right or wrong is not to be found out by trying.
+		return protocol.BadPassword, fault.New(CodeThrottled, code, "until", until.In(s.o.Zone).Format(time.TimeOnly))
+	}
+	if name != want.Name {
+		s.wrong.failed(who, s.now())
+		return protocol.BadSender, fault.New(CodeBadSender, code, "sender", name)
+	}
+	if !s.profile.Session.Cipher.Matches(t.Text(protocol.SenderPassword), code, name, want.Password, s.business()) {
+		s.wrong.failed(who, s.now())
+		return protocol.BadPassword, fault.New(CodeBadPassword, code)
+	}
+	s.wrong.right(who)
+	return protocol.OK, nil
 }
 
 // Fetch counts the files that wait for a caller.
@@ -131,7 +156,7 @@ func (s *session) Inquire(ctx context.Context, t *protocol.Telegram) (line.Answe
 		id.WireName, id.BaseDate = safe(t.Text(protocol.QueryName)), safe(t.Text(protocol.QueryDate))
 	} else {
 		id.WireName, id.Serial = safe(t.Text(protocol.Name)), safe(t.Text(protocol.Serial))
-		id.BaseDate = s.longDate(t.Text(protocol.Date))
+		id.BaseDate = protocol.FullDate(t.Text(protocol.Date), s.business())
 	}
 	var last *transfer.Transfer
 	// A blank name or day does not restrict a search: it would mean whichever
@@ -204,17 +229,4 @@ func (s *session) cancelFor(ctx context.Context, t *transfer.Transfer) (line.Ans
 		}
 	}
 	return line.Answer{Reason: protocol.OK, Result: result}, nil
-}
-
-// longDate turns YYMMDD of a telegram into YYYYMMDD, in the century nearest
-// to today; anything that is no date becomes "".
-func (s *session) longDate(text string) string {
-	layout := "20060102"
-	if len(text) == 6 {
-		text = strconv.Itoa(s.business().Year()/100) + text
-	}
-	if _, err := time.Parse(layout, text); err != nil {
-		return ""
-	}
-	return text
 }

@@ -48,7 +48,7 @@ func (s *session) accept(ctx context.Context, o machine.Offer) (line.Acceptance,
 		return refuse(protocol.Unregistered, fault.New(store.CodeText, strconv.QuoteToASCII(o.Name)))
 	}
 	day := s.business()
-	if d := s.longDate(o.Date); d != "" {
+	if d := protocol.FullDate(o.Date, s.business()); d != "" {
 		if at, err := time.ParseInLocation("20060102", d, s.o.Zone); err == nil {
 			day = at
 		}

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"pabal/internal/fault"
-	"pabal/protocol"
+	"pabal/transfer"
 )
 
 // listeners are the addresses that are open, each with what is spoken there.
@@ -30,7 +30,7 @@ type listenKey struct {
 
 type listener struct {
 	net.Listener
-	profile atomic.Pointer[protocol.Profile]
+	want atomic.Pointer[Listen] // what is spoken there
 }
 
 func keys(want []Listen) []listenKey {
@@ -90,7 +90,7 @@ func (s *listeners) change(ctx context.Context, want []Listen, done func()) erro
 			l = opened[key]
 			s.open[key] = l
 		}
-		l.profile.Store(want[n].Profile)
+		l.want.Store(&want[n])
 	}
 	for _, l := range opened {
 		s.serving.Go(func() { s.serve(l) })
@@ -150,17 +150,50 @@ func (i *Instance) accept(ctx context.Context, ln *listener) {
 		taken := t != nil && t.run(func() {
 			leave := i.lobby.enter(conn)
 			defer leave()
+			want := ln.want.Load()
 			s := &session{
-				Instance: i.current(), profile: ln.profile.Load(), peer: conn.RemoteAddr(), draining: t.taking.Done(), log: i.log, left: -1,
+				Instance: i.current(), profile: want.Profile, peer: conn.RemoteAddr(), draining: t.taking.Done(), log: i.log, left: -1,
 			}
 			s.opened = func() { i.lobby.known(conn) }
-			_, _ = s.run(t.work, conn)
+			s.ctx, s.cut = context.WithCancelCause(t.work)
+			defer s.cut(nil)
+			if want.SendsTo != "" {
+				if err := s.give(s.ctx, want.SendsTo); err != nil {
+					i.log.Warn("caller turned away", "institution", want.SendsTo, "code", fault.CodeOf(err), "err", err)
+					_ = conn.Close()
+					return
+				}
+			}
+			_, _ = s.run(s.ctx, conn)
 			i.wake.send.Give()
 		})
 		if !taken {
 			_ = conn.Close()
 		}
 	}
+}
+
+// give begins a session with a caller that comes to fetch from us, where the
+// sender opens: it says nothing before we do, so the address it called says
+// who it is. Its line is taken before it hears anything.
+func (s *session) give(ctx context.Context, code string) error {
+	s.inst = s.insts[code]
+	if s.inst == nil { // the configuration has changed meanwhile
+		return fault.New(CodeUnknownPeer, code, "profile", s.profile.Name)
+	}
+	switch why, err := s.inQuarantine(ctx); {
+	case err != nil:
+		return err
+	case why != nil:
+		return why
+	case s.inst.closedNow(s.business(), true):
+		return fault.New(CodeClosedHours, code)
+	}
+	if err := s.begin(ctx, s.peer.String(), false, transfer.Send); err != nil {
+		return err
+	}
+	s.opened()
+	return nil
 }
 
 // lobby holds the connections whose peer has not said who it is, oldest

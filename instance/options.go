@@ -5,6 +5,7 @@ package instance
 
 import (
 	"log/slog"
+	"slices"
 	"strconv"
 	"time"
 
@@ -54,6 +55,10 @@ type Options struct {
 type Listen struct {
 	Address string
 	Profile *protocol.Profile
+	// SendsTo is the institution that calls here to fetch, of a profile whose
+	// sender opens: the address says who it is, and we open at once. "" = callers
+	// open.
+	SendsTo string
 }
 
 // Institution is a counterparty (기관).
@@ -142,7 +147,7 @@ func (o *Options) Validate() []fault.Problem {
 	var out []fault.Problem
 	bad := func(path string, e *fault.Error) { out = append(out, fault.Problem{Path: path, Err: e}) }
 	by := map[string]*Institution{}
-	callers := map[[2]string]string{} // by profile and code: whose it is
+	callers := map[[3]string]string{} // by profile, the side that we play and code: whose it is
 	for n := range o.Institutions {
 		inst := &o.Institutions[n]
 		by[inst.Code] = inst
@@ -151,10 +156,10 @@ func (o *Options) Validate() []fault.Problem {
 		if p == nil {
 			continue // said by who loads profiles
 		}
-		if inst.Side == protocol.CentreSide {
-			key := [2]string{p.Name, inst.caller()}
+		if inst.mayOpen() && (inst.Side == protocol.CentreSide || o.awaits(p)) {
+			key := [3]string{p.Name, inst.side(), inst.caller()}
 			if other, taken := callers[key]; taken {
-				bad(path+".wire_code", fault.New(CodeSameCaller, inst.Code, "other", other, "code", key[1], "profile", p.Name))
+				bad(path+".wire_code", fault.New(CodeSameCaller, inst.Code, "other", other, "code", key[2], "profile", p.Name))
 			}
 			callers[key] = inst.Code
 		}
@@ -172,8 +177,17 @@ func (o *Options) Validate() []fault.Problem {
 		if inst.MessageSize > 0 && p.MaxData(inst.MessageSize) < 1 {
 			bad(path+".message_size", fault.New(CodeMessageSize, inst.Code, "message_size", inst.MessageSize, "profile", p.Name))
 		}
-		if len(inst.Windows) > 0 && (inst.Connect == "" || inst.Side != protocol.InstitutionSide) {
+		if len(inst.Windows) > 0 && !inst.weCall() {
 			bad(path+".receive_windows", fault.New(CodeWindowCannot, inst.Code))
+		}
+	}
+	for n, l := range o.Listen {
+		inst := by[l.SendsTo]
+		if l.SendsTo == "" || l.Profile == nil {
+			continue
+		}
+		if inst == nil || inst.Profile != nil && (inst.Profile.Name != l.Profile.Name || !l.Profile.Session.SenderOpens) {
+			bad("listen["+strconv.Itoa(n)+"].sends_to", fault.New(CodeSendsTo, l.SendsTo, "profile", l.Profile.Name))
 		}
 	}
 	regs := make([]naming.Registration, len(o.Files))
@@ -196,6 +210,34 @@ func (o *Options) Validate() []fault.Problem {
 	}
 	_, problems := naming.NewBook(regs)
 	return append(out, problems...)
+}
+
+// awaits reports that callers of p open their sessions at one of our addresses.
+func (o *Options) awaits(p *protocol.Profile) bool {
+	return slices.ContainsFunc(o.Listen, func(l Listen) bool {
+		return l.Profile != nil && l.Profile.Name == p.Name && l.SendsTo == ""
+	})
+}
+
+// mayOpen reports that the institution may open sessions with us: where the
+// sender opens either side does, else the one that plays the institution.
+func (n *Institution) mayOpen() bool {
+	return n.Side == protocol.CentreSide || n.Profile.Session.SenderOpens
+}
+
+// weCall reports that we connect to it: where the sender opens either side may
+// call, else the one that opens.
+func (n *Institution) weCall() bool {
+	return n.Connect != "" && (n.Side == protocol.InstitutionSide || n.Profile.Session.SenderOpens)
+}
+
+// side is what an opening of the institution says of its part; "" where the
+// header has no letter for it.
+func (n *Institution) side() string {
+	if n.Profile.Carries(protocol.Open, protocol.Direction) {
+		return n.Side.String()
+	}
+	return ""
 }
 
 // caller is the code by which the institution says who it is when it calls us.

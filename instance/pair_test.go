@@ -216,8 +216,11 @@ func (c child) options() (Options, error) {
 }
 
 func wireScript(profile string) string {
-	if profile == "edi" {
+	switch profile {
+	case "edi":
 		return "${FILE_ID:3}"
+	case "citi", "hyundai": // the day has a place of its own
+		return "${FILE_ID:4}"
 	}
 	return "${FILE_ID:4}+${MMdd:4}"
 }

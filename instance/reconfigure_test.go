@@ -64,13 +64,13 @@ func TestReconfigureListeners(t *testing.T) {
 
 	bad := h.opt
 	bad.MaxSessions = 1
-	bad.Listen = []Listen{{"127.0.0.1:0", p}, {"127.0.0.1:0", p}, {taken.Addr().String(), p}}
+	bad.Listen = []Listen{{Address: "127.0.0.1:0", Profile: p}, {Address: "127.0.0.1:0", Profile: p}, {Address: taken.Addr().String(), Profile: p}}
 	require.Equal(t, CodeListen, fault.CodeOf(h.inst.Reconfigure(t.Context(), bad)))
 	require.Equal(t, []string{first}, h.inst.Addresses())
 	require.NotEqual(t, 1, h.inst.lobby.most)
 
 	two := h.opt
-	two.Listen = []Listen{{"127.0.0.1:0", p}, {"127.0.0.1:0", p}}
+	two.Listen = []Listen{{Address: "127.0.0.1:0", Profile: p}, {Address: "127.0.0.1:0", Profile: p}}
 	require.NoError(t, h.inst.Reconfigure(t.Context(), two))
 	require.Len(t, h.inst.Addresses(), 2)
 	require.Equal(t, first, h.inst.Addresses()[0])

@@ -42,7 +42,7 @@ func (s *session) repeated(ctx context.Context, reg *File, id store.Identity, o 
 	}
 	// Where neither name nor telegram has a date, the file of before midnight
 	// has another base date than the same one now.
-	if whole == nil && s.longDate(o.Date) == "" {
+	if whole == nil && protocol.FullDate(o.Date, s.business()) == "" {
 		for back := 1; whole == nil && last == nil; back++ {
 			day := s.business().AddDate(0, 0, -back)
 			if s.business().Sub(endOf(day)) >= s.repeatAge() {

@@ -21,14 +21,14 @@ import (
 // at a time.
 type session struct {
 	*Instance
-	inst     *institution // nil until a caller has said who it is
+	inst     *institution // nil until it is known who called
 	profile  *protocol.Profile
 	row      transfer.Session
 	log      *slog.Logger
 	ctx      context.Context // of a session that we open, before it runs
 	cut      context.CancelCauseFunc
 	peer     net.Addr
-	opened   func() // tells the lobby that the caller is known
+	opened   func() // tells the lobby that the caller is known; of one that called us
 	draining <-chan struct{}
 
 	first   *transfer.Transfer // claimed before we called
@@ -53,7 +53,7 @@ type session struct {
 func (s *session) run(ctx context.Context, conn net.Conn) (line.Report, error) {
 	ctx, s.cut = context.WithCancelCause(ctx)
 	defer s.cut(nil)
-	cfg := machine.Config{Profile: s.profile, Side: protocol.CentreSide}
+	cfg := machine.Config{Profile: s.profile}
 	if s.inst != nil {
 		cfg.Side = s.inst.Side
 		cfg.Institution, cfg.Self, cfg.Peer = s.inst.WireCode, s.inst.Self, s.inst.Peer
@@ -61,7 +61,8 @@ func (s *session) run(ctx context.Context, conn net.Conn) (line.Report, error) {
 		cfg.MessageSize, cfg.Rounds, cfg.Reply, cfg.Pause = s.inst.MessageSize, s.inst.Rounds, s.inst.Reply, s.inst.Pause
 		cfg.Receive = s.fetch
 	} else {
-		cfg.Self = s.selfCode()
+		// Who opens says which files come, and by its letter which part it plays.
+		cfg.Side, cfg.Self, cfg.Receive, cfg.EitherSide = s.calledSide(), s.selfCode(), true, true
 	}
 	opt := line.Options{Now: s.business, Buffers: s.buffers, Settle: s.storeWait() + 10*time.Second}
 	if s.o.Trace != nil {
@@ -85,11 +86,23 @@ func (s *session) storeWait() time.Duration {
 // names both sides: all institutions of a listener share it.
 func (s *session) selfCode() string {
 	for _, n := range s.insts {
-		if n.Profile.Name == s.profile.Name && n.Side == protocol.CentreSide && n.Self != "" {
+		if n.Profile.Name == s.profile.Name && n.mayOpen() && n.Self != "" {
 			return n.Self
 		}
 	}
 	return ""
+}
+
+// calledSide is the part that we play for a caller whose opening does not say
+// which part is its own: the centre's, unless the sender opens and those that
+// we know play the centre.
+func (s *session) calledSide() protocol.Side {
+	for _, n := range s.insts {
+		if n.Profile.Name == s.profile.Name && n.mayOpen() {
+			return n.Side
+		}
+	}
+	return protocol.CentreSide
 }
 
 // begin takes a line of the counterparty, once it is known, and writes the

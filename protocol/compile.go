@@ -274,8 +274,8 @@ func (c *compiler) from(path string, v, low, high int64) {
 
 func (p *Profile) compileSession(c *compiler, spec *Spec) {
 	s := spec.Session
-	c.one("session.opens", s.Opens, "institution")
 	p.Session = Session{
+		SenderOpens:    c.word("session.opens", s.Opens, "institution", "sender") == "sender",
 		FetchByRequest: c.one("session.fetch", s.Fetch, "open", "request") == "request",
 		Reply:          time.Duration(s.Reply), Resends: s.Resends, First: time.Duration(s.FirstOpen),
 		Idle: time.Duration(s.IdleClose), EarlyInfo: s.EarlyInfo, Hub: s.Hub,
@@ -294,6 +294,9 @@ func (p *Profile) compileSession(c *compiler, spec *Spec) {
 	c.from("session.resends", int64(s.Resends), 0, 100)
 	if p.Session.FetchByRequest && p.layouts[Fetch] == nil {
 		c.problem("session.fetch", CodeProfileMissing, Fetch.String(), "its layout under telegrams")
+	}
+	if p.Session.FetchByRequest && p.Session.SenderOpens {
+		c.problem("session.fetch", CodeProfileValue, s.Fetch, "open, where session.opens is sender: who opens sends")
 	}
 	if !p.Session.FetchByRequest && (spec.Letters.Direction["upload"] == "" || spec.Letters.Direction["download"] == "") {
 		c.problem("letters.direction", CodeProfileMissing, "direction", "upload and download: the opening says by its letter which files are to come")
@@ -397,6 +400,9 @@ func (p *Profile) compileLetters(c *compiler, spec *Spec) {
 		Upload: letter(spec.Letters.Direction["upload"]), Download: letter(spec.Letters.Direction["download"]),
 		Institution: letter(spec.Letters.Issuer["institution"]), Centre: letter(spec.Letters.Issuer["centre"]),
 		Held: '1', Missing: '0',
+	}
+	if d := spec.Letters.Direction; d["upload"] != "" && d["upload"] == d["download"] {
+		c.problem("letters.direction.download", CodeProfileValue, d["download"], "another letter than letters.direction.upload")
 	}
 	for name := range spec.Letters.Direction {
 		c.one("letters.direction."+name, name, "upload", "download")

@@ -1,6 +1,7 @@
 package protocol
 
 import (
+	"strconv"
 	"strings"
 	"time"
 )
@@ -16,6 +17,36 @@ func Stamp(now time.Time) []byte {
 
 // picks are byte ranges of the canonical form.
 type picks [][2]int
+
+// FullDate makes YYYYMMDD of a date as telegrams have it: YYYYMMDD, YYMMDD in
+// the century of near, or MMDD in the year that brings it nearest to near.
+// Anything that is no date becomes "".
+func FullDate(text string, near time.Time) string {
+	const layout = "20060102"
+	switch len(text) {
+	case 4:
+		return nearest(text, near)
+	case 6:
+		text = near.Format("2006")[:2] + text
+	}
+	if _, err := time.Parse(layout, text); err != nil {
+		return ""
+	}
+	return text
+}
+
+// nearest is the MMDD closest to near, so that the last days of a year are
+// those of the year before when they are spoken of in January.
+func nearest(monthDay string, near time.Time) (full string) {
+	least := time.Duration(-1)
+	for _, year := range []int{near.Year(), near.Year() - 1, near.Year() + 1} {
+		d, err := time.ParseInLocation("20060102", strconv.Itoa(year)+monthDay, near.Location())
+		if away := d.Sub(near).Abs(); err == nil && (least < 0 || away < least) {
+			full, least = d.Format("20060102"), away
+		}
+	}
+	return full
+}
 
 // parsePattern reads a document's pattern, made of yyyy, yy, MM, dd, HH, mm
 // and ss.

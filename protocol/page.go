@@ -215,7 +215,9 @@ func (w *page) switches() {
 	}
 	w.line("## %s\n", w.say("Procedure", "절차"))
 	w.table(w.say("what", "항목"), w.say("value", "값"))
-	w.row(w.say("who opens", "업무개시 주체"), w.say("the institution, both ways", "이용기관(송수신 모두)"))
+	w.row(w.say("who opens", "업무개시 주체"), choose(s.SenderOpens,
+		w.say("the side that sends the files of the session, whoever called", "해당 세션에서 파일을 송신하는 쪽(접속한 쪽과 무관)"),
+		w.say("the institution, both ways", "이용기관(송수신 모두)")))
 	w.row(w.say("files are fetched by", "수신 요청 방법"), choose(s.FetchByRequest, w.say("a request in the session", "세션 안의 수신 요청 전문"), w.say("the direction letter of the opening", "업무개시 전문의 거래구분코드")))
 	w.row(w.say("wait for an answer", "응답 대기 시간"), fmt.Sprintf(w.say("%s, asked again %d times", "%s, 재요청 %d회"), s.Reply, s.Resends))
 	w.row(w.say("wait for the opening / the next telegram", "업무개시 / 다음 전문 대기 시간"), fmt.Sprintf("%s / %s", s.First, s.Idle))

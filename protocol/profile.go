@@ -37,6 +37,7 @@ type Profile struct {
 
 // Session are the switches of a session.
 type Session struct {
+	SenderOpens    bool          // who sends the files of a session opens it, whoever called; else the institution opens
 	FetchByRequest bool          // a fetch telegram asks for files; else the opening does
 	CallerField    Field         // which field of the opening names the caller
 	Cipher         Cipher        // of the sender password
@@ -142,6 +143,19 @@ func (p *Profile) FieldName(f Field) string {
 		return p.own[f-firstOwn]
 	}
 	return "filler"
+}
+
+// Sender is the side that sends the files of a session, as the direction letter
+// of its opening says; false where it says nothing that the profile knows.
+func (p *Profile) Sender(opening *Telegram) (Side, bool) {
+	switch d := opening.Text(Direction); {
+	case d == "":
+	case d == string(p.Letters.Upload):
+		return InstitutionSide, true
+	case d == string(p.Letters.Download):
+		return CentreSide, true
+	}
+	return InstitutionSide, false
 }
 
 // MaxData is how many data bytes one telegram carries at most under message

@@ -140,5 +140,5 @@ func TestNotAProfile(t *testing.T) {
 	}
 	_, err := Load("nobody")
 	require.Equal(t, CodeProfileUnknown, fault.CodeOf(err))
-	require.Equal(t, "cms, cms-bank, edi, fpd, kca", fault.As(err).Args["known"])
+	require.Equal(t, strings.Join(Embedded(), ", "), fault.As(err).Args["known"])
 }

@@ -272,7 +272,7 @@ func (c *compiler) build(kind Kind, path string, spec *Spec, t TelegramSpec) *la
 			l.repeated = append(l.repeated, patch{at: l.fixed, width: p.width, num: p.num, before: before})
 		}
 		if p.field != noField {
-			p.second = p.field == Name && l.fields&Name.bit() != 0
+			p.second = (p.field == Name || p.field == Date) && l.fields&p.field.bit() != 0
 			l.fields |= p.field.bit()
 		}
 		l.fixed += p.width

@@ -95,7 +95,7 @@ type LettersSpec struct {
 
 // SessionSpec are the switches of a session.
 type SessionSpec struct {
-	Opens      string   `yaml:"opens"`      // institution: it opens in both directions
+	Opens      string   `yaml:"opens"`      // institution (the default): it opens in both directions; sender: who opens sends
 	Fetch      string   `yaml:"fetch"`      // "open": the opening says that files are to come; "request": a fetch telegram does
 	Cipher     string   `yaml:"cipher"`     // of the sender password: none, kftc
 	Reply      Duration `yaml:"reply"`      // wait for an answer

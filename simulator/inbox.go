@@ -37,7 +37,7 @@ func (s *session) Accept(_ context.Context, o machine.Offer) (line.Acceptance, e
 		return no(protocol.BadPassword)
 	}
 	now := opt.Now()
-	id := identity{caller: s.caller, name: o.Name, date: cmp.Or(longDate(o.Date), now.Format("20060102")), serial: o.Serial}
+	id := identity{caller: s.caller, name: o.Name, date: cmp.Or(protocol.FullDate(o.Date, now), now.Format("20060102")), serial: o.Serial}
 	if !safeName(id.date) || id.serial != "" && !safeName(id.serial) {
 		return no(protocol.BadName)
 	}

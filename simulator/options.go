@@ -37,6 +37,10 @@ type Options struct {
 	// name is in use. "" = refuses every file. A directory belongs to one Peer.
 	TakeDir string
 
+	// CallersFetch says, of a profile whose sender opens, that who calls us comes
+	// for files: Serve opens its sessions. Else it waits for the caller to.
+	CallersFetch bool
+
 	Record       int             // bytes of a record on the wire of files given, 0 = none
 	Packing      filemgr.Packing // of records in telegrams; "" = the profile's
 	Gzip, EBCDIC bool            // done to files given, where the profile has it

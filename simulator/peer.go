@@ -66,7 +66,7 @@ func businessCode(p *protocol.Profile) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if err := p.Decode(frame, &t); err != nil {
+	if err := p.Decode(frame[:len(frame)-len(p.Delimiter())], &t); err != nil {
 		return "", err
 	}
 	return t.Text(protocol.Business), nil
@@ -99,7 +99,8 @@ func (p *Peer) Serve(ctx context.Context, l net.Listener) error {
 			}
 			continue
 		}
-		all.Go(func() { _, _ = p.Session(ctx, conn, false) })
+		receive := p.opt.Profile.Session.SenderOpens && !p.opt.CallersFetch
+		all.Go(func() { _, _ = p.Session(ctx, conn, receive) })
 	}
 }
 
@@ -114,8 +115,9 @@ func (p *Peer) Call(ctx context.Context, address string, receive bool) (Report, 
 	return p.Session(ctx, conn, receive)
 }
 
-// Session holds one session on conn and closes it. receive says, on the
-// institution's side, that files are to come.
+// Session holds one session on conn and closes it. receive says that files are
+// to come, where that is known before the opening: on the institution's side,
+// and on the side that waits for the opening of a profile whose sender opens.
 func (p *Peer) Session(ctx context.Context, conn net.Conn, receive bool) (Report, error) {
 	s := &session{p: p, id: p.sessions.Add(1), receive: receive, tried: map[string]bool{}, remote: conn.RemoteAddr().String()}
 	log := p.opt.Logger.With("session", s.id, "remote", s.remote)
@@ -221,7 +223,8 @@ func (s *session) Fetch(_ context.Context, t *protocol.Telegram) (line.Counted, 
 	if s.p.giver == nil {
 		return line.Counted{Reason: protocol.Nothing}, nil
 	}
-	w := wish{name: t.Text(protocol.Name), from: longDate(t.Text(protocol.Date)), to: longDate(t.Text(protocol.EndDate)), only: t.Text(protocol.Range)}
+	o := &s.p.opt
+	w := wish{name: t.Text(protocol.Name), from: protocol.FullDate(t.Text(protocol.Date), o.Now()), to: protocol.FullDate(t.Text(protocol.EndDate), o.Now()), only: t.Text(protocol.Range)}
 	found, err := s.p.giver.waiting(w)
 	if err != nil {
 		return line.Counted{}, err
@@ -241,7 +244,7 @@ func (s *session) Inquire(_ context.Context, t *protocol.Telegram) (line.Answer,
 	}
 	id := identity{caller: s.caller, name: t.Text(protocol.QueryName), date: t.Text(protocol.QueryDate), serial: t.Text(protocol.Serial)}
 	if id.name == "" {
-		id.name, id.date = t.Text(protocol.Name), longDate(t.Text(protocol.Date))
+		id.name, id.date = t.Text(protocol.Name), protocol.FullDate(t.Text(protocol.Date), s.p.opt.Now())
 	}
 	if t.Kind == protocol.Cancel {
 		result, err := s.p.taker.cancel(id)
@@ -253,14 +256,6 @@ func (s *session) Inquire(_ context.Context, t *protocol.Telegram) (line.Answer,
 		reason = protocol.Nothing
 	}
 	return line.Answer{Reason: reason, Result: result, Size: size}, nil
-}
-
-// longDate makes YYYYMMDD of the YYMMDD that some profiles carry.
-func longDate(d string) string {
-	if len(d) == 6 {
-		return "20" + d
-	}
-	return d
 }
 
 var _ line.Host = (*session)(nil)

@@ -24,7 +24,7 @@ type simulateFlags struct {
 	institution, self, peer    string
 	sender, passwordEnv        string
 	transferEnv                string
-	receive                    bool
+	receive, callersFetch      bool
 	every                      time.Duration
 	record, messageSize        int
 	packing                    string
@@ -59,6 +59,7 @@ func newSimulate(a *app) *cobra.Command {
 	text(&f.transferEnv, "transfer-password-env")
 	text(&f.packing, "packing")
 	flags.BoolVar(&f.receive, "receive", false, a.text("ui.flag.simulate.receive"))
+	flags.BoolVar(&f.callersFetch, "callers-fetch", false, a.text("ui.flag.simulate.callers_fetch"))
 	flags.DurationVar(&f.every, "every", 0, a.text("ui.flag.simulate.every"))
 	flags.IntVar(&f.record, "record", 0, a.text("ui.flag.simulate.record"))
 	flags.IntVar(&f.messageSize, "message-size", 0, a.text("ui.flag.simulate.message_size"))
@@ -104,7 +105,7 @@ func (a *app) simulate(ctx context.Context, profile string, f simulateFlags) err
 	o := simulator.Options{
 		Profile: p, Side: side, Institution: f.institution, Self: f.self, Peer: f.peer, SenderName: f.sender,
 		GiveDir: f.give, TakeDir: f.take, Record: f.record, Packing: filemgr.Packing(f.packing),
-		Gzip: f.gzip, EBCDIC: f.ebcdic, MessageSize: f.messageSize,
+		Gzip: f.gzip, EBCDIC: f.ebcdic, MessageSize: f.messageSize, CallersFetch: f.callersFetch,
 		Logger: newLogger(config.Log{Level: "warn", Format: "auto"}, a.err),
 	}
 	// Passwords come by the environment: a command line is seen by everybody on

@@ -46,6 +46,7 @@ func wire(cfg *config.Config) (*site, []fault.Problem) {
 	for n := range cfg.Files {
 		all.Files = append(all.Files, w.file(n))
 	}
+	all.Listen = w.listen()
 	for _, p := range all.Validate() {
 		p.Path = w.pathOf(p.Path)
 		w.problems = append(w.problems, p)
@@ -83,6 +84,8 @@ type wiring struct {
 	cfg      *config.Config
 	profiles map[string]*protocol.Profile
 	problems []fault.Problem
+	listens  [][]instance.Listen // by instance of the file
+	listenAt []string            // the paths of all of them, in their order
 }
 
 func (w *wiring) bad(path string, e *fault.Error) {
@@ -160,6 +163,23 @@ func (w *wiring) profile(path, name string) *protocol.Profile {
 	return p
 }
 
+// listen gathers the addresses of the instances of this host.
+func (w *wiring) listen() (all []instance.Listen) {
+	w.listens = make([][]instance.Listen, len(w.cfg.Instances))
+	for n, in := range w.cfg.Instances {
+		for j, l := range in.Listen {
+			if !w.cfg.RunsHere(in.ID) {
+				break
+			}
+			path := fmt.Sprintf("instances[%d].listen[%d]", n, j)
+			one := instance.Listen{Address: l.Address, Profile: w.profile(path+".profile", l.Profile), SendsTo: l.SendsTo}
+			w.listens[n], w.listenAt = append(w.listens[n], one), append(w.listenAt, path)
+			all = append(all, one)
+		}
+	}
+	return all
+}
+
 // instance is one running identity. Every instance knows all institutions and
 // files, because whoever cuts a file into blocks must know its form; it calls
 // only its own institutions.
@@ -178,10 +198,7 @@ func (w *wiring) instance(n int, all instance.Options, dirs filemgr.Dirs) instan
 	for _, r := range w.cfg.Routers {
 		o.Scans = o.Scans || r.ID == config.ScanRouter && r.Instance == in.ID
 	}
-	for j, l := range in.Listen {
-		path := fmt.Sprintf("instances[%d].listen[%d].profile", n, j)
-		o.Listen = append(o.Listen, instance.Listen{Address: l.Address, Profile: w.profile(path, l.Profile)})
-	}
+	o.Listen = w.listens[n]
 	o.MaxSessions = in.Sessions
 	o.Institutions = slices.Clone(all.Institutions)
 	for j := range o.Institutions {
@@ -377,6 +394,12 @@ func totals(t *config.TrailerCheck) []total {
 // where the two differ.
 func (w *wiring) pathOf(path string) string {
 	var n, k int
+	if rest, ok := strings.CutPrefix(path, "listen["); ok {
+		number, key, _ := strings.Cut(rest, "]")
+		if n, err := strconv.Atoi(number); err == nil && n < len(w.listenAt) {
+			return w.listenAt[n] + key
+		}
+	}
 	const at = "files[%d].checks.trailer.totals[%d]"
 	if _, err := fmt.Sscanf(path, at, &n, &k); err == nil && n < len(w.cfg.Files) {
 		if t := w.cfg.Files[n].Checks.Trailer; t != nil && k < len(totals(t)) {

@@ -17,9 +17,14 @@ type Config struct {
 	SenderName  string
 	Password    string // plain; enciphered per day
 
-	// Receive says, on the opening side of a profile that fetches by its
-	// opening, that files are to come.
+	// Receive says that files are to come in this session, as far as it is known
+	// before the opening. Where the sender opens it makes us wait for the peer's
+	// opening, so the called side has it too; where the institution opens and
+	// fetches by its opening, it is what that side says with it.
 	Receive bool
+	// EitherSide lets the letter of the opening say which side the peer plays, on
+	// a called side that does not know who calls. Side is what it plays until then.
+	EitherSide bool
 
 	MessageSize int           // N; 0 = the profile's
 	Rounds      int           // 0 = the profile's
@@ -122,6 +127,9 @@ func (e *env) add(do Do) *Action {
 	e.out = append(e.out, Action{Do: do})
 	return &e.out[len(e.out)-1]
 }
+
+// sends reports that the files of this session are ours.
+func (e *env) sends() bool { return (e.cfg.Side == protocol.CentreSide) == e.download }
 
 func (e *env) timer(d time.Duration) { e.add(Timer).After = d }
 

@@ -48,9 +48,12 @@ func conversations(t testing.TB) []*protocol.Profile {
 		require.NoError(t, err)
 		out = append(out, p)
 	}
-	p, err := protocol.Parse("switch.yaml", []byte(unchecked))
-	require.NoError(t, err)
-	return append(out, p)
+	for _, text := range []string{unchecked, senderOpens} {
+		p, err := protocol.Parse("switch.yaml", []byte(text))
+		require.NoError(t, err)
+		out = append(out, p)
+	}
+	return out
 }
 
 // switches are profiles that differ from cms in one way of counting, of saying
@@ -96,6 +99,13 @@ const unchecked = `profile: unchecked
 extends: cms
 telegrams: {check: null, check-reply: null, resend: null}
 files: {check: none, proofs: {send: [end_reply], receive: [blocks, last_sequence, declared_size]}}
+`
+
+const senderOpens = `profile: sender-opens
+extends: cms
+letters: {direction: {upload: S, download: R}}
+session: {opens: sender}
+files: {announce_size: zeros, proofs: {send: [blocks, end_reply], receive: [blocks, last_sequence]}}
 `
 
 type file struct {
@@ -221,7 +231,7 @@ func (w *world) allDone() bool {
 func (w *world) node(side protocol.Side) *node {
 	sends := (side == protocol.InstitutionSide) == w.upload
 	return &node{w: w, sends: sends, kept: map[int][]byte{}, s: New(Config{Profile: w.p, Side: side,
-		Institution: "12345678", Self: side.String()[:6], Peer: "9999", SenderName: "A", Password: "B", Receive: !w.upload})}
+		Institution: "12345678", Self: side.String()[:6], Peer: "9999", SenderName: "A", Password: "B", Receive: !sends})}
 }
 
 func (w *world) session() {

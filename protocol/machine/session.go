@@ -87,8 +87,13 @@ func (s *Session) Files() int { return s.files }
 func (s *Session) Heard() bool { return !s.unheard }
 
 // opener reports that our side sends the opening: the institution does, in
-// both directions.
-func (s *Session) opener() bool { return s.cfg.Side == protocol.InstitutionSide }
+// both directions, or the side that sends the files does (§1.4).
+func (s *Session) opener() bool {
+	if s.p.Session.SenderOpens {
+		return !s.cfg.Receive
+	}
+	return s.cfg.Side == protocol.InstitutionSide
+}
 
 // Step handles one event. The returned actions are good until the next Step.
 //
@@ -282,7 +287,11 @@ func (s *Session) start(*Event) {
 		s.timer(s.cfg.First)
 		return
 	}
-	s.download = s.cfg.Receive && !s.p.Session.FetchByRequest
+	if s.p.Session.SenderOpens {
+		s.download = s.cfg.Side == protocol.CentreSide
+	} else {
+		s.download = s.cfg.Receive && !s.p.Session.FetchByRequest
+	}
 	s.env.request(protocol.Open)
 	s.opens++
 	s.await(Opening)
@@ -305,17 +314,22 @@ func (s *Session) opened(ev *Event) {
 		s.over(fault.New(CodeSessionRefused, "", "code", code))
 		return
 	}
-	if s.download {
-		s.follow()
+	s.begin()
+}
+
+// begin: the session is open, and who sends drives it.
+func (s *Session) begin() {
+	if s.sends() {
+		s.choose()
 		return
 	}
-	s.choose()
+	s.follow()
 }
 
 // earlyInfo: a centre's first announcement may come before its reply to the
 // opening (§1.4).
 func (s *Session) earlyInfo(ev *Event) {
-	if !s.download || !s.p.Session.EarlyInfo {
+	if s.sends() || !s.p.Session.EarlyInfo {
 		s.unexpected(ev.Telegram)
 		return
 	}
@@ -339,19 +353,32 @@ func (s *Session) lateOpenReply(ev *Event) {
 
 func (s *Session) judge(ev *Event) {
 	s.buf = s.request.Keep(ev.Telegram, s.buf)
-	if s.p.Letters.Download != nil {
-		switch d := ev.Telegram.Text(protocol.Direction); d {
-		case string(s.p.Letters.Download):
-			s.download = true
-		case string(s.p.Letters.Upload):
-		default:
-			s.reply(&s.request, protocol.BadFormat)
-			s.over(fault.New(CodeNotLetIn, "direction", "code", s.p.Code(protocol.BadFormat)))
-			return
-		}
+	if !s.directed(ev.Telegram) {
+		s.reply(&s.request, protocol.BadFormat)
+		s.over(fault.New(CodeNotLetIn, "direction", "code", s.p.Code(protocol.BadFormat)))
+		return
 	}
 	s.add(AskOpen).Telegram = s.request
 	s.state = Judging
+}
+
+// directed takes from an opening which way the files go. It reports false where
+// its letter is none, or says that we send though the peer opens as the sender.
+func (s *Session) directed(t *protocol.Telegram) bool {
+	sender, said := s.p.Sender(t)
+	lettered := s.p.Letters.Download != nil && s.p.Carries(protocol.Open, protocol.Direction)
+	if !said && lettered {
+		return false
+	}
+	if !s.p.Session.SenderOpens {
+		s.download = said && sender == protocol.CentreSide
+		return true
+	}
+	if said && s.cfg.EitherSide {
+		s.cfg.Side = sender.Other()
+	}
+	s.download = s.cfg.Side == protocol.InstitutionSide
+	return !said || sender != s.cfg.Side
 }
 
 func (s *Session) judged(ev *Event) {
@@ -363,11 +390,7 @@ func (s *Session) judged(ev *Event) {
 	s.agree(ev.Terms)
 	s.cfg.Institution = s.request.Text(protocol.Institution)
 	s.reply(&s.request, protocol.OK)
-	if s.download {
-		s.choose()
-		return
-	}
-	s.follow()
+	s.begin()
 }
 
 func (s *Session) judgeBroke(ev *Event) {

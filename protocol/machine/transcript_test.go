@@ -249,7 +249,7 @@ func (p *player) own(line string) {
 		a := args(rest)
 		p.s = New(Config{
 			Profile: p.p, Side: p.side, Institution: a["institution"], Self: a["self"], Peer: a["peer"],
-			SenderName: a["sender"], Password: a["password"], Receive: a["receive"] != "",
+			SenderName: a["sender"], Password: a["password"], Receive: a["receive"] != "", EitherSide: a["either"] != "",
 			Rounds: number(a["rounds"]), MessageSize: number(a["n"]),
 		})
 		p.step(Event{Kind: Started})

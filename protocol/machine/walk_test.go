@@ -75,11 +75,16 @@ func configs(t testing.TB) []Config {
 	for _, p := range conversations(t) {
 		for _, side := range []protocol.Side{protocol.InstitutionSide, protocol.CentreSide} {
 			for _, receive := range []bool{false, true} {
-				if receive && (side == protocol.CentreSide || p.Session.FetchByRequest) {
+				if receive && !p.Session.SenderOpens && (side == protocol.CentreSide || p.Session.FetchByRequest) {
 					continue // makes no difference there
 				}
-				out = append(out, Config{Profile: p, Side: side, Institution: "12345678", Self: "A", Peer: "B",
-					SenderName: "S", Password: "P", Receive: receive, Rounds: 2})
+				cfg := Config{Profile: p, Side: side, Institution: "12345678", Self: "A", Peer: "B",
+					SenderName: "S", Password: "P", Receive: receive, Rounds: 2}
+				out = append(out, cfg)
+				if receive && p.Session.SenderOpens && side == protocol.CentreSide {
+					cfg.EitherSide = true
+					out = append(out, cfg)
+				}
 			}
 		}
 	}
