@@ -1,6 +1,7 @@
 package instance
 
 import (
+	"fmt"
 	"os"
 	"testing"
 	"time"
@@ -10,6 +11,8 @@ import (
 	"pabal/filemgr"
 	"pabal/internal/fault"
 	"pabal/internal/place"
+	"pabal/protocol"
+	"pabal/protocol/line"
 	"pabal/protocol/machine"
 	"pabal/store"
 	"pabal/transfer"
@@ -193,4 +196,51 @@ func TestQuota(t *testing.T) {
 	rest := q.rest()
 	require.Len(t, rest, 1)
 	require.JSONEq(t, `{"kind":"refused","count":"7"}`, rest[0].Detail)
+}
+
+// TestRefusalsOfASession: a counterparty that offers nothing but what is
+// refused leaves a bounded history, with one entry for the rest; and one that
+// guesses the transfer password is not listened to for a while.
+func TestRefusalsOfASession(t *testing.T) { onBoth(t, testRefusalsOfASession) }
+
+func testRefusalsOfASession(t *testing.T, on engine) {
+	p := park(t, on, "cms", "centre", []file{rawForm("EB21")}, nil, func(o *Options) {
+		o.Institutions[0].TransferPassword = "right"
+	})
+	offer := func(s *session, name, password string) protocol.Reason {
+		acc, err := s.Accept(t.Context(), machine.Offer{Name: name, Password: password, Size: 100, MessageSize: 4096})
+		require.NoError(t, err)
+		return acc.Reason
+	}
+	s := p.session()
+	require.NoError(t, s.begin(t.Context(), "test", false, transfer.Receive))
+	const offers = 1000
+	for range offers / 2 {
+		require.Equal(t, protocol.BadPassword, offer(s, "EB211120", "wrong"))
+		require.Equal(t, protocol.Unregistered, func() protocol.Reason {
+			p.wrong.right(s.caller(s.inst.Code)) // so that the name is what is wrong
+			r := offer(s, "ZZ991120", "right")
+			return r
+		}())
+	}
+	for range freeGuesses {
+		require.Equal(t, protocol.BadPassword, offer(s, "EB211120", "wrong"))
+	}
+	require.Equal(t, protocol.BadPassword, offer(s, "EB211120", "right"), "nothing is looked at")
+	p.pass(2 * firstBar)
+	require.Equal(t, protocol.OK, offer(s, "EB211120", "right"))
+	s.close(t.Context(), line.Report{}, nil)
+
+	events, err := p.s.Events(t.Context(), store.EventFilter{SessionID: s.row.ID})
+	require.NoError(t, err)
+	kinds, rest := map[string]int{}, ""
+	for _, e := range events {
+		kinds[e.Kind]++
+		if e.Kind == "more" {
+			rest = e.Detail
+		}
+	}
+	require.Equal(t, mostNoted, kinds["refused"])
+	require.Equal(t, 1, kinds["more"])
+	require.JSONEq(t, fmt.Sprintf(`{"kind":"refused","count":"%d"}`, offers+freeGuesses+1-mostNoted), rest)
 }
