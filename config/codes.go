@@ -74,6 +74,7 @@ const (
 	CodeStripNothing      fault.Code = "config.strip_nothing"
 	CodeSpanOutside       fault.Code = "config.span_outside"
 	CodeOtherWay          fault.Code = "config.other_way" // a setting of the other direction
+	CodeOnlySending       fault.Code = "config.only_sending" // a setting that means nothing for what is received
 	CodeGoesWith          fault.Code = "config.goes_with"
 	CodeDateLength        fault.Code = "config.date_length"
 	CodeBadFlag           fault.Code = "config.bad_flag"

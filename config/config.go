@@ -226,6 +226,7 @@ type Institution struct {
 	Rounds      int               `yaml:"rounds"`       // missing rounds before a file fails
 	ResumeAge   time.Duration     `yaml:"resume_age"`   // an older partial file starts again
 	RepeatAge   time.Duration     `yaml:"repeat_age"`   // a file whose confirmation may have been lost is recognised for so long
+	Repeat      string            `yaml:"repeat"`       // of its registrations that say nothing; "" = the profile's
 	Options     map[string]Secret `yaml:"options"`      // of the profile, by name; one is a password
 	Approval    Approval          `yaml:"approval"`     // orders about its files that need a second person
 }

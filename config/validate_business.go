@@ -39,6 +39,7 @@ func (v *validator) institutions() {
 		v.lasts(path+".timeouts.reply", in.Timeouts.Reply, time.Millisecond, time.Hour)
 		v.between(path+".rounds", int64(in.Rounds), 1, 10000)
 		v.lasts(path+".resume_age", in.ResumeAge, 0, 31*24*time.Hour)
+		v.oneOf(path+".repeat", in.Repeat, "refuse", "absorb", "new")
 		v.lasts(path+".repeat_age", in.RepeatAge, time.Minute, 7*24*time.Hour)
 		for j, order := range in.Approval.SecondPerson {
 			v.oneOf(fmt.Sprintf("%s.approval.second_person[%d]", path, j), order,
@@ -152,6 +153,10 @@ func (v *validator) file(path string, f *File) {
 		}
 	}
 	v.record(path+".record", &f.Record)
+	if c := f.Checks; f.Direction == "receive" && (c.Charset != "" || c.Header != nil || c.Trailer != nil || len(c.Rules) > 0) {
+		// What comes is not looked into. Taken in silence, it would be believed to be.
+		v.add(path+".checks", fault.New(CodeOnlySending, "checks"))
+	}
 	v.checks(path+".checks", f)
 }
 

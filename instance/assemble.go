@@ -143,7 +143,7 @@ func (i *Instance) build(ctx context.Context, t *transfer.Transfer) (*store.Edit
 // on a day by the profile's rule, those after the first carry their serial.
 func (i *Instance) receivedName(ctx context.Context, t *transfer.Transfer, f *File) (string, error) {
 	inst := i.insts[t.Institution]
-	severalADay := t.RepeatOf != "" || inst != nil && or(f.Repeat, inst.Profile.Files.Repeat) == protocol.RepeatNew
+	severalADay := t.RepeatOf != "" || inst != nil && inst.repeat(f) == protocol.RepeatNew
 	if !severalADay || f.ReceiveName != "" {
 		return t.Name, nil
 	}

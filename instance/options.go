@@ -80,17 +80,18 @@ type Institution struct {
 	ReceiveSessions int
 	Windows         []Window
 	Closed          []Closed
-	RetryFirst      time.Duration // 0 = 30 s
-	RetryMax        time.Duration // 0 = 10 min
-	RetryTries      int           // failures in a row before a transfer fails; 0 = for ever
-	ConnectTimeout  time.Duration // 0 = 5 s
-	Reply           time.Duration // 0 = the profile's
-	Pause           time.Duration // between missing rounds, 0 = the profile's
-	MessageSize     int           // N; 0 = the profile's
-	Rounds          int           // 0 = the profile's
-	ResumeAge       time.Duration // 0 = 4 h (protocols §1.5)
-	RepeatAge       time.Duration // how long after a file whose confirmation may be lost the same one is looked for, 0 = 12 h
-	StoreWait       time.Duration // how long an answer waits for the store, 0 = half of Reply
+	RetryFirst      time.Duration   // 0 = 30 s
+	RetryMax        time.Duration   // 0 = 10 min
+	RetryTries      int             // failures in a row before a transfer fails; 0 = for ever
+	ConnectTimeout  time.Duration   // 0 = 5 s
+	Reply           time.Duration   // 0 = the profile's
+	Pause           time.Duration   // between missing rounds, 0 = the profile's
+	MessageSize     int             // N; 0 = the profile's
+	Rounds          int             // 0 = the profile's
+	ResumeAge       time.Duration   // 0 = 4 h (protocols §1.5)
+	RepeatAge       time.Duration   // how long after a file whose confirmation may be lost the same one is looked for, 0 = 12 h
+	Repeat          protocol.Repeat // of its registrations that say nothing, "" = the profile's
+	StoreWait       time.Duration   // how long an answer waits for the store, 0 = half of Reply
 
 	Gzip             bool   // files to it are compressed, where the profile can
 	EBCDIC           bool   // … in EBCDIC
@@ -127,7 +128,7 @@ type File struct {
 	FlagPlaced string // ".fin": a flag file follows a placed file
 	Result     bool   // result files when sending ends
 	Existing   filemgr.Existing
-	Repeat     protocol.Repeat // a name that we hold whole; "" = the profile's
+	Repeat     protocol.Repeat // a name that we hold whole; "" = the institution's
 	SameName   SameName        // a name that was sent before on the same day
 }
 

@@ -30,7 +30,7 @@ type repeat struct {
 
 // repeated looks for what we hold of an offered file's name.
 func (s *session) repeated(ctx context.Context, reg *File, id store.Identity, o machine.Offer) (repeat, error) {
-	policy := or(reg.Repeat, s.profile.Files.Repeat)
+	policy := s.inst.repeat(reg)
 	whole, last, err := s.wholeOf(ctx, id)
 	if err != nil {
 		return repeat{}, err
@@ -61,6 +61,12 @@ func (s *session) repeated(ctx context.Context, reg *File, id store.Identity, o 
 		return repeat{}, err
 	}
 	return repeat{whole: whole, as: transfer.RepeatSuspect}, nil
+}
+
+// repeat is the policy for a registration: its own, the institution's, or what
+// the profile says of all who speak it.
+func (n *institution) repeat(f *File) protocol.Repeat {
+	return or(f.Repeat, or(n.Repeat, n.Profile.Files.Repeat))
 }
 
 // endOf is the midnight after a day.

@@ -271,3 +271,28 @@ func TestAlreadyCompleteOfOtherContent(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, list, 2)
 }
+
+// TestRepeatOfAnInstitution: the policy is the registration's, else the
+// institution's, else the profile's.
+func TestRepeatOfAnInstitution(t *testing.T) {
+	for _, test := range []struct {
+		name              string
+		file, institution protocol.Repeat
+		second            transfer.Status // of the sender
+		want              tally
+	}{
+		{"the profile's", "", "", transfer.Held, tally{transfer.Assembled: 1}},
+		{"the institution's", "", protocol.RepeatAbsorb, transfer.Sent, tally{transfer.Assembled: 1, transfer.Duplicate: 1}},
+		{"the institution's, numbered", "", protocol.RepeatNew, transfer.Sent, tally{transfer.Assembled: 2}},
+		{"the registration's", protocol.RepeatRefuse, protocol.RepeatAbsorb, transfer.Held, tally{transfer.Assembled: 1}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			r := newRepeats(t, sqlite, "cms", true, true, test.file, func(_, to *Options) { to.Institutions[0].Repeat = test.institution })
+			r.send(content(2000), transfer.Sent)
+			r.holds(tally{transfer.Assembled: 1})
+			r.again(test.second)
+			r.holds(test.want)
+		})
+	}
+}

@@ -225,6 +225,7 @@ func (w *wiring) institution(n int) instance.Institution {
 		RetryFirst: in.Retry.First, RetryMax: in.Retry.Max, RetryTries: in.Retry.Tries,
 		ConnectTimeout: in.Timeouts.Connect, Reply: in.Timeouts.Reply,
 		MessageSize: int(in.MessageSize), Rounds: in.Rounds, ResumeAge: in.ResumeAge, RepeatAge: in.RepeatAge,
+		Repeat: protocol.Repeat(in.Repeat),
 	}
 	if p := o.Profile; p != nil && p.Carries(protocol.Open, protocol.From) {
 		// The header names both sides (protocols §3); wire_code is ours.
