@@ -27,6 +27,9 @@ func (s *session) Accept(ctx context.Context, o machine.Offer) (acc line.Accepta
 }
 
 func (s *session) accept(ctx context.Context, o machine.Offer) (line.Acceptance, error) {
+	if t := s.incoming; t != nil { // of a try that went wrong after it; this one may choose otherwise
+		s.giveUp(t)
+	}
 	s.incoming, s.offset, s.relies, s.sum = nil, 0, false, nil
 	refuse := func(r protocol.Reason, e *fault.Error) (line.Acceptance, error) {
 		if s.noted.room("refused", "") {

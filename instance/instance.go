@@ -53,6 +53,7 @@ type core struct {
 
 	mu        sync.Mutex
 	unsettled []func(context.Context) error
+	strayAt   time.Time // of the last look for strays, see outcomesStep
 }
 
 // wakes are the hints that one stage's work may be another's.
@@ -88,7 +89,7 @@ func New(s *store.Store, o Options) (*Instance, error) {
 			send: loop.NewSignal(), fetch: loop.NewSignal(), assemble: loop.NewSignal(), result: loop.NewSignal(),
 		},
 		ready: make(chan struct{}),
-		open:  openSessions{cuts: map[string]context.CancelCauseFunc{}},
+		open:  openSessions{cuts: map[string]context.CancelCauseFunc{}, coming: map[string]bool{}},
 		doubt: loop.NewSignal(),
 	}
 	c.others = &observer{s: s, id: o.ID, now: o.Now, log: c.log}
@@ -202,20 +203,42 @@ func (i *Instance) settleStep(ctx context.Context) (bool, error) {
 
 // openSessions are those that this process holds, by id.
 type openSessions struct {
-	mu   sync.Mutex
-	cuts map[string]context.CancelCauseFunc
+	mu     sync.Mutex
+	coming map[string]bool // those that are about to take their line
+	cuts   map[string]context.CancelCauseFunc
 }
 
+// expect makes a session known before it takes its line.
+func (o *openSessions) expect(id string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.coming[id] = true
+}
+
+// add is for one that has its line.
 func (o *openSessions) add(id string, cut context.CancelCauseFunc) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	delete(o.coming, id)
 	o.cuts[id] = cut
 }
 
 func (o *openSessions) remove(id string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	delete(o.coming, id)
 	delete(o.cuts, id)
+}
+
+// known are those that have a line or are about to take one.
+func (o *openSessions) known() map[string]bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	ids := maps.Clone(o.coming)
+	for id := range o.cuts {
+		ids[id] = true
+	}
+	return ids
 }
 
 func (o *openSessions) cut(id string, why error) {

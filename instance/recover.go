@@ -78,7 +78,9 @@ func (i *Instance) expireStep(ctx context.Context) (bool, error) {
 		if inst := i.insts[t.Institution]; inst != nil {
 			age = or(inst.ResumeAge, age)
 		}
-		if t.Owner != "" || i.now().Sub(t.UpdatedAt) < age {
+		// One of ours without a session is what an earlier step here left in hand.
+		ours := t.Owner == i.o.ID && t.Term == i.term && t.SessionID == ""
+		if t.Owner != "" && !ours || i.now().Sub(t.UpdatedAt) < age {
 			continue
 		}
 		r, err := i.takeOver(ctx, t.ID, "", "")

@@ -115,8 +115,15 @@ func (s *session) begin(ctx context.Context, peer string, calling bool, d transf
 	}
 	o := store.Opening{Session: &s.row, Term: s.term, Newest: !calling, Why: CodeOccupied, Settle: s.orphaned}
 	o.Direction, o.Most = s.inst.line(d)
+	s.open.expect(s.row.ID)
 	ended, err := s.s.OpenLine(ctx, s.now(), o)
 	if err != nil {
+		if store.Away(err) { // the line may be ours all the same
+			row := s.row
+			row.ClosedAt, row.ErrorCode = s.now(), string(store.CodeSessionCut)
+			s.later(func(ctx context.Context) error { return s.s.CloseSession(ctx, row.ClosedAt, &row) })
+		}
+		s.open.remove(s.row.ID)
 		s.row = transfer.Session{}
 		return err
 	}

@@ -181,7 +181,7 @@ func (i *Instance) serve(ctx, hard context.Context, begun time.Time, ready func(
 	stage("backup", func(g *Instance) time.Duration { return 5 * g.o.Poll }, i.wake.backup, (*Instance).backupStep)
 	stage("assemble", poll, i.wake.assemble, (*Instance).assembleStep)
 	stage("result", poll, i.wake.result, (*Instance).resultStep)
-	stage("settle", poll, loop.NewSignal(), (*Instance).settleStep)
+	stage("settle", poll, loop.NewSignal(), (*Instance).outcomesStep)
 	stage("retain", func(g *Instance) time.Duration { return or(g.o.Retention.Every, time.Minute) }, loop.NewSignal(), (*Instance).retainStep)
 	stage("expire", func(*Instance) time.Duration { return time.Minute }, loop.NewSignal(), (*Instance).expireStep)
 	stage("observe", func(g *Instance) time.Duration { return g.s.Lease() / beatPart }, loop.NewSignal(), (*Instance).observeStep)

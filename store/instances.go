@@ -170,6 +170,16 @@ func (s *Store) Orphans(ctx context.Context) ([]*transfer.Transfer, error) {
 	return s.transfers(ctx, w, false, 0)
 }
 
+// Owned reads the open rows that an instance holds in one of its terms, oldest
+// first.
+func (s *Store) Owned(ctx context.Context, owner string, term int64) ([]*transfer.Transfer, error) {
+	var w where
+	w.add("claimable = 1")
+	w.add("owner = " + w.arg(owner))
+	w.add("term = " + w.arg(term))
+	return s.transfers(ctx, w, false, 0)
+}
+
 // Reclaim takes an orphan, as ref says that it was seen, from its owner and
 // lets f choose what becomes of it. Nobody owns it then, and its attempt is
 // raised. CodeFenced says that it is no orphan any more: somebody else was
