@@ -112,6 +112,9 @@ func (s *session) credentials(t *protocol.Telegram, n *institution, code string)
 
 // Fetch counts the files that wait for a caller.
 func (s *session) Fetch(ctx context.Context, t *protocol.Telegram) (line.Counted, error) {
+	if err := s.trusted(ctx); err != nil {
+		return line.Counted{}, err
+	}
 	if !s.rightPassword(t.Text(protocol.Password)) {
 		s.log.Warn("fetch refused", "code", CodeTransferPass)
 		return line.Counted{Reason: protocol.BadPassword}, nil
@@ -150,6 +153,9 @@ const allKinds = "ZZZ"
 // Inquire answers what a counterparty asks about a file of its own that it
 // sent: 조회 and 취소 of the centre (§1.6), or a look-up (§3).
 func (s *session) Inquire(ctx context.Context, t *protocol.Telegram) (line.Answer, error) {
+	if err := s.trusted(ctx); err != nil {
+		return line.Answer{}, err
+	}
 	id := store.Identity{Institution: s.inst.Code, Direction: transfer.Receive}
 	byResult := s.profile.Carries(t.Kind, protocol.QueryName)
 	if byResult {

@@ -16,6 +16,16 @@ func (i *Instance) inQuarantine(ctx context.Context) (*fault.Error, error) {
 	return fault.New(store.CodeQuarantined, i.o.ID, "since", q.Since.In(i.o.Zone).Format("2006-01-02 15:04:05")), nil
 }
 
+// trusted says why what the rows say is not to be told to anybody. It is for a
+// session that was open when the quarantine began, until quarantineStep cuts it.
+func (i *Instance) trusted(ctx context.Context) error {
+	why, err := i.inQuarantine(ctx)
+	if err == nil && why != nil {
+		err = why
+	}
+	return err
+}
+
 // quarantineStep notices that a quarantine has begun or ended. When one has
 // begun the sessions are cut: what they held was taken from them in the
 // database already, and nothing is to be answered for any more. The stages

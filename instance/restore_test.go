@@ -264,3 +264,15 @@ func TestCallersInQuarantine(t *testing.T) {
 	require.Equal(t, "090", got[29:32])
 	w.ended()
 }
+
+// TestNoAnswersInQuarantine: what a caller that is inside asks is not answered
+// from rows that may be long out of date, before the session is cut.
+func TestNoAnswersInQuarantine(t *testing.T) {
+	h := centreOf(t, sqlite, func(o *Options) { o.Poll = time.Hour })
+	require.NoError(t, h.store.SetMeta(t.Context(), "quarantine", `{"id":"q","place":"elsewhere","why":"older_event"}`))
+	s := &session{Instance: h.inst}
+	_, err := s.Inquire(t.Context(), nil)
+	require.Equal(t, store.CodeQuarantined, fault.CodeOf(err))
+	_, err = s.Fetch(t.Context(), nil)
+	require.Equal(t, store.CodeQuarantined, fault.CodeOf(err))
+}

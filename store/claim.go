@@ -130,7 +130,7 @@ func (s *Store) Claimable(ctx context.Context, now time.Time, q ClaimQuery) (boo
 func (q ClaimQuery) where(now time.Time) where {
 	var w where
 	w.add("claimable = 1")
-	w.add("NOT EXISTS (SELECT 1 FROM meta WHERE name = '" + metaQuarantine + "')")
+	w.add("NOT " + halt)
 	w.add("next_try <= " + w.arg(toMicros(now)))
 	ours := "owner = " + w.arg(q.Owner)
 	if q.To == "" {

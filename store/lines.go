@@ -59,7 +59,7 @@ type Opening struct {
 // OpenLine takes a line and writes the session's row, at once. It returns the
 // sessions that were ended for it, which may be other processes'. From then on
 // they claim and begin nothing, and what they held is no longer theirs.
-// Errors: CodeLineTaken when all lines are taken, CodeFenced.
+// Errors: CodeLineTaken when all lines are taken, CodeFenced, CodeQuarantined.
 func (s *Store) OpenLine(ctx context.Context, now time.Time, o Opening) (ended []string, err error) {
 	fillSession(now, o.Session)
 	if !o.Newest {
@@ -77,6 +77,11 @@ func (s *Store) OpenLine(ctx context.Context, now time.Time, o Opening) (ended [
 		ended = nil
 		if err := tx.inTerm(o.Session.Institution, o.Session.Instance, o.Term); err != nil {
 			return err
+		}
+		if q, err := tx.quarantine(); err != nil {
+			return err
+		} else if q != nil {
+			return fault.New(CodeQuarantined, o.Session.Institution, "since", q.Since.Format(time.RFC3339))
 		}
 		gone, err := tx.takeLine(now, o)
 		if err != nil {
@@ -183,17 +188,30 @@ func (t *tx) endSession(now time.Time, l *Line, o Opening) error {
 }
 
 // inSession is for writes by which a session makes a transfer its own: it
-// fails with CodeFenced when the session was ended, by itself or by others.
+// fails with CodeFenced when the session was ended, by itself or by others, and
+// when the database was put into quarantine, which ends all of them.
 func (t *tx) inSession(subject, sessionID string) error {
 	if sessionID == "" {
 		return nil
 	}
 	var closed int64
-	known, err := t.scan([]any{&closed}, `SELECT closed_at FROM sessions WHERE id = $1`+t.dialect.shareRow, sessionID)
-	if err == nil && known && closed != 0 {
+	var halted bool
+	known, err := t.scan([]any{&closed, &halted}, `SELECT closed_at, `+halt+` FROM sessions WHERE id = $1`+t.dialect.shareRow, sessionID)
+	if err == nil && !known { // perhaps a copy of the database from before the session
+		halted, err = t.halted()
+	}
+	if err == nil && (closed != 0 || halted) {
 		err = fault.New(CodeFenced, subject)
 	}
 	return err
+}
+
+// halt is true while the database is in quarantine.
+const halt = `EXISTS (SELECT 1 FROM meta WHERE name = '` + metaQuarantine + `')`
+
+func (t *tx) halted() (yes bool, err error) {
+	_, err = t.scan([]any{&yes}, `SELECT `+halt)
+	return yes, err
 }
 
 // Lines reads those that are in use, on all hosts.

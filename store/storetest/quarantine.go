@@ -34,6 +34,10 @@ func testQuarantine(t *testing.T, open Open) {
 	done := create(t, s, transfer.Send, transfer.Sent)
 	asked := create(t, s, transfer.Send, transfer.Sent, func(row *transfer.Transfer) { row.NextTry, row.Ask = start, transfer.AskStatus })
 
+	inside := opening("inside", term)
+	_, err := s.OpenLine(t.Context(), start, inside)
+	require.NoError(t, err)
+
 	w := &stranger{store.Mark{Identity: "another", Terms: map[string]int64{"one": term + 3, "new": 2}}}
 	beside, err := store.Open(t.Context(), store.Options{URL: s.URL(), Witness: w})
 	require.NoError(t, err)
@@ -80,6 +84,16 @@ func testQuarantine(t *testing.T, open Open) {
 		return got
 	}
 	require.Empty(t, claim(transfer.Stored, transfer.Sent))
+
+	// No session begins, and one that is open, or that the copy never had,
+	// takes nothing on, before anybody has come to cut it.
+	_, err = s.OpenLine(t.Context(), now, opening("new", term+3))
+	requireCode(t, store.CodeQuarantined, err)
+	for _, session := range []string{"inside", "of the time that is lost"} {
+		err = s.Create(t.Context(), now, &transfer.Transfer{Direction: transfer.Receive, Status: transfer.Receiving,
+			Owner: "one", Term: term + 3, SessionID: session})
+		require.ErrorIs(t, err, store.ErrFenced, session)
+	}
 
 	require.NoError(t, s.Compared(t.Context(), "seoul", 2))
 	seen, err = s.Quarantine(t.Context())
