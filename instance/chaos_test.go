@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -22,6 +23,7 @@ import (
 	"pabal/filemgr"
 	"pabal/internal/pgtest"
 	"pabal/store"
+	"pabal/store/journal"
 	"pabal/transfer"
 )
 
@@ -75,8 +77,16 @@ func runChild(text string) error {
 	}
 }
 
+// serve is "pabal run" with its journal: however it was killed, it must know
+// its database again.
 func (c child) serve(ctx context.Context, o Options) error {
-	s, err := store.Open(ctx, store.Options{URL: c.URL, Server: true})
+	j, err := journal.Open(journal.Options{Dir: filepath.Join(c.Dir, "work", ".pabal"), Server: true,
+		Failed: func(err error) { fmt.Fprintln(os.Stderr, "journal:", err) }})
+	if err != nil {
+		return err
+	}
+	defer j.Close() //nolint:errcheck // it is told to Failed
+	s, err := store.Open(ctx, store.Options{URL: c.URL, Server: true, Witness: j})
 	if err != nil {
 		return err
 	}
@@ -84,6 +94,27 @@ func (c child) serve(ctx context.Context, o Options) error {
 	if err := s.Migrate(ctx); err != nil {
 		return err
 	}
+	q, err := s.Recognise(ctx, time.Now(), o.Place)
+	if err != nil {
+		return err
+	}
+	if q != nil {
+		return fmt.Errorf("quarantine: %s", q.Why)
+	}
+	watch, stop := context.WithCancel(ctx)
+	var watching sync.WaitGroup
+	defer func() { stop(); watching.Wait() }()
+	watching.Go(func() {
+		tick := time.NewTicker(20 * time.Millisecond)
+		defer tick.Stop()
+		for watch.Err() == nil {
+			select {
+			case <-watch.Done():
+			case <-tick.C:
+				_, _ = s.Recognise(watch, time.Now(), o.Place) // again at the next tick
+			}
+		}
+	})
 	i, err := New(s, o)
 	if err != nil {
 		return err
@@ -324,7 +355,7 @@ func inspect(t *testing.T, role string, p *process, want map[string][]byte) {
 			entries, err := os.ReadDir(dir)
 			require.NoError(t, err)
 			for _, e := range entries {
-				if e.IsDir() || d == "receive" && inDir[e.Name()] || payload[filepath.Join(dir, e.Name())] {
+				if e.IsDir() || filepath.Base(dir) == ".pabal" && d == "work/*" || d == "receive" && inDir[e.Name()] || payload[filepath.Join(dir, e.Name())] {
 					continue
 				}
 				if id, _, claimed := strings.Cut(e.Name(), "~"); claimed && d == "work/*" && ids[id] {
@@ -357,6 +388,15 @@ func inspect(t *testing.T, role string, p *process, want map[string][]byte) {
 	for _, r := range all {
 		require.Equal(t, r.Status, last[r.ID], "%s: the last event of %s tells its status", role, r.Name)
 	}
+	q, err := s.Quarantine(t.Context())
+	require.NoError(t, err)
+	require.Nil(t, q, "%s: no kill makes the database another one", role)
+	found, err := s.Events(t.Context(), store.EventFilter{Kind: store.EventQuarantine})
+	require.NoError(t, err)
+	require.Empty(t, found, role)
+	memory, err := journal.Recall(filepath.Join(p.c.Dir, "work", ".pabal"))
+	require.NoError(t, err)
+	require.NotEmpty(t, memory.Transfers, "%s: the journal was written", role)
 	require.False(t, bytes.Contains(mustRead(t, filepath.Join(p.c.Dir, "log")), []byte("123ABC")), "no password in a log")
 }
 
