@@ -36,9 +36,15 @@ func (s *Store) Change(ctx context.Context, now time.Time, ref transfer.Ref, f f
 
 // ChangeAlso is Change with more to write.
 func (s *Store) ChangeAlso(ctx context.Context, now time.Time, ref transfer.Ref, f func(*transfer.Transfer) error, also Also) (*transfer.Transfer, error) {
-	blocks, err := s.keep(ctx, ref, also.Blocks)
-	if err != nil {
-		return nil, err
+	blocks := also.Blocks
+	if withPayload(blocks) {
+		t, err := s.Transfer(ctx, ref.ID)
+		if err != nil {
+			return nil, err
+		}
+		if blocks, err = s.keep(ctx, t, ref, blocks); err != nil {
+			return nil, err
+		}
 	}
 	rows, payload, err := s.sealer.packBlocks(ref.ID, blocks)
 	if err != nil {

@@ -50,9 +50,7 @@ func (s *Store) changeAll(ctx context.Context, now time.Time, edits []*Edit, q *
 	due := make([]*Edit, 0, len(edits))
 	for _, e := range edits {
 		blocks, n := e.Blocks, int64(0)
-		if e.Err = nil; e.Row.PayloadIn != "" {
-			blocks, e.Err = s.keep(ctx, e.Row.Ref(), blocks)
-		}
+		blocks, e.Err = s.keep(ctx, e.Row, e.Row.Ref(), blocks)
 		if e.Err == nil {
 			e.blocks, n, e.Err = s.sealer.packBlocks(e.Row.ID, blocks)
 		}

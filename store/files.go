@@ -41,6 +41,10 @@ type files struct{ dirs place.Dirs }
 // inFile reports a block whose payload is in the transfer's file already.
 func inFile(b *transfer.Block) bool { return b.Payload == nil && heldBytes(b) > 0 }
 
+func withPayload(blocks []transfer.Block) bool {
+	return slices.ContainsFunc(blocks, func(b transfer.Block) bool { return b.Payload != nil })
+}
+
 // heldBytes is how many bytes the held sequences of a block have.
 func heldBytes(b *transfer.Block) (n int64) {
 	for i, l := range b.Lengths {
@@ -52,14 +56,11 @@ func heldBytes(b *transfer.Block) (n int64) {
 }
 
 // keep writes the payload of blocks to the transfer's file, if it has one, and
-// returns the blocks without it when it is durable.
-func (s *Store) keep(ctx context.Context, ref transfer.Ref, blocks []transfer.Block) ([]transfer.Block, error) {
-	if !slices.ContainsFunc(blocks, func(b transfer.Block) bool { return b.Payload != nil }) {
+// returns the blocks without it when it is durable. t is as the holder of ref
+// knows it.
+func (s *Store) keep(ctx context.Context, t *transfer.Transfer, ref transfer.Ref, blocks []transfer.Block) ([]transfer.Block, error) {
+	if t.PayloadIn == "" || !withPayload(blocks) {
 		return blocks, nil
-	}
-	t, err := s.Transfer(ctx, ref.ID)
-	if err != nil || t.PayloadIn == "" {
-		return blocks, err
 	}
 	kept := slices.Clone(blocks)
 	for i := range kept {
@@ -85,9 +86,7 @@ func (s *Store) keep(ctx context.Context, ref transfer.Ref, blocks []transfer.Bl
 	return kept, nil
 }
 
-// writeFile returns when the payload is durable at its place. The file is made
-// only for the first block: one that has gone meanwhile has taken the others
-// with it, which must not pass unnoticed.
+// writeFile returns when the payload is durable at its place.
 //
 // Rows are fenced, a file is not. So the writer locks the file, and while it
 // has the lock shows that it still holds the transfer. Whoever takes a transfer
@@ -95,37 +94,36 @@ func (s *Store) keep(ctx context.Context, ref transfer.Ref, blocks []transfer.Bl
 // former holder wrote was written before, and it writes no more.
 func (s *Store) writeFile(ctx context.Context, t *transfer.Transfer, ref transfer.Ref, blocks []transfer.Block) error {
 	path := t.PayloadIn
-	var one int
-	held, err := s.scan(ctx, []any{&one}, `SELECT 1 FROM blocks WHERE transfer_id = $1 AND length > 0 LIMIT 1`, t.ID)
-	if err != nil {
-		return err
-	}
-	flags := os.O_WRONLY
-	if !held {
-		flags |= os.O_CREATE
+	first := false
+	f, err := openFile(path, os.O_WRONLY)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
 		// One who was stopped here makes no file later, where another has
 		// placed his: that would pass for a file that is still to be placed.
-		release, err := s.guardFile(ctx, path)
-		if err != nil {
-			return fileFault(path, err)
+		release, gerr := s.guardFile(ctx, path)
+		if gerr != nil {
+			return fileFault(path, gerr)
 		}
 		defer release()
-		if err := s.stillRef(ctx, ref); err != nil {
-			return err
+		if first, gerr = s.firstBlocks(ctx, ref); gerr != nil {
+			return gerr
+		}
+		if f, err = makeFile(t, first, err); err == nil {
+			err = s.lockFile(ctx, f)
+		}
+	case err == nil:
+		if err = s.lockFile(ctx, f); err == nil {
+			first, err = s.firstBlocks(ctx, ref)
 		}
 	}
-	f, err := openFile(path, flags)
-	if held && errors.Is(err, fs.ErrNotExist) {
-		if _, away := os.Lstat(filepath.Dir(path)); away == nil {
-			return missing(t.ID, 1, 1)
-		}
-	}
-	if err != nil {
+	if f == nil {
 		return fileFault(path, err)
 	}
-	err = s.lockFile(ctx, f)
-	if err == nil && held {
-		err = s.stillRef(ctx, ref)
+	name := make(chan error, 1)
+	if err == nil && first { // the name beside the content: often one write of the disk for both
+		go func() { name <- s.files.dirs.Sync(filepath.Dir(path)) }()
+	} else {
+		name <- nil
 	}
 	for i := 0; i < len(blocks) && err == nil; i++ {
 		_, err = f.WriteAt(blocks[i].Payload, blocks[i].Offset)
@@ -136,21 +134,38 @@ func (s *Store) writeFile(ctx context.Context, t *transfer.Transfer, ref transfe
 	if cerr := f.Close(); err == nil { // and with it goes the lock
 		err = cerr
 	}
-	if err == nil && !held {
-		err = s.files.dirs.Sync(filepath.Dir(path))
+	if nerr := <-name; err == nil {
+		err = nerr
 	}
 	return fileFault(path, err)
 }
 
-// stillRef fails with CodeFenced when a transfer is no longer held as ref says.
-func (s *Store) stillRef(ctx context.Context, ref transfer.Ref) error {
+// makeFile makes the file of a transfer's payload for its first block. A file
+// that has gone after it has taken blocks with it, which must not pass
+// unnoticed; away is the error with which it was not found.
+func makeFile(t *transfer.Transfer, first bool, away error) (*os.File, error) {
+	if first {
+		return openFile(t.PayloadIn, os.O_WRONLY|os.O_CREATE)
+	}
+	if _, err := os.Lstat(filepath.Dir(t.PayloadIn)); err != nil {
+		return nil, away
+	}
+	return nil, missing(t.ID, 1, 1)
+}
+
+// firstBlocks reports that nothing of a transfer is in its file yet, so that
+// the file's name may not be durable. It fails with CodeFenced when the transfer
+// is no longer held as ref says.
+func (s *Store) firstBlocks(ctx context.Context, ref transfer.Ref) (first bool, err error) {
 	var now transfer.Ref
-	_, err := s.scan(ctx, []any{&now.ID, &now.Owner, &now.Term, &now.Attempt},
-		`SELECT id, owner, term, attempt FROM transfers WHERE id = $1`, ref.ID)
-	if err == nil && now != ref {
+	var held int64
+	_, err = s.scan(ctx, []any{&now.ID, &now.Owner, &now.Term, &now.Attempt, &held}, `SELECT t.id, t.owner, t.term, t.attempt,
+		(SELECT count(*) FROM (SELECT 1 FROM blocks b WHERE b.transfer_id = t.id AND b.length > 0 LIMIT 1) AS one)
+		FROM transfers t WHERE t.id = $1`, ref.ID)
+	if err == nil && (now != ref || ref.Owner == "") {
 		err = fault.New(CodeFenced, ref.ID)
 	}
-	return err
+	return held == 0, err
 }
 
 // lockStep is the wait between two tries to lock a file.
