@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"slices"
+	"time"
 
 	"pabal/filemgr"
 	"pabal/internal/fault"
@@ -18,6 +19,9 @@ import (
 const (
 	backupAtOnce = 256
 	noteAtOnce   = 16
+	// backupGathers is how long a backup waits for others: nobody waits for it,
+	// and all of them together sync each directory once.
+	backupGathers = 250 * time.Millisecond
 )
 
 // backupStep moves the work files of stored transfers to backup/: all of them

@@ -178,7 +178,7 @@ func (i *Instance) serve(ctx, hard context.Context, begun time.Time, ready func(
 		func(g *Instance, ctx context.Context) (bool, error) { return sc.with(taking, g).step(ctx) })
 	stage("quarantine", poll, loop.NewSignal(), (*Instance).quarantineStep)
 	stage("store", poll, i.wake.store, (*Instance).storeStep)
-	stage("backup", func(g *Instance) time.Duration { return 5 * g.o.Poll }, i.wake.backup, (*Instance).backupStep)
+	stage("backup", func(g *Instance) time.Duration { return 5 * g.o.Poll }, i.wake.backup.Gather(taking, backupGathers), (*Instance).backupStep)
 	stage("assemble", poll, i.wake.assemble, (*Instance).assembleStep)
 	stage("result", poll, i.wake.result, (*Instance).resultStep)
 	stage("settle", poll, loop.NewSignal(), (*Instance).outcomesStep)

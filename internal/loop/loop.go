@@ -22,6 +22,35 @@ func (s Signal) Give() {
 	}
 }
 
+// Gather returns a signal that is given a while after s was, once for all that
+// came in that while: for work that has no hurry and costs less done together.
+// It ends with ctx.
+func (s Signal) Gather(ctx context.Context, while time.Duration) Signal {
+	out := NewSignal()
+	go func() {
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-s:
+			}
+			timer := time.NewTimer(while)
+			select {
+			case <-ctx.Done():
+				timer.Stop()
+				return
+			case <-timer.C:
+			}
+			select { // what came meanwhile is in it
+			case <-s:
+			default:
+			}
+			out.Give()
+		}
+	}()
+	return out
+}
+
 // Work looks for something to do and does it. It returns true when there may
 // be more at once.
 type Work func(ctx context.Context) (more bool, err error)

@@ -59,3 +59,25 @@ func TestBackoffBounds(t *testing.T) {
 	}
 	require.Zero(t, Backoff(0, time.Minute, 3))
 }
+
+// TestGather: one look for all wakes of a while, and none of them is lost.
+func TestGather(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		wake := NewSignal()
+		start := time.Now()
+		gathered := wake.Gather(t.Context(), time.Second)
+		for range 3 {
+			wake.Give()
+			<-time.After(300 * time.Millisecond)
+		}
+		<-gathered
+		require.Equal(t, time.Second, time.Since(start))
+		synctest.Wait()
+		require.Empty(t, gathered)
+		<-time.After(time.Minute)
+		require.Empty(t, gathered, "the three were one")
+		wake.Give()
+		<-gathered
+		require.Equal(t, 2*time.Second+time.Minute, time.Since(start), "the next is another")
+	})
+}
