@@ -76,6 +76,9 @@ type Staged struct {
 	FileDigest string // sha256, hex
 	WireDigest string // sha256, hex
 	Records    int64  // 0 where records have no length
+	// Named says that the name is durable as well: the file was there before it
+	// was built, under the name that its content was received into.
+	Named bool
 }
 
 // StagingDir is the directory in which files are staged.
@@ -180,6 +183,7 @@ func Adopt(o AssembleOptions, size int64, digest string) (Staged, error) {
 	if err == nil {
 		info, err = f.Stat()
 	}
+	s.Named = size > 0
 	if err == nil && info.Size() != size {
 		if err = f.Truncate(size); err == nil {
 			err = place.SyncFile(f)

@@ -3,7 +3,6 @@ package instance
 import (
 	"context"
 	"errors"
-	"slices"
 	"time"
 
 	"pabal/filemgr"
@@ -49,12 +48,13 @@ func (i *Instance) assembleStep(ctx context.Context) (bool, error) {
 // assemble takes some files all the way. errs gets what is to be settled.
 func (i *Instance) assemble(ctx context.Context, some []*transfer.Transfer, errs []error) {
 	edits := make([]*store.Edit, len(some)) // nil: nothing to commit before it is placed
+	named := make([]bool, len(some))        // the name of the built file is durable already
 	each(len(some), func(n int) {
 		if some[n].Status != transfer.Placing {
-			edits[n], errs[n] = i.build(ctx, some[n])
+			edits[n], named[n], errs[n] = i.build(ctx, some[n])
 		}
 	})
-	i.toPlacing(ctx, edits, errs)
+	i.toPlacing(ctx, edits, named, errs)
 	var files []filemgr.Placing
 	var whose []int
 	for n, t := range some {
@@ -81,54 +81,59 @@ func (i *Instance) assemble(ctx context.Context, some []*transfer.Transfer, errs
 }
 
 // toPlacing makes the names of built files durable and commits "placing". No
-// name may be committed whose file a crash could still take away.
-func (i *Instance) toPlacing(ctx context.Context, edits []*store.Edit, errs []error) {
-	if !slices.ContainsFunc(edits, func(e *store.Edit) bool { return e != nil }) {
-		return
-	}
-	if err := filemgr.SyncStaged(i.o.Dirs.Receive); err != nil {
-		for n, e := range edits {
-			if e != nil {
-				edits[n], errs[n] = nil, i.assembleLater(ctx, e.Row, err)
+// name may be committed whose file a crash could still take away. A file that
+// was received where it stands got its name with its first block.
+func (i *Instance) toPlacing(ctx context.Context, edits []*store.Edit, named []bool, errs []error) {
+	due := func(n int) bool { return edits[n] != nil && !named[n] }
+	for n := range edits {
+		if !due(n) {
+			continue
+		}
+		if err := filemgr.SyncStaged(i.o.Dirs.Receive); err != nil {
+			for n, e := range edits {
+				if due(n) {
+					edits[n], errs[n] = nil, i.assembleLater(ctx, e.Row, err)
+				}
 			}
 		}
-		return
+		break // one sync is for all
 	}
 	i.commit(ctx, edits, errs)
 }
 
-// build builds one file and returns the edit with which it goes into placing;
-// nil if it waits, or has come to another end.
-func (i *Instance) build(ctx context.Context, t *transfer.Transfer) (*store.Edit, error) {
+// build builds one file and returns the edit with which it goes into placing,
+// nil if it waits, or has come to another end; and whether the name of the file
+// is durable, see toPlacing.
+func (i *Instance) build(ctx context.Context, t *transfer.Transfer) (_ *store.Edit, named bool, _ error) {
 	if t.Repeat.Undecided() {
-		return nil, i.compare(ctx, t)
+		return nil, false, i.compare(ctx, t)
 	}
 	f := i.file(t)
 	if f == nil {
-		return nil, i.assembleLater(ctx, t, fault.New(CodeNotRoutable, t.Name, "institution", t.Institution))
+		return nil, false, i.assembleLater(ctx, t, fault.New(CodeNotRoutable, t.Name, "institution", t.Institution))
 	}
 	enc, err := filemgr.ParseEncoding(t.Encoding)
 	if err != nil {
-		return nil, i.assembleLater(ctx, t, err)
+		return nil, false, i.assembleLater(ctx, t, err)
 	}
 	name, err := i.receivedName(ctx, t, f)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	// Before the file is built: one that waits for its name is not built each time.
 	final, err := filemgr.ChooseFinal(i.o.Dirs.Receive, name, suffixOf(f), f.Existing)
 	if err != nil {
-		return nil, i.assembleLater(ctx, t, err)
+		return nil, false, i.assembleLater(ctx, t, err)
 	}
 	staged, err := i.stage(ctx, t, filemgr.AssembleOptions{
 		ReceiveDir: i.o.Dirs.Receive, ID: t.ID, Form: f.Form, Encoding: enc, MaxSize: t.FileSize, Access: i.o.Access.Receive,
 		WireSize: t.WireSize, WireDigest: t.WireDigest,
 	})
 	if err != nil {
-		return nil, i.assembleLater(ctx, t, err)
+		return nil, false, i.assembleLater(ctx, t, err)
 	}
 	if staged.WireSize != t.WireSize {
-		return nil, i.assembleLater(ctx, t, fault.New(store.CodeBlockDamaged, t.ID, "block", 1))
+		return nil, false, i.assembleLater(ctx, t, fault.New(store.CodeBlockDamaged, t.ID, "block", 1))
 	}
 	return &store.Edit{Row: t, F: func(r *transfer.Transfer) error {
 		r.Status, r.FinalPath, r.Form = transfer.Placing, final, f.Form.String()
@@ -136,7 +141,7 @@ func (i *Instance) build(ctx context.Context, t *transfer.Transfer) (*store.Edit
 		r.Records = staged.Records
 		note(r, nil)
 		return nil
-	}}, nil
+	}}, staged.Named, nil
 }
 
 // receivedName is the transfer's name; where several files of one name come

@@ -73,11 +73,11 @@ func testFormerProcessLeavesTheStagedFile(t *testing.T, on engine) {
 		{name: "cut while it builds", goOn: func(ctx context.Context, former *parked, t *transfer.Transfer) error {
 			ctx, cancel := context.WithCancel(ctx)
 			cancel()
-			_, err := former.build(ctx, t)
+			_, _, err := former.build(ctx, t)
 			return err
 		}},
 		{name: "builds", goOn: func(ctx context.Context, former *parked, t *transfer.Transfer) error {
-			_, err := former.build(ctx, t)
+			_, _, err := former.build(ctx, t)
 			return err
 		}},
 		{name: "places", goOn: func(ctx context.Context, former *parked, t *transfer.Transfer) error {
@@ -94,7 +94,7 @@ func testFormerProcessLeavesTheStagedFile(t *testing.T, on engine) {
 			old := former.toAssemble()[0]
 			p := former.next()
 			mine := p.toAssemble()
-			edit, err := p.build(t.Context(), mine[0])
+			edit, named, err := p.build(t.Context(), mine[0])
 			require.NoError(t, err)
 			require.NotNil(t, edit)
 			staged := filemgr.StagedPath(p.o.Dirs.Receive, row.ID)
@@ -104,7 +104,7 @@ func testFormerProcessLeavesTheStagedFile(t *testing.T, on engine) {
 			require.NoFileExists(t, p.path("receive", "elsewhere"))
 
 			errs := make([]error, 1)
-			p.toPlacing(t.Context(), []*store.Edit{edit}, errs)
+			p.toPlacing(t.Context(), []*store.Edit{edit}, []bool{named}, errs)
 			require.NoError(t, errs[0])
 			p.assemble(t.Context(), mine, errs)
 			require.NoError(t, errs[0])
