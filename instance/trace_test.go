@@ -19,10 +19,10 @@ import (
 	"pabal/transfer"
 )
 
-// TestOrderOfSyncsAndAnswers traces the system calls of a server that
-// receives one file of one block and places it, and holds their order against
-// design D2: nothing positive leaves before what it promises is on disk.
-func TestOrderOfSyncsAndAnswers(t *testing.T) {
+// oneBlock traces the system calls of a server that receives one file of one
+// block and places it.
+func oneBlock(t *testing.T, on engine) (calls []string) {
+	t.Helper()
 	strace := needs.Tool(t, "strace")
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -35,8 +35,8 @@ func TestOrderOfSyncsAndAnswers(t *testing.T) {
 			require.NoError(t, os.Mkdir(filepath.Join(dirs[role], d), 0o750))
 		}
 	}
-	url := sqlite.url(t, dirs["centre"])
-	text, err := json.Marshal(child{Dir: dirs["centre"], URL: url, Profile: "cms", Role: "centre", Address: address, Up: []string{"EB21"}})
+	url := on.url(t, dirs["centre"])
+	text, err := json.Marshal(child{Dir: dirs["centre"], URL: url, Profile: "cms", Role: "centre", Address: address, Up: []string{"EB21"}, Files: on.inFiles()})
 	require.NoError(t, err)
 	out := filepath.Join(t.TempDir(), "trace")
 	cmd := exec.Command(strace, "-f", "-yy", "-s", "96", "-o", out,
@@ -56,7 +56,7 @@ func TestOrderOfSyncsAndAnswers(t *testing.T) {
 	t.Cleanup(stop)
 	reachable(t, address)
 
-	h := &host{t: t, on: sqlite, dir: dirs["institution"]}
+	h := &host{t: t, on: on, dir: dirs["institution"]}
 	h.opt, err = sideOptions(h.dir, "cms", "institution", []file{rawForm("EB21")}, nil)
 	require.NoError(t, err)
 	h.opt.Institutions[0].Connect = address
@@ -71,31 +71,101 @@ func TestOrderOfSyncsAndAnswers(t *testing.T) {
 	h.end()
 	stop()
 
-	calls := whole(strings.Split(string(mustRead(t, out)), "\n"))
-	steps := []struct{ why, call string }{
-		{"the block is written to the log", `pwrite64\(\d+<[^>]*pabal\.db-wal>`},
-		{"and synced", `f(data)?sync\(\d+<[^>]*pabal\.db-wal>`},
-		{"before its check is answered with nothing missing", `write\(\d+<TCP:\[[^\]]*\]>, "\d{4}FTE123456780300RCEB21\d{4}000` + `0001025000`},
-		{"'received' is written", `pwrite64\(\d+<[^>]*pabal\.db-wal>`},
-		{"and synced", `f(data)?sync\(\d+<[^>]*pabal\.db-wal>`},
-		{"before the end is answered", `write\(\d+<TCP:\[[^\]]*\]>, "0077FTE123456780610RCEB21\d{4}000\d{10}003`},
+	return whole(strings.Split(string(mustRead(t, out)), "\n"))
+}
+
+// step is a system call that must come, and why.
+type step struct{ why, call string }
+
+// What the two keepers have in common. An answer is a write to the line.
+const (
+	answer      = `write\(\d+<TCP:\[[^\]]*\]>, "`
+	blockHeld   = answer + `\d{4}FTE123456780300RCEB21\d{4}000` + `0001025000`
+	endHeld     = answer + `0077FTE123456780610RCEB21\d{4}000\d{10}003`
+	rowsWritten = `pwrite64\(\d+<[^>]*pabal\.db-wal>`
+	rowsSynced  = `f(data)?sync\(\d+<[^>]*pabal\.db-wal>`
+	placedOnce  = `renameat2\(.*receive/\.pabal/.*receive/EB21\..*RENAME_NOREPLACE`
+	dirSynced   = `fsync\(\d+<[^>]*receive(/\.pabal)?>`
+)
+
+// TestOrderOfSyncsAndAnswers holds the order of system calls against design
+// D2: nothing positive leaves before what it promises is on disk.
+func TestOrderOfSyncsAndAnswers(t *testing.T) {
+	inOrder(t, oneBlock(t, sqlite), []step{
+		{"the block is written to the log", rowsWritten},
+		{"and synced", rowsSynced},
+		{"before its check is answered with nothing missing", blockHeld},
+		{"'received' is written", rowsWritten},
+		{"and synced", rowsSynced},
+		{"before the end is answered", endHeld},
 		{"the file is built beside its place", `write\(\d+<[^>]*receive/\.pabal/[^>]*>`},
 		{"and synced", `fsync\(\d+<[^>]*receive/\.pabal/[0-9a-z]{13}>`},
 		{"with its directory", `fsync\(\d+<[^>]*receive/\.pabal>`},
-		{"'placing' is written", `pwrite64\(\d+<[^>]*pabal\.db-wal>`},
-		{"and synced", `f(data)?sync\(\d+<[^>]*pabal\.db-wal>`},
-		{"the file is placed without replacing", `renameat2\(.*receive/\.pabal/.*receive/EB21\..*RENAME_NOREPLACE`},
-		{"both directories are synced", `fsync\(\d+<[^>]*receive(/\.pabal)?>`},
-		{"both directories are synced", `fsync\(\d+<[^>]*receive(/\.pabal)?>`},
-		{"'assembled' is written", `pwrite64\(\d+<[^>]*pabal\.db-wal>`},
-		{"and synced", `f(data)?sync\(\d+<[^>]*pabal\.db-wal>`},
+		{"'placing' is written", rowsWritten},
+		{"and synced", rowsSynced},
+		{"the file is placed without replacing", placedOnce},
+		{"both directories are synced", dirSynced},
+		{"both directories are synced", dirSynced},
+		{"'assembled' is written", rowsWritten},
+		{"and synced", rowsSynced},
+	})
+}
+
+// TestOrderOfSyncsInFiles is the same with content in files (design D3): the
+// block is on disk where it stands, and the name of its file, before the row
+// that says so; and the file is not written a second time.
+func TestOrderOfSyncsInFiles(t *testing.T) {
+	const (
+		content = `pwrite64\(\d+<[^>]*receive/\.pabal/[0-9a-z]{13}>`
+		name    = `fsync\(\d+<[^>]*receive/\.pabal>`
+	)
+	calls := oneBlock(t, sqliteFiles)
+	inOrder(t, calls, []step{
+		{"the block is written to its file", content},
+		{"and synced", `fdatasync\(\d+<[^>]*receive/\.pabal/[0-9a-z]{13}>`},
+		{"before its row is written", rowsWritten},
+		{"and synced", rowsSynced},
+		{"before its check is answered with nothing missing", blockHeld},
+		{"'received' is written", rowsWritten},
+		{"and synced", rowsSynced},
+		{"before the end is answered", endHeld},
+		{"'placing' is written", rowsWritten},
+		{"and synced", rowsSynced},
+		{"the file is placed without replacing", placedOnce},
+		{"both directories are synced", dirSynced},
+		{"both directories are synced", dirSynced},
+		{"'assembled' is written", rowsWritten},
+		{"and synced", rowsSynced},
+	})
+	// The name may be synced beside the content.
+	named := first(t, calls, 0, name, "the name is synced")
+	held := first(t, calls, 0, blockHeld, "the check is answered")
+	row := -1
+	for n, call := range calls[:held] {
+		if regexp.MustCompile(rowsSynced).MatchString(call) {
+			row = n
+		}
 	}
+	require.Less(t, named, row, "the name is durable before the row of the block")
+	count := 0
+	for _, call := range calls {
+		if regexp.MustCompile(`write(64|v)?\(\d+<[^>]*receive/\.pabal/`).MatchString(call) {
+			count++
+		}
+	}
+	require.Equal(t, 1, count, "content is written once")
+}
+
+// inOrder finds the steps one after the other, after the announcement was
+// answered.
+func inOrder(t *testing.T, calls []string, steps []step) {
+	t.Helper()
 	at := first(t, calls, 0, `write\(\d+<TCP:\[[^\]]*\]>, "0052FTE123456780640R`, "the announcement is answered")
 	for n, step := range steps {
 		found := first(t, calls, at+1, step.call, step.why)
 		at = found
 		// An answer must be the first of its kind: none may have left earlier.
-		if strings.HasPrefix(step.call, `write\(\d+<TCP`) {
+		if strings.HasPrefix(step.call, answer) {
 			require.Equal(t, found, first(t, calls, 0, step.call, step.why), "step %d: %s", n, step.why)
 		}
 	}
