@@ -9,6 +9,7 @@ const (
 	CodeSendsTo       fault.Code = "instance.sends_to"       // callers of an address cannot be sent to by the institution
 	CodeSameCaller    fault.Code = "instance.same_caller"    // two institutions that call with one code
 	CodeNotRoutable   fault.Code = "instance.not_routable"   // the institution is not in this configuration
+	CodeDelimiter     fault.Code = "instance.delimiter"      // the file has in it what ends a telegram
 	CodeWireName      fault.Code = "instance.wire_name"      // the wire name does not fit the profile
 	CodeWorkLost      fault.Code = "instance.work_lost"      // neither work file nor backup
 	CodeSameName      fault.Code = "instance.same_name"      // the same file was sent or is on its way

@@ -122,11 +122,17 @@ func (i *Instance) storeFile(ctx context.Context, t *transfer.Transfer) (*store.
 		return nil, err
 	}
 	b := batch{i: i, t: t, geo: geo, in: in}
+	find := delimiterSearch{delimiter: inst.Profile.Delimiter()}
 	res, err := filemgr.Split(ctx, path, filemgr.SplitOptions{
 		Form: f.Form, Encoding: inst.encoding(), Checks: f.Checks, Geometry: geo, Identity: identity,
 		Names:   filemgr.Names{File: t.Name, WireName: t.WireName, BaseDate: base, FileID: t.FileID},
 		MaxWire: inst.Profile.MaxFile(size),
-	}, func(block transfer.Block) error { return b.add(ctx, block) })
+	}, func(block transfer.Block) error {
+		if at, found := find.in(block.Payload); found {
+			return fault.New(CodeDelimiter, t.Name, "at", at, "profile", inst.Profile.Name)
+		}
+		return b.add(ctx, block)
+	})
 	if werr := b.wait(); err == nil {
 		err = werr
 	}
