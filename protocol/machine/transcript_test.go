@@ -1,6 +1,8 @@
 package machine
 
 import (
+	"bytes"
+	"encoding/hex"
 	"errors"
 	"flag"
 	"fmt"
@@ -66,8 +68,15 @@ type out struct {
 	err      error
 }
 
+// judge is who says that a transcript does not hold: a test, or who tries
+// whether it does.
+type judge interface {
+	require.TestingT
+	Fatalf(format string, args ...any)
+}
+
 type player struct {
-	t     *testing.T
+	t     judge
 	p     *protocol.Profile
 	side  protocol.Side
 	lines []string
@@ -151,13 +160,17 @@ func telegrams(line string) []string {
 	return []string{fill(strings.TrimSuffix(strings.TrimPrefix(body, "|"), "|"))}
 }
 
+var filling, bytesAt = regexp.MustCompile(`\*(\d+)`), regexp.MustCompile(`(\\x[0-9A-F]{2})+`)
+
 func fill(text string) string {
-	head, n, ok := strings.Cut(text, "*")
-	if !ok {
-		return text
-	}
-	size, _ := strconv.Atoi(n)
-	return head + content(0, size)
+	text = filling.ReplaceAllStringFunc(text, func(star string) string {
+		size, _ := strconv.Atoi(star[1:])
+		return content(0, size)
+	})
+	return bytesAt.ReplaceAllStringFunc(text, func(escaped string) string {
+		b, _ := hex.DecodeString(strings.ReplaceAll(escaped, `\x`, ""))
+		return string(b)
+	})
 }
 
 // placed reads "@offset text" pairs over blanks; the last offset, with text or
@@ -197,7 +210,10 @@ func (p *player) take() out {
 
 func (p *player) read(b []byte) {
 	require.Empty(p.t, p.queue, p.where())
-	p.frame = b
+	var err error
+	p.frame, err = p.p.NewReader(bytes.NewReader(b), make([]byte, p.p.FrameBuffer())).Next()
+	require.NoError(p.t, err, p.where())
+	require.Len(p.t, b, len(p.frame)+len(p.p.Delimiter()), p.where())
 	ev := Event{Kind: Arrived, Telegram: &p.tg}
 	if err := p.p.Decode(p.frame, &p.tg); err != nil {
 		ev.Kind, ev.Err, ev.Reason = Garbled, err, protocol.BadFormat
@@ -309,7 +325,7 @@ func (p *player) answer(a *Action, text string) Event {
 		ev.Kind = Judged
 		ev.Terms.Peer = v["peer"]
 	case AskNext:
-		ev.Kind, ev.Order = Chosen, order(p.t, word, v)
+		ev.Kind, ev.Order = Chosen, order(p.t, p.p, word, v)
 	case AskFetch:
 		ev.Kind, ev.Count, ev.Total = Counted, number(v["count"]), number(v["total"])
 	case AskAccept:
@@ -336,12 +352,20 @@ func (p *player) answer(a *Action, text string) Event {
 	return ev
 }
 
-func order(t *testing.T, word string, v map[string]string) Order {
+// order reads one. Where it names a record, how much of the file a telegram
+// carries is what the profile says: its N, and its packing.
+func order(t judge, p *protocol.Profile, word string, v map[string]string) Order {
 	f := File{
 		Name: v["name"], Date: v["date"], Serial: v["serial"], Size: int64(number(v["size"])),
 		Declared: int64(number(v["size"])), Unit: 1, DataSize: number(v["data"]), MessageSize: number(v["n"]),
 		Sent: int64(number(v["sent"])), Ended: v["ended"] != "", Settle: v["settle"] != "",
 		Gzip: v["gzip"] != "", EBCDIC: v["ebcdic"] != "", Password: v["password"],
+	}
+	if record := number(v["record"]); record > 0 {
+		f.MessageSize = p.Files.MessageSize
+		f.DataSize = map[string]int{
+			"one": record, "filled": p.MaxData(f.MessageSize), "whole": fit(p.MaxData(f.MessageSize), record),
+		}[p.Files.Packing]
 	}
 	if d := v["declared"]; d != "" {
 		f.Declared = int64(number(d))
