@@ -276,3 +276,63 @@ func TestNoAnswersInQuarantine(t *testing.T) {
 	_, err = s.Fetch(t.Context(), nil)
 	require.Equal(t, store.CodeQuarantined, fault.CodeOf(err))
 }
+
+// TestRestoredReceiver: the database of a receiver is put back to before a
+// file that has come since and that the business system has taken. The
+// counterparty is told that we have it, and it is not placed a second time.
+func TestRestoredReceiver(t *testing.T) {
+	onBoth(t, func(t *testing.T, on engine) {
+		p := makePair(t, on, "cms", []file{rawForm("EB21")}, nil, nil)
+		inst, centre := p.institution, p.centre
+		centre.mind = new(memory)
+		p.start()
+		name := func(day int) string { return fmt.Sprintf("EB21.CENTRE.JOB.202611%02d", day) }
+		inst.drop(name(1), content(1000))
+		inst.await(transfer.Send, transfer.Sent, 1)
+		centre.await(transfer.Receive, transfer.Assembled, 1)
+		centre.end()
+		back := centre.snapshot()
+		centre.start()
+		inst.drop(name(2), content(2000))
+		inst.await(transfer.Send, transfer.Sent, 2)
+		var final string
+		for _, r := range centre.await(transfer.Receive, transfer.Assembled, 2) {
+			if r.FileSize == 2000 {
+				final = r.FinalPath
+			}
+		}
+		require.NoError(t, os.Remove(final), "the business system takes it")
+
+		back()
+		eventually(t, "no quarantine", func() bool {
+			q, err := centre.store.Quarantine(t.Context())
+			return err == nil && q != nil && centre.inst.quarantine.Load()
+		})
+		r := centre.recovery()
+		by := control.Actor{Who: "kim", Host: "ops", Reason: "the disk was lost"}
+		report, err := r.Recover(t.Context(), true, by)
+		require.NoError(t, err)
+		require.Zero(t, report.Open)
+		require.NoError(t, r.End(t.Context(), false, false, by))
+		known := centre.await(transfer.Receive, transfer.Assembled, 2)
+
+		cat, err := catalog.Load()
+		require.NoError(t, err)
+		again, err := control.New(inst.store, cat, catalog.EN, nil).Do(t.Context(), name(2), control.Order{Name: control.Resend, Again: true}, by)
+		require.NoError(t, err)
+		eventually(t, "the counterparty does not come to an end", func() bool {
+			row, err := inst.store.Transfer(t.Context(), again.ID)
+			return err == nil && (row.Status.Final() || row.Status == transfer.Held)
+		})
+		require.NoFileExists(t, final)
+		require.Len(t, centre.await(transfer.Receive, transfer.Assembled, 2), len(known))
+		all, err := centre.store.List(t.Context(), store.Filter{})
+		require.NoError(t, err)
+		for _, row := range all {
+			require.Contains(t, []transfer.Status{transfer.Assembled, transfer.Duplicate}, row.Status)
+		}
+		entries, err := os.ReadDir(centre.path("receive"))
+		require.NoError(t, err)
+		require.Len(t, entries, 2, "the first file and .pabal")
+	})
+}
