@@ -337,7 +337,7 @@ func (s *session) verify(ctx context.Context, c machine.Claims) (protocol.Reason
 	if err != nil {
 		return "", err
 	}
-	there, err := s.s.Present(ctx, t.ID, wire)
+	there, err := s.s.Present(ctx, t, wire)
 	if err != nil {
 		return "", err
 	}

@@ -93,14 +93,14 @@ func (i *Instance) stagedOf(t *transfer.Transfer) (path string, ready bool, err 
 func (i *Instance) stage(ctx context.Context, t *transfer.Transfer, o filemgr.AssembleOptions) (filemgr.Staged, error) {
 	o.Staged, o.Held = i.stagedAt(t, o.Form, o.Encoding), i.stillHolds(ctx, t)
 	if !i.standsReady(t, o.Form, o.Encoding) {
-		return filemgr.Build(ctx, o, i.payload(ctx, t))
+		return filemgr.Build(ctx, o, func(emit func([]byte) error) error { return i.s.PayloadHeld(ctx, t, emit) })
 	}
 	v := store.Verified{SHA256: t.WireDigest}
 	var err error
 	if t.WireDigest == "" { // it came in several sessions
 		v, err = i.s.Verify(ctx, t.ID)
 	} else {
-		err = i.s.Payload(ctx, t.ID, func(p []byte) error { v.Size += int64(len(p)); return nil })
+		err = i.s.PayloadHeld(ctx, t, func(p []byte) error { v.Size += int64(len(p)); return nil })
 	}
 	if err != nil {
 		return filemgr.Staged{}, err

@@ -226,7 +226,7 @@ func (s *session) fetchQuery() machine.Query {
 
 // Load reads from the payload keeper straight into the session's block buffer.
 func (s *session) Load(ctx context.Context, offset int64, dst []byte) error {
-	got, err := s.s.ReadRange(ctx, s.current.ID, offset, int64(len(dst)), dst[:0])
+	got, err := s.s.ReadHeld(ctx, s.current, offset, int64(len(dst)), dst[:0])
 	if err != nil {
 		return err
 	}
@@ -363,8 +363,10 @@ func (s *session) Finish(ctx context.Context, o machine.Outcome) error {
 	}
 	s.log.Info("file "+o.Result.String(), "transfer", r.ID, "name", r.Name, "status", string(r.Status),
 		"response", o.Response, "resent", r.Resent, "err", o.Err)
-	if r.Status.Final() {
+	if r.ResultDue() {
 		s.wake.result.Give()
+	}
+	if r.Status.Final() {
 		if r.PayloadIn == transfer.InFile { // until now the work file was needed
 			s.wake.backup.Give()
 		}

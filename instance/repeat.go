@@ -31,27 +31,30 @@ type repeat struct {
 // repeated looks for what we hold of an offered file's name.
 func (s *session) repeated(ctx context.Context, reg *File, id store.Identity, o machine.Offer) (repeat, error) {
 	policy := s.inst.repeat(reg)
-	whole, last, err := s.wholeOf(ctx, id)
+	// Where neither name nor telegram has a date, the file of before midnight
+	// has another base date than the same one now.
+	if protocol.FullDate(o.Date, s.business()) == "" {
+		for back := 1; ; back++ {
+			day := s.business().AddDate(0, 0, -back)
+			if s.business().Sub(endOf(day)) >= s.repeatAge() {
+				break
+			}
+			id.Or = append(id.Or, day.Format("20060102"))
+		}
+	}
+	same, err := s.s.FindSame(ctx, id)
 	if err != nil {
 		return repeat{}, err
 	}
+	whole, last := wholeOf(same, id.BaseDate)
 	if whole != nil && policy != protocol.RepeatNew {
 		r := repeat{whole: whole, as: transfer.RepeatAbsorb}
 		r.told = policy == protocol.RepeatRefuse && !o.Despite
 		return r, nil
 	}
-	// Where neither name nor telegram has a date, the file of before midnight
-	// has another base date than the same one now.
-	if whole == nil && protocol.FullDate(o.Date, s.business()) == "" {
-		for back := 1; whole == nil && last == nil; back++ {
-			day := s.business().AddDate(0, 0, -back)
-			if s.business().Sub(endOf(day)) >= s.repeatAge() {
-				break
-			}
-			id.BaseDate = day.Format("20060102")
-			if whole, last, err = s.wholeOf(ctx, id); err != nil {
-				return repeat{}, err
-			}
+	for _, date := range id.Or {
+		if whole == nil {
+			whole, last = wholeOf(same, date)
 		}
 	}
 	if whole == nil {
@@ -77,22 +80,21 @@ func endOf(day time.Time) time.Time {
 
 func (s *session) repeatAge() time.Duration { return or(s.inst.RepeatAge, 12*time.Hour) }
 
-// wholeOf is the newest transfer of an identity that came whole, and the last
-// of the name that did: a duplicate of it, or itself.
-func (s *session) wholeOf(ctx context.Context, id store.Identity) (whole, last *transfer.Transfer, err error) {
-	same, err := s.s.FindSame(ctx, id)
-	if err != nil {
-		return nil, nil, err
-	}
+// wholeOf is the newest transfer of a day among those of a name that came
+// whole, and the last of the name that did: a duplicate of it, or itself.
+func wholeOf(same []*transfer.Transfer, date string) (whole, last *transfer.Transfer) {
 	for _, t := range same {
+		if date != "" && t.BaseDate != date {
+			continue
+		}
 		if t.Status == transfer.Duplicate && last == nil {
 			last = t
 		}
 		if cameWhole(t) {
-			return t, or(last, t), nil
+			return t, or(last, t)
 		}
 	}
-	return nil, nil, nil
+	return nil, nil
 }
 
 // cameWhole reports that a received file is held, or stands where it belongs.

@@ -226,6 +226,16 @@ func (s *Store) located(ctx context.Context, id string) (*transfer.Transfer, err
 	return t, err
 }
 
+// locatedHeld is located for a holder, without whom payload goes to no other
+// place. Only a work file that is itself the payload moves under its hands,
+// into the backup.
+func (s *Store) locatedHeld(ctx context.Context, t *transfer.Transfer) (*transfer.Transfer, error) {
+	if t.PayloadIn == transfer.InFile {
+		return s.located(ctx, t.ID)
+	}
+	return t, nil
+}
+
 // openPayload opens the file that has a transfer's payload. The error is that
 // of a block that is missing if there is none, except where its directory is
 // gone: a file system that is not mounted looks like that, and comes back.
@@ -434,10 +444,10 @@ func (s *Store) sound(ctx context.Context, t *transfer.Transfer) (good int64, er
 	return good, err
 }
 
-// Present reports whether the payload of size bytes is still there, without
-// reading it: true where it is in the rows.
-func (s *Store) Present(ctx context.Context, id string, size int64) (bool, error) {
-	t, err := s.located(ctx, id)
+// Present tells the holder of a transfer whether the payload of size bytes is
+// still there, without reading it: true where it is in the rows.
+func (s *Store) Present(ctx context.Context, t *transfer.Transfer, size int64) (bool, error) {
+	t, err := s.locatedHeld(ctx, t)
 	if err != nil || t.PayloadIn == "" || size == 0 {
 		return err == nil, err
 	}

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"time"
 
 	"pabal/transfer"
@@ -24,16 +25,15 @@ func (s *Store) Event(ctx context.Context, now time.Time, e transfer.Event) erro
 
 func (t *tx) event(now time.Time, e transfer.Event) error { return t.eventOf(now, e, nil) }
 
-// eventOf writes an event and keeps it for the witness, with the row that was
-// written with it.
+// eventOf notes an event, with the row that is written with it for the
+// witness. It is written by putEvents, many with one statement.
 func (t *tx) eventOf(now time.Time, e transfer.Event, row *transfer.Transfer) error {
 	if e.At.IsZero() {
 		e.At = now
 	}
 	e.At = normalTime(e.At)
-	_, err := t.scan([]any{&e.ID}, eventInsert, refs(eventColumns(&e))[1:]...)
-	if err != nil {
-		return err
+	if err := checkText(refs(eventColumns(&e))); err != nil {
+		return err // of the write that it belongs to
 	}
 	w := Written{Event: e}
 	if row != nil {
@@ -41,6 +41,40 @@ func (t *tx) eventOf(now time.Time, e transfer.Event, row *transfer.Transfer) er
 		w.Row = &copied
 	}
 	t.written = append(t.written, w)
+	return nil
+}
+
+// putEvents writes the events that a write has noted, in their order. It is
+// the last that happens in the write.
+func (t *tx) putEvents() error {
+	due := make([]*transfer.Event, 0, len(t.written))
+	for n := range t.written {
+		if w := &t.written[n]; w.Instance == "" {
+			due = append(due, &w.Event)
+		}
+	}
+	for len(due) > 0 {
+		n := len(eventInserts) - 1
+		for n > 0 && 1<<n > len(due) {
+			n--
+		}
+		some := due[:1<<n]
+		due = due[len(some):]
+		var args []any
+		for _, e := range some {
+			args = append(args, refs(eventColumns(e))[1:]...)
+		}
+		ids, err := t.insert(eventInserts[n], args...)
+		if err != nil {
+			return err
+		}
+		if len(ids) != len(some) {
+			return errors.New("store: events without ids")
+		}
+		for k, e := range some {
+			e.ID = ids[k]
+		}
+	}
 	return nil
 }
 

@@ -57,13 +57,27 @@ const (
 // part is not held or a row is not what was written; CodeKeyMissing and
 // CodeBlockForeign when its seal cannot be opened.
 func (s *Store) ReadRange(ctx context.Context, id string, offset, length int64, dst []byte) ([]byte, error) {
-	dst = dst[:0]
-	if length <= 0 {
-		return dst, nil
-	}
 	t, err := s.located(ctx, id)
 	if err != nil {
 		return nil, err
+	}
+	return s.readRange(ctx, t, offset, length, dst)
+}
+
+// ReadHeld is ReadRange for the holder of a transfer, whose row need not be read.
+func (s *Store) ReadHeld(ctx context.Context, t *transfer.Transfer, offset, length int64, dst []byte) ([]byte, error) {
+	t, err := s.locatedHeld(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	return s.readRange(ctx, t, offset, length, dst)
+}
+
+func (s *Store) readRange(ctx context.Context, t *transfer.Transfer, offset, length int64, dst []byte) ([]byte, error) {
+	id := t.ID
+	dst = dst[:0]
+	if length <= 0 {
+		return dst, nil
 	}
 	if t.PayloadIn != "" {
 		return s.readFile(ctx, t, offset, length, dst)
@@ -274,6 +288,20 @@ func (s *Store) Payload(ctx context.Context, id string, emit func([]byte) error)
 	if err != nil {
 		return err
 	}
+	return s.payload(ctx, t, emit)
+}
+
+// PayloadHeld is Payload for the holder of a transfer, whose row need not be read.
+func (s *Store) PayloadHeld(ctx context.Context, t *transfer.Transfer, emit func([]byte) error) error {
+	t, err := s.locatedHeld(ctx, t)
+	if err != nil {
+		return err
+	}
+	return s.payload(ctx, t, emit)
+}
+
+func (s *Store) payload(ctx context.Context, t *transfer.Transfer, emit func([]byte) error) error {
+	id := t.ID
 	var r run
 	return s.everyBlock(ctx, t, func(number, start int64, lengths, payload []byte) error {
 		bytes := r.add(number, start, lengths)

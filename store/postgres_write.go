@@ -16,6 +16,7 @@ func postgresDialogue() dialect {
 		lockRow:    " FOR UPDATE",
 		skipLocked: " FOR UPDATE SKIP LOCKED",
 		shareRow:   " FOR SHARE",
+		returning:  " RETURNING id",
 		shareTerm:  "SELECT pg_advisory_xact_lock_shared($1)",
 		takeTerm:   "SELECT pg_advisory_xact_lock($1)",
 	}

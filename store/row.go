@@ -108,13 +108,28 @@ func sameValue(a, b any) bool {
 	}
 }
 
-// insertText is an INSERT of these columns with $1, $2 …
-func insertText(table string, columns []string) string {
-	places := make([]string, len(columns))
-	for i := range columns {
-		places[i] = "$" + strconv.Itoa(i+1)
+// insertText is an INSERT of one row of these columns with $1, $2 …
+func insertText(table string, columns []string) string { return insertTexts(table, columns, 1)[0] }
+
+// insertTexts are INSERTs of 1, 2, 4 … rows of these columns.
+func insertTexts(table string, columns []string, count int) []string {
+	texts := make([]string, count)
+	for n := range texts {
+		var text strings.Builder
+		text.WriteString("INSERT INTO " + table + " (" + strings.Join(columns, ", ") + ") VALUES ")
+		for row := range 1 << n {
+			places := make([]string, len(columns))
+			for i := range places {
+				places[i] = "$" + strconv.Itoa(row*len(columns)+i+1)
+			}
+			if row > 0 {
+				text.WriteString(", ")
+			}
+			text.WriteString("(" + strings.Join(places, ", ") + ")")
+		}
+		texts[n] = text.String()
 	}
-	return "INSERT INTO " + table + " (" + strings.Join(columns, ", ") + ") VALUES (" + strings.Join(places, ", ") + ")"
+	return texts
 }
 
 // updateText sets these columns; the first is the key.
@@ -134,7 +149,7 @@ var (
 		" ON CONFLICT (id) DO NOTHING"
 
 	eventList     = strings.Join(names(eventColumns(new(transfer.Event))), ", ")
-	eventInsert   = insertText("events", names(eventColumns(new(transfer.Event)))[1:]) + " RETURNING id"
+	eventInserts  = insertTexts("events", names(eventColumns(new(transfer.Event)))[1:], 4)
 	commandList   = strings.Join(names(commandColumns(new(transfer.Command))), ", ")
 	commandInsert = insertText("commands", names(commandColumns(new(transfer.Command)))[1:])
 	requestList   = strings.Join(names(requestColumns(new(transfer.Request))), ", ")

@@ -18,6 +18,7 @@ import (
 	"database/sql"
 	"errors"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -252,6 +253,9 @@ func (s *Store) write(ctx context.Context, payload int64, f func(*tx) error) err
 		}
 		tx.written = nil // it may run again, and shares tx with others
 		err := f(tx)
+		if err == nil {
+			err = tx.putEvents()
+		}
 		written = tx.written
 		return err
 	}
@@ -388,6 +392,9 @@ type dialect struct {
 	lockRow, skipLocked string
 	// shareRow is the same for a row that must only stay as it is.
 	shareRow string
+	// returning ends an INSERT whose ids are wanted, where the answer to it
+	// does not tell them.
+	returning string
 	// shareTerm and takeTerm wait, given the key of an instance, until nobody
 	// has the other of the two in a transaction, see holdTerm.
 	shareTerm, takeTerm string
@@ -419,6 +426,40 @@ func (t *tx) exec(text string, args ...any) (int64, error) {
 		return 0, err
 	}
 	return r.RowsAffected()
+}
+
+// insert writes rows whose id the database gives, and returns the ids in the
+// order of the rows: each is greater than the one before it.
+func (t *tx) insert(text string, args ...any) (ids []int64, err error) {
+	if t.dialect.returning == "" { // who writes is alone, so they follow one another
+		r, err := t.statements.exec(t.context(), text, args...)
+		if err != nil {
+			return nil, err
+		}
+		last, err := r.LastInsertId()
+		if err != nil {
+			return nil, err
+		}
+		n, err := r.RowsAffected()
+		for id := last - n + 1; id <= last; id++ {
+			ids = append(ids, id)
+		}
+		return ids, err
+	}
+	rows, err := t.query(text+t.dialect.returning, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var id int64
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		ids = append(ids, id)
+	}
+	slices.Sort(ids)
+	return ids, rows.Err()
 }
 
 func (t *tx) query(text string, args ...any) (*sql.Rows, error) {

@@ -197,6 +197,7 @@ type Identity struct {
 	FileID      string
 	WireName    string
 	BaseDate    string
+	Or          []string // other base dates
 	Serial      string
 }
 
@@ -210,7 +211,11 @@ func (id Identity) where() where {
 	w.add("institution = " + w.arg(id.Institution))
 	w.add("direction = " + w.arg(string(id.Direction)))
 	w.equal("wire_name", id.WireName)
-	w.equal("base_date", id.BaseDate)
+	if id.BaseDate != "" && len(id.Or) > 0 {
+		w.in("base_date", append(id.Or, id.BaseDate))
+	} else {
+		w.equal("base_date", id.BaseDate)
+	}
 	w.equal("serial", id.Serial)
 	w.equal("file_id", id.FileID)
 	return w

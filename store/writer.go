@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"errors"
+	"runtime"
 	"sync"
 	"sync/atomic"
 
@@ -131,11 +132,7 @@ func (w *writer) group(first *job) {
 	group := []*job{first}
 	payload := first.payload
 	for payload < groupPayload && len(group) < groupWrites {
-		var next *job
-		select {
-		case next = <-w.jobs:
-		default:
-		}
+		next := w.waiting()
 		if next == nil {
 			break
 		}
@@ -164,6 +161,23 @@ func (w *writer) group(first *job) {
 		w.drop()
 	}
 	answer(group, err)
+}
+
+// waiting is a job that waits now, nil if there is none. Before it says so
+// whoever is ready to run is let run once: on a busy machine those are about
+// to write as well, and it costs nothing where nobody is.
+func (w *writer) waiting() *job {
+	for yielded := false; ; yielded = true {
+		select {
+		case j := <-w.jobs:
+			return j
+		default:
+		}
+		if yielded {
+			return nil
+		}
+		runtime.Gosched()
+	}
 }
 
 func answer(group []*job, err error) {

@@ -80,7 +80,7 @@ func filesAdopted(t *testing.T, open Open) {
 		v, err := s.Verify(t.Context(), row.ID)
 		require.NoError(t, err)
 		require.Equal(t, store.Verified{Size: 2345, SHA256: digest(file), Blocks: 3, Sequences: 24, Continuous: true}, v)
-		there, err := s.Present(t.Context(), row.ID, 2345)
+		there, err := s.Present(t.Context(), row, 2345)
 		require.NoError(t, err)
 		require.True(t, there)
 		var all []byte
@@ -137,7 +137,7 @@ func filesSpoilt(t *testing.T, open Open) {
 	require.NoError(t, f.Truncate(2344))
 	damaged(row, 2000, 1, "3")
 	require.NoError(t, f.Close())
-	there, err := s.Present(t.Context(), row.ID, 2345)
+	there, err := s.Present(t.Context(), row, 2345)
 	require.NoError(t, err)
 	require.False(t, there)
 }
@@ -150,7 +150,7 @@ func filesVanished(t *testing.T, open Open) {
 	requireCode(t, store.CodeBlockMissing, err)
 	_, err = s.Verify(t.Context(), row.ID)
 	requireCode(t, store.CodeBlockMissing, err)
-	there, err := s.Present(t.Context(), row.ID, 2345)
+	there, err := s.Present(t.Context(), row, 2345)
 	require.NoError(t, err)
 	require.False(t, there)
 
@@ -159,7 +159,7 @@ func filesVanished(t *testing.T, open Open) {
 	_, err = s.ReadRange(t.Context(), row.ID, 0, 10, nil)
 	requireCode(t, store.CodePayloadAway, err)
 	require.True(t, store.Away(err))
-	_, err = s.Present(t.Context(), row.ID, 2345)
+	_, err = s.Present(t.Context(), row, 2345)
 	require.True(t, store.Away(err))
 
 	// A file that is received loses its beginning: the rest is not taken for

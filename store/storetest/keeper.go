@@ -30,7 +30,7 @@ type keeper interface {
 	Release(ctx context.Context, now time.Time, id string) error
 	Verify(ctx context.Context, id string) (store.Verified, error)
 	Recheck(ctx context.Context, now time.Time, ref transfer.Ref) error
-	Present(ctx context.Context, id string, size int64) (bool, error)
+	Present(ctx context.Context, t *transfer.Transfer, size int64) (bool, error)
 }
 
 // place gives a new transfer the place of its payload: a path for the keeper

@@ -54,6 +54,7 @@ func Run(t *testing.T, open Open) {
 		{"Command", testCommand},
 		{"CommandFences", testCommandFences},
 		{"Requests", testRequests},
+		{"EventsTogether", testEventsTogether},
 		{"Quarantine", testQuarantine},
 		{"TakeOver", testTakeOver},
 		{"BackedUp", testBackedUp},

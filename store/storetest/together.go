@@ -168,3 +168,44 @@ func testCreateAll(t *testing.T, open Open) {
 		require.False(t, seen[id] && id != ids[999], "no id that a row has")
 	}
 }
+
+// listener is a witness that remembers what it was told.
+type listener struct {
+	stranger
+	heard []store.Written
+}
+
+func (l *listener) Wrote(written []store.Written) {
+	l.stranger.Wrote(written)
+	l.heard = append(l.heard, written...)
+}
+
+// testEventsTogether: however many events a write has, they are all there, in
+// their order, and the witness hears of each with the id that it has.
+func testEventsTogether(t *testing.T, open Open) {
+	s, term := begin(t, open)
+	w := &listener{}
+	beside, err := store.Open(t.Context(), store.Options{URL: s.URL(), Witness: w})
+	require.NoError(t, err)
+	defer beside.Close()
+	_, err = beside.Recognise(t.Context(), start, "seoul")
+	require.NoError(t, err)
+	for n := range 20 {
+		row := held(t, s, term, transfer.Send, transfer.Storing)
+		e := &store.Edit{Row: row, F: to(transfer.Stored)}
+		for k := range n {
+			e.Events = append(e.Events, transfer.Event{Kind: fmt.Sprint("extra ", k)})
+		}
+		w.heard = nil
+		require.NoError(t, beside.ChangeAll(t.Context(), start, []*store.Edit{e}))
+		require.NoError(t, e.Err)
+		all := events(t, s, row.ID)
+		all = all[len(all)-n-1:]
+		require.Equal(t, transfer.Stored, all[0].To)
+		require.Len(t, w.heard, n+1)
+		for k, event := range all {
+			require.True(t, k == 0 || event.Kind == fmt.Sprint("extra ", k-1))
+			require.Equal(t, *event, w.heard[k].Event)
+		}
+	}
+}
