@@ -217,7 +217,10 @@ func (s *Server) start(t testing.TB) {
 	t.Helper()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.given = os.Getenv(Variable); s.given != "" {
+	if given := os.Getenv(Variable); s.given != given { // written once: parallel tests read it
+		s.given = given
+	}
+	if s.given != "" {
 		return
 	}
 	initdb, postgres := needs.Tool(t, "initdb"), needs.Tool(t, "postgres")
