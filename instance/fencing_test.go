@@ -370,7 +370,8 @@ func halfOpenAtEveryWrite(t *testing.T, on engine) {
 			// told the truth: that the file is whole already.
 			require.NoError(t, err)
 		default:
-			require.ErrorIs(t, err, store.ErrFenced, who)
+			// Or the instance has noticed already and cut the session.
+			require.True(t, errors.Is(err, store.ErrFenced) || errors.Is(err, context.Canceled), "%s: %v", who, err)
 			require.NotEqual(t, "ended", last)
 			heard = append(heard, last)
 			require.Equal(t, before, picture(t, second.store), who)
