@@ -1,9 +1,15 @@
 package main
 
 import (
+	"errors"
+	"fmt"
 	"io/fs"
+	"os"
 	"os/user"
+	"path/filepath"
+	"slices"
 	"strconv"
+	"strings"
 
 	"pabal/config"
 	"pabal/instance"
@@ -58,7 +64,66 @@ func (w *wiring) rights(path string, r, general config.Rights) place.Access {
 			w.bad(at(r.Group != "", "group"), fault.New(codeNoGroup, group).Because(err))
 		}
 	}
+	if a.Own {
+		key := "owner"
+		if owner == "" {
+			key = "group"
+		}
+		own := r.Owner
+		if key == "group" {
+			own = r.Group
+		}
+		w.given = append(w.given, ownership{at(own != "", key), owner, group, a})
+	}
 	return a
+}
+
+// ownership says to whom files of one kind are given.
+type ownership struct {
+	path         string // of the key
+	owner, group string
+	access       place.Access
+}
+
+// checkOwners tries whether we may give files to whom they are to belong: what
+// that takes (root, a group, a capability) only the kernel knows.
+func (s *site) checkOwners() []fault.Problem {
+	var out []fault.Problem
+	probe := filepath.Join(s.cfg.System.Work, ".pabal-owner")
+	for _, g := range s.given {
+		if slices.ContainsFunc(out, func(p fault.Problem) bool { return p.Path == g.path }) {
+			continue
+		}
+		f, err := g.access.Open(probe)
+		if err == nil {
+			err = errors.Join(f.Close(), os.Remove(probe))
+		}
+		if errors.Is(err, fs.ErrPermission) && s.canWrite(probe) { // or else the directory is the trouble, and said elsewhere
+			out = append(out, fault.Problem{Path: g.path, Err: fault.New(codeCannotGive, g.path, "owner", dash(g.owner), "group", dash(g.group)).Because(err)})
+		}
+	}
+	return out
+}
+
+func (s *site) canWrite(probe string) bool {
+	f, err := os.OpenFile(probe, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	return err == nil && errors.Join(f.Close(), os.Remove(probe)) == nil
+}
+
+// checkDatabaseFiles finds a database that others on the machine can read or
+// write: names and, without a key, content stand in it.
+func (s *site) checkDatabaseFiles() []fault.Problem {
+	path, ok := strings.CutPrefix(s.cfg.Database.URL, "sqlite:")
+	if !ok {
+		return nil
+	}
+	for _, name := range []string{path, path + "-wal", path + "-shm"} {
+		info, err := os.Stat(name)
+		if err == nil && info.Mode().Perm()&0o007 != 0 {
+			return []fault.Problem{{Path: "database.url", Err: fault.New(codeOpenDatabase, name, "mode", fmt.Sprintf("%04o", info.Mode().Perm()))}}
+		}
+	}
+	return nil
 }
 
 func or[T comparable](v, otherwise T) T {

@@ -29,6 +29,8 @@ const (
 	codeNoTransferPass   fault.Code = "command.no_transfer_password"
 	codeNoUser           fault.Code = "command.no_user"
 	codeNoGroup          fault.Code = "command.no_group"
+	codeCannotGive       fault.Code = "command.cannot_give"
+	codeOpenDatabase     fault.Code = "command.open_database"
 	codeKeyTwice         fault.Code = "command.key_twice"
 	codeProductionSite   fault.Code = "command.production_site"
 	codeNoConfiguration  fault.Code = "command.no_configuration"

@@ -26,6 +26,7 @@ type site struct {
 	cfg       *config.Config
 	dirs      filemgr.Dirs
 	instances []instance.Options // those of this host, in the order of the file
+	given     []ownership        // who gets files, where that is said
 	keys      []store.Key        // that seal payload
 }
 
@@ -51,7 +52,7 @@ func wire(cfg *config.Config) (*site, []fault.Problem) {
 		p.Path = w.pathOf(p.Path)
 		w.problems = append(w.problems, p)
 	}
-	s := &site{cfg: cfg, keys: keys, dirs: filemgr.Dirs{Scan: cfg.System.Scan, Work: cfg.System.Work, Receive: cfg.System.Receive}}
+	s := &site{cfg: cfg, keys: keys, given: w.given, dirs: filemgr.Dirs{Scan: cfg.System.Scan, Work: cfg.System.Work, Receive: cfg.System.Receive}}
 	for n := range cfg.Instances {
 		if !cfg.RunsHere(cfg.Instances[n].ID) {
 			continue
@@ -86,6 +87,7 @@ type wiring struct {
 	problems []fault.Problem
 	listens  [][]instance.Listen // by instance of the file
 	listenAt []string            // the paths of all of them, in their order
+	given    []ownership
 }
 
 func (w *wiring) bad(path string, e *fault.Error) {
@@ -442,5 +444,5 @@ func (s *site) checkDirectories() []fault.Problem {
 			out = append(out, p)
 		}
 	}
-	return out
+	return append(append(out, s.checkDatabaseFiles()...), s.checkOwners()...)
 }
