@@ -33,7 +33,7 @@ const (
 	CodeRequestExpired  fault.Code = "control.request_expired"   // nobody agreed in time
 	CodeRequestBroken   fault.Code = "control.request_broken"    // written by another version of the program
 
-	// Recovering from an older or another database.
+	// CodeNoJournal and those after it: recovering from an older or another database.
 	CodeNoJournal   fault.Code = "control.no_journal"   // nothing is remembered at this place
 	CodeUnexplained fault.Code = "control.unexplained"  // something is left to be done
 	CodeNotCompared fault.Code = "control.not_compared" // other places have not looked yet

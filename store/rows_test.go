@@ -3,6 +3,7 @@ package store_test
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -139,7 +140,7 @@ func fill(b *testing.B, url, wireName string, count int) {
 	require.NoError(b, err)
 	columns, err := rows.Columns()
 	require.NoError(b, err)
-	require.NoError(b, rows.Close())
+	require.NoError(b, errors.Join(rows.Err(), rows.Close()))
 	values := make([]string, len(columns))
 	for n, c := range columns {
 		switch c {

@@ -175,7 +175,7 @@ func unused(ctx context.Context, url string) error {
 	if err != nil {
 		return err
 	}
-	defer st.Close()
+	defer func() { _ = st.Close() }() // it was only read
 	have, _, err := st.SchemaVersions(ctx)
 	if err != nil || have == 0 {
 		return err

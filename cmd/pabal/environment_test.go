@@ -40,7 +40,7 @@ func TestEnvironmentInEveryOutput(t *testing.T) {
 	require.Equal(t, exitOK, code, errs)
 	eventually(t, "the file to be stored", func() bool {
 		_, out, _ := start(t, "transfer", "list", "-c", config)
-		return strings.Contains(out, " stored ") || strings.Contains(out, " waiting ")
+		return strings.Contains(out, " stored") || strings.Contains(out, " waiting")
 	})
 	require.NoError(t, os.WriteFile("none.bin", nil, 0o600))
 

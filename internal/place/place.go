@@ -143,17 +143,19 @@ func Move(ctx context.Context, src, dst string) error {
 	return SyncParents(dst, src)
 }
 
-// MakeDir, Create, Replace, CopySync and MoveUnsynced are those of an Access
-// that nobody has said anything about.
-
+// MakeDir is that of an Access that nobody has said anything about, as are those below.
 func MakeDir(dir string) error { return Access{}.MakeDir(dir) }
 
+// Create is Access.Create.
 func Create(final string, write func(io.Writer) error) error { return Access{}.Create(final, write) }
 
+// Replace is Access.Replace.
 func Replace(final string, write func(io.Writer) error) error { return Access{}.Replace(final, write) }
 
+// CopySync is Access.CopySync.
 func CopySync(ctx context.Context, src, dst string) error { return Access{}.CopySync(ctx, src, dst) }
 
+// MoveUnsynced is Access.MoveUnsynced.
 func MoveUnsynced(ctx context.Context, src, dst string) error {
 	return Access{}.MoveUnsynced(ctx, src, dst)
 }

@@ -57,6 +57,8 @@ func Child() (ran bool, err error) {
 		return true, childWrites(context.Background(), url)
 	case "command":
 		return true, childCommands(context.Background(), url, id)
+	case "purge":
+		return true, childPurges(context.Background(), url)
 	case "start":
 		return true, childStarts(context.Background(), url)
 	}

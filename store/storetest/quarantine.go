@@ -41,7 +41,7 @@ func testQuarantine(t *testing.T, open Open) {
 	w := &stranger{store.Mark{Identity: "another", Terms: map[string]int64{"one": term + 3, "new": 2}}}
 	beside, err := store.Open(t.Context(), store.Options{URL: s.URL(), Witness: w})
 	require.NoError(t, err)
-	defer beside.Close()
+	defer func() { require.NoError(t, beside.Close()) }()
 	now := start.Add(time.Minute)
 	q, err := beside.Recognise(t.Context(), now, "seoul")
 	require.NoError(t, err)

@@ -60,6 +60,7 @@ func Run(t *testing.T, open Open) {
 		{"BackedUp", testBackedUp},
 		{"Beside", testBeside},
 		{"Purge", testPurge},
+		{"PurgeKill", testPurgeKill},
 		{"PurgeSteps", testPurgeSteps},
 		{"PurgeTogether", testPurgeTogether},
 		{"Expire", testExpire},
