@@ -44,6 +44,7 @@ func TestScripts(t *testing.T) {
 			"equal":    equal,
 			"hurry":    hurry,
 			"nowhere":  nowhere,
+			"id":       id,
 		},
 		RequireExplicitExec: true,
 	})
@@ -179,6 +180,18 @@ func nowhere(ts *testscript.TestScript, neg bool, args []string) {
 			}
 		}
 	}
+}
+
+// id NAME FILE PATTERN: sets NAME to what the group of the pattern finds.
+func id(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: id NAME FILE PATTERN")
+	}
+	found := regexp.MustCompile(args[2]).FindStringSubmatch(ts.ReadFile(args[1]))
+	if len(found) != 2 {
+		ts.Fatalf("%s is not in %s", args[2], args[1])
+	}
+	ts.Setenv(args[0], found[1])
 }
 
 // equal GLOB GLOB: both find one file, and these are equal.

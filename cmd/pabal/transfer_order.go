@@ -63,7 +63,7 @@ func (a *app) ordered(t *control.Transfer, o control.Order) error {
 		return err
 	}
 	done := fault.Code("ui.ordered")
-	if t.Asked == o.Name {
+	if t.Asked != "" && (o.Name == "" || o.Name == t.Asked) { // a second person does not name the order
 		done = "ui.asked"
 	}
 	_, err := fmt.Fprintln(a.out, a.text(done, "name", shownName(t), "id", t.ID, "status", t.StatusText))
