@@ -162,6 +162,7 @@ func TestWireProblemsStandAtTheirKeys(t *testing.T) {
 		code           fault.Code
 	}{
 		{"profile", "profile: edi }", "profile: edo }", "instances[1].listen[0].profile", protocol.CodeProfileUnknown},
+		{"sends to", "profile: edi }", "profile: edi, sends_to: KSNET }", "instances[1].listen[0].sends_to", "instance.sends_to"},
 		{"option", "gzip:", "zip:", "institutions[1].options.zip", codeUnknownOption},
 		{"not a bool", `gzip: "true"`, `gzip: "on please"`, "institutions[1].options.gzip", codeBadOption},
 		{"rule", "records > 0", "records >", "files[0].checks.rules[0].expr", filemgr.CodeBadRule},

@@ -237,7 +237,14 @@ func (s *Session) left(*Event) { s.over(nil) }
 func (s *Session) leftSilently(*Event) { s.over(nil) }
 
 func (s *Session) silent(*Event) {
-	s.over(fault.New(CodeSilent, s.state.String(), "after", s.cfg.Reply))
+	after := s.cfg.Reply
+	switch s.state {
+	case AwaitOpen:
+		after = s.cfg.First
+	case Following:
+		after = s.cfg.Idle
+	}
+	s.over(fault.New(CodeSilent, s.state.String(), "after", after))
 }
 
 func (s *Session) broke(ev *Event) { s.over(ev.Err) }
