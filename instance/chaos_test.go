@@ -21,6 +21,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"pabal/filemgr"
+	"pabal/internal/fault"
 	"pabal/internal/pgtest"
 	"pabal/store"
 	"pabal/store/journal"
@@ -165,12 +166,24 @@ func (p *process) drop(name string, content []byte) {
 	require.NoError(p.t, os.Rename(tmp, filepath.Join(p.c.Dir, "scan", name)))
 }
 
-// read opens the server's database as an operator's command does.
+// read opens the server's database as an operator's command does. A server
+// that was killed while it made its tables makes them when it starts again.
 func (p *process) read() *store.Store {
 	p.t.Helper()
-	s, err := store.Open(p.t.Context(), store.Options{URL: p.c.URL, ReadOnly: true})
-	require.NoError(p.t, err)
-	return s
+	limit := time.After(hang)
+	for {
+		s, err := store.Open(p.t.Context(), store.Options{URL: p.c.URL, ReadOnly: true})
+		if err == nil {
+			return s
+		}
+		require.Equal(p.t, store.CodeSchemaOlder, fault.CodeOf(err), "%v", err)
+		pause := time.NewTimer(10 * time.Millisecond)
+		select {
+		case <-pause.C:
+		case <-limit:
+			require.NoError(p.t, err)
+		}
+	}
 }
 
 // TestChaosKillEitherSide kills one of two servers at random moments while

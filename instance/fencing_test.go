@@ -100,7 +100,9 @@ func writer() string {
 				strings.HasPrefix(name, "Instance.retain") || strings.HasPrefix(name, "observer") {
 				return ""
 			}
-			return name
+			if name != "Instance.change" { // it writes for its caller
+				return name
+			}
 		}
 		if !more {
 			return ""
@@ -370,8 +372,9 @@ func halfOpenAtEveryWrite(t *testing.T, on engine) {
 			// told the truth: that the file is whole already.
 			require.NoError(t, err)
 		default:
-			// Or the instance has noticed already and cut the session.
-			require.True(t, errors.Is(err, store.ErrFenced) || errors.Is(err, context.Canceled), "%s: %v", who, err)
+			// Or the instance has noticed already and cut the session. A write of
+			// many transfers tells of each by itself; what counts is the picture.
+			require.True(t, err == nil || errors.Is(err, store.ErrFenced) || errors.Is(err, context.Canceled), "%s: %v", who, err)
 			require.NotEqual(t, "ended", last)
 			heard = append(heard, last)
 			require.Equal(t, before, picture(t, second.store), who)

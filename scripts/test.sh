@@ -25,7 +25,7 @@ if [[ -z $race ]]; then
 	if [[ ${CI:-} == true ]] || c_works; then race=1; fi
 fi
 
-flags=(-timeout 15m)
+flags=(-timeout 30m)
 export CGO_ENABLED=0
 if [[ $race == 1 ]]; then
 	export CGO_ENABLED=1 # for the race detector only; what we ship is built without

@@ -129,8 +129,13 @@ func code(ts *testscript.TestScript, neg bool, args []string) {
 
 // sees GLOB…: each pattern has a file.
 func sees(ts *testscript.TestScript, neg bool, args []string) {
+	limit := time.Now().Add(patience)
 	for _, pattern := range args {
 		found, err := filepath.Glob(ts.MkAbs(pattern))
+		for ; len(found) == 0 && !neg && time.Now().Before(limit); found, err = filepath.Glob(ts.MkAbs(pattern)) {
+			pause := time.NewTimer(20 * time.Millisecond) // a stage of its own writes it
+			<-pause.C
+		}
 		ts.Check(err)
 		if len(found) == 0 != neg {
 			ts.Fatalf("%s: found %q", pattern, found)
