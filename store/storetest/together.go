@@ -187,7 +187,7 @@ func testEventsTogether(t *testing.T, open Open) {
 	w := &listener{}
 	beside, err := store.Open(t.Context(), store.Options{URL: s.URL(), Witness: w})
 	require.NoError(t, err)
-	defer beside.Close()
+	defer func() { require.NoError(t, beside.Close()) }()
 	_, err = beside.Recognise(t.Context(), start, "seoul")
 	require.NoError(t, err)
 	for n := range 20 {
