@@ -1,0 +1,105 @@
+package machine
+
+import (
+	"pabal/internal/fault"
+	"pabal/protocol"
+)
+
+func (s *sender) info() {
+	t := s.request0(protocol.Info)
+	if !s.p.Files.NoSize {
+		t.SetNumber(protocol.Size, s.file.Declared)
+	}
+	t.SetNumber(protocol.MessageSize, int64(s.file.MessageSize))
+	t.SetText(protocol.Password, s.file.Password)
+	s.await(announcing)
+}
+
+// infoReply: where the receiver stands (§1.4, §1.5).
+func (s *sender) infoReply(t *protocol.Telegram) {
+	code := t.Text(protocol.Response)
+	switch s.p.Meaning(code) {
+	case protocol.OK:
+	case protocol.Complete:
+		s.heldWhole(code)
+		return
+	case protocol.Retry:
+		s.fail(LaterByPeer, code, fault.New(CodeLater, s.file.Name, "code", code), protocol.OK)
+		return
+	default:
+		s.fail(RefusedByPeer, code, fault.New(CodeRefused, s.file.Name, "code", code), protocol.OK)
+		return
+	}
+	if n := int(t.Number(protocol.MessageSize)); s.p.Carries(protocol.InfoReply, protocol.MessageSize) && n > 0 && n < s.file.MessageSize {
+		s.geo.DataSize = min(s.file.DataSize, fit(s.p.MaxData(n), s.file.Unit))
+		if s.geo.DataSize < 1 {
+			s.fail(FailedHere, code, fault.New(CodeResumeOffset, s.file.Name, "message_size", n, "held", 0), protocol.Unable)
+			return
+		}
+	}
+	held := int64(0)
+	if s.p.Files.Resume {
+		held = t.Number(protocol.Size)
+	}
+	switch {
+	case held > s.file.Sent:
+		s.fail(FailedHere, code, fault.New(CodeResumeForeign, s.file.Name, "held", held, "sent", s.file.Sent), protocol.Unable)
+	case held > s.file.Size || held != s.file.Size && held%int64(s.geo.DataSize) != 0:
+		s.fail(FailedHere, code, fault.New(CodeResumeOffset, s.file.Name, "held", held, "message_size", s.geo.DataSize), protocol.Unable)
+	default:
+		s.position(held)
+	}
+}
+
+// fit rounds most down to whole units where at least one fits.
+func fit(most, unit int) int {
+	if unit > 1 && most >= unit {
+		return most - most%unit
+	}
+	return most
+}
+
+// heldWhole: the receiver says that it holds the file whole. That proves
+// success only when we know that an earlier attempt sent the end (D5).
+func (s *sender) heldWhole(code string) {
+	if s.file.Ended {
+		s.reached = s.file.Size
+		s.complete = code
+		s.state = marking
+		s.add(MarkEnding)
+		return
+	}
+	s.fail(AlreadyThere, code, fault.New(CodeAlreadyThere, s.file.Name, "code", code), protocol.OK)
+}
+
+// position goes on from held bytes, numbering as if nothing had broken.
+func (s *sender) position(held int64) {
+	s.blocks = s.geo.Blocks(s.file.Size)
+	if s.blocks > s.p.Files.MaxBlock {
+		s.fail(FailedHere, "", fault.New(CodeTooManyBlocks, s.file.Name, "blocks", s.blocks, "max", s.p.Files.MaxBlock), protocol.Unable)
+		return
+	}
+	s.reached = max(s.reached, held)
+	s.clean = held / s.geo.BlockBytes()
+	if held >= s.file.Size {
+		s.clean = s.blocks
+	}
+	if held >= s.file.Size {
+		if s.file.Size == 0 && s.p.Files.EmptyCheck {
+			s.block, s.last = 1, 0
+			s.check()
+			return
+		}
+		s.mark()
+		return
+	}
+	at := s.geo.At(held)
+	s.block = at.Block
+	s.missing.Reset()
+	s.load()
+	// Only what the receiver does not hold is sent; the block is loaded whole
+	// because its check may still name any sequence.
+	for seq := at.Seq; seq <= s.last; seq++ {
+		s.missing.Add(seq)
+	}
+}
