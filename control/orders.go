@@ -214,7 +214,7 @@ func resend(t *transfer.Transfer, again bool, fromBlock int64, now time.Time) er
 		t.SentBytes, t.Resent, t.EndedOnce, t.EndedDigest, t.Proofs = 0, 0, false, "", ""
 	}
 	if fromBlock != 0 {
-		t.SentBytes = max(t.SentBytes, t.Geometry().Offset(transfer.Position{Block: fromBlock, Seq: 1}))
+		t.SentBytes = max(t.SentBytes, t.Geometry().Offset(transfer.Position{Block: fromBlock, Seq: 1}, t.WireSize))
 	}
 	queue(t)
 	if t.Result != "" {

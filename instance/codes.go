@@ -28,6 +28,7 @@ const (
 	CodeWrongSize     fault.Code = "instance.wrong_size"     // the end does not agree with what is held
 	CodeGap           fault.Code = "instance.gap"            // a sequence is missing at the end
 	CodeOtherSize     fault.Code = "instance.other_size"     // a name that we hold, with another size
+	CodeMisnamed      fault.Code = "instance.misnamed"       // announced under another name than the opening's
 	CodeRepeatDiffers fault.Code = "instance.repeat_differs" // a name that we hold, with other content
 	CodeRepeatUnread  fault.Code = "instance.repeat_unread"  // … that cannot be compared any more
 	CodeReplaced      fault.Code = "instance.replaced"       // cancelled for a newer file of its name

@@ -47,6 +47,9 @@ func (s *session) accept(ctx context.Context, o machine.Offer) (line.Acceptance,
 	if o.Size >= 0 && !s.rightPassword(o.Password) {
 		return refuse(protocol.BadPassword, fault.New(CodeTransferPass, s.inst.Code))
 	}
+	if o.Misnamed {
+		return refuse(protocol.BadName, fault.New(CodeMisnamed, o.Name, "opened", o.Opened))
+	}
 	if o.Name != safe(o.Name) {
 		return refuse(protocol.Unregistered, fault.New(store.CodeText, strconv.QuoteToASCII(o.Name)))
 	}

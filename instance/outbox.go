@@ -231,7 +231,7 @@ func (s *session) Load(ctx context.Context, offset int64, dst []byte) error {
 		return err
 	}
 	if len(got) != len(dst) {
-		at := s.current.Geometry().At(offset)
+		at := s.current.Geometry().At(offset, s.current.WireSize)
 		return fault.New(store.CodeBlockMissing, s.current.ID, "block", at.Block, "seq", at.Seq)
 	}
 	if len(got) > 0 && &got[0] != &dst[0] {

@@ -279,6 +279,7 @@ func (p *Profile) compileSession(c *compiler, spec *Spec) {
 		FetchByRequest: c.one("session.fetch", s.Fetch, "open", "request") == "request",
 		Reply:          time.Duration(s.Reply), Resends: s.Resends, First: time.Duration(s.FirstOpen),
 		Idle: time.Duration(s.IdleClose), EarlyInfo: s.EarlyInfo, Hub: s.Hub,
+		NamesFile:   s.NamesFile,
 		EndNothing:  c.one("session.nothing", s.NoneFollow, "close", "end-close") == "end-close",
 		CallerField: Institution,
 	}
@@ -298,6 +299,7 @@ func (p *Profile) compileSession(c *compiler, spec *Spec) {
 	if p.Session.FetchByRequest && p.Session.SenderOpens {
 		c.problem("session.fetch", CodeProfileValue, s.Fetch, "open, where session.opens is sender: who opens sends")
 	}
+	p.compileNamesFile(c, spec)
 	if !p.Session.FetchByRequest && (spec.Letters.Direction["upload"] == "" || spec.Letters.Direction["download"] == "") {
 		c.problem("letters.direction", CodeProfileMissing, "direction", "upload and download: the opening says by its letter which files are to come")
 	}

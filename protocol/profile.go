@@ -38,6 +38,7 @@ type Profile struct {
 // Session are the switches of a session.
 type Session struct {
 	SenderOpens    bool          // who sends the files of a session opens it, whoever called; else the institution opens
+	NamesFile      bool          // the opening names the one file of the session
 	FetchByRequest bool          // a fetch telegram asks for files; else the opening does
 	CallerField    Field         // which field of the opening names the caller
 	Cipher         Cipher        // of the sender password

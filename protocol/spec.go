@@ -104,6 +104,7 @@ type SessionSpec struct {
 	EarlyInfo  bool     `yaml:"early_info"` // a first info may come before the reply to the opening
 	IdleClose  Duration `yaml:"idle"`       // wait of the following side for the next telegram
 	Hub        string   `yaml:"hub"`        // the centre's code in openings and closings, where it has one of its own
+	NamesFile  bool     `yaml:"names_file"` // the opening carries the name of the file, and a session carries that one
 	NoneFollow string   `yaml:"nothing"`    // after a fetch that finds nothing: "end-close" or "close"
 }
 

@@ -31,7 +31,7 @@ func (s *session) Accept(_ context.Context, o machine.Offer) (line.Acceptance, e
 	switch {
 	case t == nil:
 		return no(protocol.Unregistered)
-	case !safeName(o.Name):
+	case o.Misnamed, !safeName(o.Name):
 		return no(protocol.BadName)
 	case opt.Expect.Transfer != "" && o.Size >= 0 && opt.Profile.Carries(protocol.Info, protocol.Password) && o.Password != opt.Expect.Transfer:
 		return no(protocol.BadPassword)
@@ -62,7 +62,7 @@ func (s *session) Accept(_ context.Context, o machine.Offer) (line.Acceptance, e
 	s.in = h
 	acc := line.Acceptance{Reason: protocol.OK, Resume: machine.Resume{Block: 1}}
 	if h.held > 0 {
-		at := h.geometry(opt.Profile.Files.PerBlock).At(h.held)
+		at := h.geometry(opt.Profile.Files.PerBlock).At(h.held, h.Size)
 		acc.Resume = machine.Resume{Held: h.held, Block: at.Block}
 		acc.Partial = make([]byte, h.held-h.start)
 		for range at.Seq - 1 {

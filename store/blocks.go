@@ -105,7 +105,7 @@ func checkPlace(t *transfer.Transfer, b *transfer.Block) error {
 	switch {
 	case b.Number < 1:
 		return invalid(t.ID, b, "number")
-	case b.Offset < 0 || g.DataSize > 0 && b.Offset != (b.Number-1)*g.BlockBytes():
+	case b.Offset < 0 || g.DataSize > 0 && g.PerBlock > 0 && !g.Fits(b.Number, b.Offset):
 		return invalid(t.ID, b, "offset")
 	case g.PerBlock <= 0 || len(b.Lengths) > g.PerBlock:
 		return invalid(t.ID, b, "lengths")
@@ -115,7 +115,7 @@ func checkPlace(t *transfer.Transfer, b *transfer.Block) error {
 		if !b.Held.Has(i + 1) {
 			continue
 		}
-		if g.DataSize > 0 && int(l) > g.DataSize {
+		if g.DataSize > 0 && int(l) > g.MostSequence() {
 			return invalid(t.ID, b, "lengths")
 		}
 		total += int64(l)

@@ -183,7 +183,7 @@ func (s *Store) missingAt(ctx context.Context, id string, offset int64) error {
 	if t.DataSize <= 0 || t.PerBlock <= 0 {
 		return missing(id, 1, 1)
 	}
-	p := t.Geometry().At(offset)
+	p := t.Geometry().At(offset, t.WireSize)
 	return missing(id, p.Block, int64(p.Seq))
 }
 

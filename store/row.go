@@ -25,7 +25,7 @@ func transferColumns(t *transfer.Transfer) []column {
 		{"name", &t.Name}, {"place", &t.Place}, {"source_id", &t.SourceID},
 		{"work_path", &t.WorkPath}, {"backup_path", &t.BackupPath}, {"final_path", &t.FinalPath},
 		{"form", &t.Form}, {"encoding", &t.Encoding}, {"file_size", &t.FileSize}, {"wire_size", &t.WireSize},
-		{"message_size", &t.MessageSize}, {"data_size", &t.DataSize}, {"per_block", &t.PerBlock},
+		{"message_size", &t.MessageSize}, {"data_size", &t.DataSize}, {"per_block", &t.PerBlock}, {"head_size", &t.HeadSize}, {"tail_size", &t.TailSize},
 		{"records", &t.Records}, {"sequences", &t.Sequences}, {"blocks", &t.Blocks},
 		{"file_digest", &t.FileDigest}, {"wire_digest", &t.WireDigest}, {"payload_in", &t.PayloadIn},
 		{"owner", &t.Owner}, {"term", &t.Term}, {"attempt", &t.Attempt},

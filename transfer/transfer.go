@@ -37,6 +37,8 @@ type Transfer struct {
 	MessageSize int // N of the profile for which the file was cut
 	DataSize    int // L: data bytes per telegram; every telegram but the last is full
 	PerBlock    int // sequences per block
+	HeadSize    int // sending: bytes of the first telegram where that is a part of its own, 0 = it is not
+	TailSize    int // … and of the last
 	Records     int64
 	Sequences   int64
 	Blocks      int64
@@ -160,7 +162,7 @@ func (t *Transfer) Ref() Ref {
 
 // Geometry of the transfer's payload.
 func (t *Transfer) Geometry() Geometry {
-	return Geometry{DataSize: t.DataSize, PerBlock: t.PerBlock}
+	return Geometry{DataSize: t.DataSize, PerBlock: t.PerBlock, Head: t.HeadSize, Tail: t.TailSize}
 }
 
 // Event is one entry of a transfer's or session's history.

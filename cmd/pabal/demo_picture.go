@@ -140,7 +140,7 @@ func (p *picture) start(ctx context.Context, f fact) error {
 	if f.held > 0 {
 		// Where it goes on: the receiver's bytes, put on the block rows of
 		// the sender.
-		at := p.row.Geometry().At(f.held)
+		at := p.row.Geometry().At(f.held, p.row.WireSize)
 		trail, err := p.trail(ctx)
 		if err != nil {
 			return err

@@ -262,14 +262,16 @@ func (d *driver) put(b []byte) error {
 // sendData writes the wanted sequences of the loaded block behind one another,
 // so that a block leaves in one write.
 func (d *driver) sendData(a *machine.Action) error {
-	need := len(d.write) + a.Sequences.Count()*(a.DataSize+256) + 1024
+	geo, size := a.Geometry, int64(d.loaded)
+	most := geo.MostSequence()
+	need := len(d.write) + a.Sequences.Count()*(most+256) + 1024
 	if cap(d.write) < need {
 		w := d.opt.Buffers.get(need)
 		w = append(w[:0], d.write...)
 		d.opt.Buffers.put(d.write)
 		d.write = w
 	}
-	tpl, err := d.p.Template(&a.Telegram, a.DataSize)
+	tpl, err := d.p.Template(&a.Telegram, most)
 	if err != nil {
 		return err
 	}
@@ -277,8 +279,7 @@ func (d *driver) sendData(a *machine.Action) error {
 		if !a.Sequences.Has(seq) {
 			continue
 		}
-		from := (seq - 1) * a.DataSize
-		to := min(from+a.DataSize, d.loaded)
+		from, to := geo.Offset(transfer.Position{Block: 1, Seq: seq}, size), geo.Offset(transfer.Position{Block: 1, Seq: seq + 1}, size)
 		if d.write, err = tpl.Append(d.write, a.Block, seq, d.block[from:to]); err != nil {
 			return err
 		}

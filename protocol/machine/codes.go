@@ -14,6 +14,7 @@ const (
 	CodeLater          fault.Code = "transfer.later"        // the peer cannot now
 	CodeResumeOffset   fault.Code = "transfer.resume_place" // the peer resumes where no telegram starts
 	CodeResumeForeign  fault.Code = "transfer.resume_alien" // the peer holds bytes that we never sent
+	CodeCutSmaller     fault.Code = "transfer.cut_smaller"  // the peer takes smaller telegrams than the file was cut for
 	CodeAlreadyThere   fault.Code = "transfer.already_there"
 	CodeEndUnknown     fault.Code = "transfer.end_unknown"
 	CodeTooManyBlocks  fault.Code = "transfer.too_many_blocks"

@@ -42,7 +42,9 @@ type env struct {
 	out      []Action
 	download bool // files go from the centre to the institution
 	mistakes int
-	mistake  error // the last one, for the message when there were too many
+
+	named, namedDate string // the file that the peer's opening is about, where openings name one
+	mistake          error  // the last one, for the message when there were too many
 }
 
 // Terms are what is agreed with one counterparty. The accepting side learns
@@ -199,7 +201,7 @@ func (e *env) reply(to *protocol.Telegram, r protocol.Reason) *protocol.Telegram
 
 // end is the kind of the file-end request: with or without more to follow.
 func (e *env) end(more bool) protocol.Kind {
-	if more && e.p.Has(protocol.EndMore) {
+	if more && e.p.Has(protocol.EndMore) && !e.p.Session.NamesFile {
 		return protocol.EndMore
 	}
 	return protocol.End

@@ -63,7 +63,7 @@ type Do uint8
 
 const (
 	Send       Do = iota // Telegram
-	SendData             // Telegram is the head; Block, Sequences of the loaded block, each DataSize bytes
+	SendData             // Telegram is the head; Block, Sequences of the loaded block, cut as Geometry has it of a file that is the block
 	Keep                 // the data of the telegram just arrived is sequence First of the block being received
 	Timer                // TimedOut comes After from now unless another Timer is set; replaces the last
 	HangUp               // flush, close; the session is over with Outcome.Err or without
@@ -89,7 +89,7 @@ type Action struct {
 	Last      int
 	Sequences transfer.SeqSet
 	Complete  bool
-	DataSize  int
+	Geometry  transfer.Geometry
 	Offset    int64
 	Length    int64
 	Ahead     int64 // Load: bytes of the block after this one, which will be loaded next; 0 = none
@@ -159,6 +159,8 @@ type File struct {
 	Unit        int   // smallest piece that a telegram must hold whole: the record on the wire, or 1
 	DataSize    int   // L it was cut for
 	MessageSize int   // N it was cut for
+	Head, Tail  int   // bytes of the first and the last telegram, where these are parts of their own
+	CutOnce     bool  // the cut is part of the content: it cannot be sent in smaller telegrams
 	Sent        int64 // most bytes that may have reached the peer before
 	Ended       bool  // an earlier attempt with this content reached its end request
 	Settle      bool  // its end is unknown: inquire before anything else
@@ -187,6 +189,10 @@ type Offer struct {
 	Gzip        bool
 	EBCDIC      bool
 	Password    string
+	// Opened is what the opening has named, where it does. Misnamed says that it
+	// is another file than this, which is refused (protocol.BadName).
+	Opened   string
+	Misnamed bool
 	// Despite says that the peer was told "complete already" and sends the data
 	// all the same. It is taken from the start and compared (§1.5).
 	Despite bool
@@ -245,4 +251,7 @@ type Outcome struct {
 	Proofs   []transfer.Proof // ArrivedWhole: what was compared
 	Settled  bool             // ArrivedWhole by the rule for unknown ends, so without the proofs of a whole sending
 	Size     int64
+	// MessageSize is the N that the peer takes, where the file is to be cut anew
+	// for it (CodeCutSmaller).
+	MessageSize int
 }

@@ -13,6 +13,10 @@ import (
 
 func (s *Session) chosen(ev *Event) {
 	s.order = ev.Order
+	if s.p.Session.NamesFile {
+		s.plan(ev.Order)
+		return
+	}
 	switch ev.Order.Kind {
 	case SendFile:
 		s.state = Sending
@@ -35,9 +39,13 @@ func (s *Session) chosen(ev *Event) {
 			s.await(EndingEmpty)
 			return
 		}
-		s.env.request(protocol.Close)
-		s.await(Leaving)
+		s.takeLeave()
 	}
+}
+
+func (s *Session) takeLeave() {
+	s.env.request(protocol.Close)
+	s.await(Leaving)
 }
 
 func (s *Session) query(t *protocol.Telegram, q Query) {
@@ -160,10 +168,7 @@ func (s *Session) countBroke(ev *Event) {
 	s.over(ev.Err)
 }
 
-func (s *Session) endedEmpty(*Event) {
-	s.env.request(protocol.Close)
-	s.await(Leaving)
-}
+func (s *Session) endedEmpty(*Event) { s.takeLeave() }
 
 func (s *Session) inquiry(ev *Event) {
 	s.buf = s.request.Keep(ev.Telegram, s.buf)

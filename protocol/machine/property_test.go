@@ -334,15 +334,15 @@ func (n *node) deliver(b []byte) {
 }
 
 func (n *node) frames(a *Action) [][]byte {
-	tpl, err := n.w.p.Template(&a.Telegram, a.DataSize)
+	tpl, err := n.w.p.Template(&a.Telegram, a.Geometry.MostSequence())
 	require.NoError(n.w, err)
-	geo := transfer.Geometry{DataSize: a.DataSize, PerBlock: n.w.p.Files.PerBlock}
+	geo, size := n.s.snd.geo, int64(len(n.order.content))
 	var out [][]byte
 	for seq := 1; seq <= a.Last; seq++ {
 		if a.Sequences.Has(seq) {
-			off := geo.Offset(transfer.Position{Block: a.Block, Seq: seq})
-			data := n.order.content[off:min(int(off)+a.DataSize, len(n.order.content))]
-			b, err := tpl.Append(nil, a.Block, seq, data)
+			from, to := geo.Offset(transfer.Position{Block: a.Block, Seq: seq}, size), geo.Offset(transfer.Position{Block: a.Block, Seq: seq + 1}, size)
+			require.Equal(n.w, a.Geometry, geo.Block(a.Block, size))
+			b, err := tpl.Append(nil, a.Block, seq, n.order.content[from:to])
 			require.NoError(n.w, err)
 			out = append(out, b)
 		}

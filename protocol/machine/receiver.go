@@ -86,6 +86,7 @@ func (r *receiver) offerFrom(t *protocol.Telegram) Offer {
 }
 
 func (r *receiver) accept() {
+	r.asNamed(&r.offer)
 	r.add(AskAccept).Offer = r.offer
 	r.state = accepting
 }
@@ -118,6 +119,9 @@ func (r *receiver) await(st recvState) {
 
 func (r *receiver) accepted(ev *Event) {
 	reason := ev.Reason
+	if r.offer.Misnamed {
+		reason = protocol.BadName // whatever the host thinks of it
+	}
 	r.size = r.cfg.MessageSize
 	if n := r.offer.MessageSize; n > 0 && n < r.size {
 		r.size = n

@@ -48,7 +48,7 @@ type sender struct {
 // begin announces f, or where the profile does not, starts with its data.
 func (s *sender) begin(f File, announce bool) {
 	*s = sender{env: s.env, file: f, reached: f.Sent}
-	s.geo = transfer.Geometry{DataSize: f.DataSize, PerBlock: s.p.Files.PerBlock}
+	s.geo = transfer.Geometry{DataSize: f.DataSize, PerBlock: s.p.Files.PerBlock, Head: f.Head, Tail: f.Tail}
 	if err := s.writable(); err != nil {
 		s.record(Outcome{Result: FailedHere, Err: err})
 		return
@@ -63,7 +63,11 @@ func (s *sender) begin(f File, announce bool) {
 // writable tries the telegrams of this file: a name, size or password that has
 // no room in them is the file's fault alone.
 func (s *sender) writable() error {
-	for _, k := range []protocol.Kind{protocol.Info, protocol.Check, s.end(true), s.end(false), protocol.DataTelegram} {
+	kinds := []protocol.Kind{protocol.Info, protocol.Check, s.end(true), s.end(false), protocol.DataTelegram}
+	if s.p.Session.NamesFile {
+		kinds = append(kinds, protocol.Open)
+	}
+	for _, k := range kinds {
 		t := protocol.Telegram{Kind: k}
 		s.head(&t)
 		s.describe(&t)
@@ -76,8 +80,9 @@ func (s *sender) writable() error {
 			return err
 		}
 	}
-	if s.file.DataSize < 1 || s.file.DataSize > s.p.MostData() {
-		return fault.New(CodeDataSize, s.file.Name, "size", s.file.DataSize, "most", s.p.MostData())
+	most := max(s.file.DataSize, s.file.Head, s.file.Tail)
+	if s.file.DataSize < 1 || most > s.p.MostData() {
+		return fault.New(CodeDataSize, s.file.Name, "size", most, "most", s.p.MostData())
 	}
 	return nil
 }

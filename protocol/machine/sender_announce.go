@@ -30,12 +30,8 @@ func (s *sender) infoReply(t *protocol.Telegram) {
 		s.fail(RefusedByPeer, code, fault.New(CodeRefused, s.file.Name, "code", code), protocol.OK)
 		return
 	}
-	if n := int(t.Number(protocol.MessageSize)); s.p.Carries(protocol.InfoReply, protocol.MessageSize) && n > 0 && n < s.file.MessageSize {
-		s.geo.DataSize = min(s.file.DataSize, fit(s.p.MaxData(n), s.file.Unit))
-		if s.geo.DataSize < 1 {
-			s.fail(FailedHere, code, fault.New(CodeResumeOffset, s.file.Name, "message_size", n, "held", 0), protocol.Unable)
-			return
-		}
+	if n := int(t.Number(protocol.MessageSize)); s.p.Carries(protocol.InfoReply, protocol.MessageSize) && n > 0 && n < s.file.MessageSize && !s.agree(n, code) {
+		return
 	}
 	held := int64(0)
 	if s.p.Files.Resume {
@@ -44,11 +40,30 @@ func (s *sender) infoReply(t *protocol.Telegram) {
 	switch {
 	case held > s.file.Sent:
 		s.fail(FailedHere, code, fault.New(CodeResumeForeign, s.file.Name, "held", held, "sent", s.file.Sent), protocol.Unable)
-	case held > s.file.Size || held != s.file.Size && held%int64(s.geo.DataSize) != 0:
+	case held > s.file.Size || !s.geo.Starts(held, s.file.Size):
 		s.fail(FailedHere, code, fault.New(CodeResumeOffset, s.file.Name, "held", held, "message_size", s.geo.DataSize), protocol.Unable)
 	default:
 		s.position(held)
 	}
+}
+
+// agree makes do with the smaller telegrams of a peer. What is cut for good is
+// given up: our own side cuts it anew for that size.
+func (s *sender) agree(n int, code string) bool {
+	s.geo.DataSize = min(s.file.DataSize, fit(s.p.MaxData(n), s.file.Unit))
+	switch {
+	case s.file.CutOnce && max(s.file.DataSize, s.file.Head, s.file.Tail) > s.p.MaxData(n):
+		s.farewell = protocol.Unable
+		s.record(Outcome{Result: FailedHere, Response: code, MessageSize: n,
+			Err: fault.New(CodeCutSmaller, s.file.Name, "message_size", n, "cut", s.file.MessageSize)})
+		return false
+	case s.file.CutOnce:
+		s.geo.DataSize = s.file.DataSize
+	case s.geo.DataSize < 1:
+		s.fail(FailedHere, code, fault.New(CodeResumeOffset, s.file.Name, "message_size", n, "held", 0), protocol.Unable)
+		return false
+	}
+	return true
 }
 
 // fit rounds most down to whole units where at least one fits.
@@ -80,7 +95,8 @@ func (s *sender) position(held int64) {
 		return
 	}
 	s.reached = max(s.reached, held)
-	s.clean = held / s.geo.BlockBytes()
+	at := s.geo.At(held, s.file.Size)
+	s.clean = at.Block - 1
 	if held >= s.file.Size {
 		s.clean = s.blocks
 	}
@@ -93,7 +109,6 @@ func (s *sender) position(held int64) {
 		s.mark()
 		return
 	}
-	at := s.geo.At(held)
 	s.block = at.Block
 	s.missing.Reset()
 	s.load()

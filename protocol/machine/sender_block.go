@@ -33,7 +33,7 @@ func (s *sender) data(k protocol.Kind) {
 	a.Telegram.Kind = k
 	s.head(&a.Telegram)
 	s.describe(&a.Telegram)
-	a.Block, a.Last, a.Sequences, a.DataSize = s.block, s.last, s.missing, s.geo.DataSize
+	a.Block, a.Last, a.Sequences, a.Geometry = s.block, s.last, s.missing, s.geo.Block(s.block, s.file.Size)
 }
 
 func (s *sender) check() {

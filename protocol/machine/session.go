@@ -55,6 +55,8 @@ type Session struct {
 	ev      Event // the one being handled
 	open    Do    // the question that waits for its answer; Send if none
 	opens   int   // openings that may still be answered
+	stands  bool  // the session has been opened
+	planned bool  // the opening names a file, which is sent when the session is open
 	ended   error // too many mistakes: the file under way is recorded, then it is over
 }
 
@@ -169,6 +171,7 @@ var onTelegram = [numStates][protocol.NumKinds]handler{ // immutable
 		protocol.CancelReply:  (*Session).inquiryReply,
 	},
 	Following: {
+		protocol.Open:         (*Session).openAgain,
 		protocol.OpenReply:    (*Session).lateOpenReply,
 		protocol.Info:         (*Session).info,
 		protocol.Fetch:        (*Session).fetch,
@@ -260,6 +263,12 @@ func (s *Session) garbled(ev *Event) {
 }
 
 func (s *Session) over(err error) {
+	if s.planned { // what was to be sent has not left
+		s.planned = false
+		s.state = Sending
+		s.snd.abandon(err)
+		return
+	}
 	a := s.add(HangUp)
 	a.Outcome.Err = err
 	s.state = Over
@@ -292,7 +301,18 @@ func (s *Session) start(*Event) {
 	} else {
 		s.download = s.cfg.Receive && !s.p.Session.FetchByRequest
 	}
-	s.env.request(protocol.Open)
+	if s.p.Session.NamesFile {
+		s.choose()
+		return
+	}
+	s.sendOpen()
+}
+
+func (s *Session) sendOpen() {
+	t := s.env.request(protocol.Open)
+	if s.planned {
+		s.snd.describe(t)
+	}
 	s.opens++
 	s.await(Opening)
 }
@@ -302,9 +322,7 @@ func (s *Session) reopen(*Event) {
 		s.over(fault.New(CodeSilent, protocol.Open.String(), "after", s.cfg.Reply))
 		return
 	}
-	s.env.request(protocol.Open)
-	s.opens++
-	s.await(Opening)
+	s.sendOpen()
 }
 
 func (s *Session) opened(ev *Event) {
@@ -314,12 +332,17 @@ func (s *Session) opened(ev *Event) {
 		s.over(fault.New(CodeSessionRefused, "", "code", code))
 		return
 	}
+	s.stands = true
 	s.begin()
 }
 
 // begin: the session is open, and who sends drives it.
 func (s *Session) begin() {
-	if s.sends() {
+	switch {
+	case s.sends() && s.p.Session.NamesFile:
+		s.sendNamed()
+		return
+	case s.sends():
 		s.choose()
 		return
 	}
@@ -388,6 +411,9 @@ func (s *Session) judged(ev *Event) {
 		return
 	}
 	s.agree(ev.Terms)
+	if s.p.Session.NamesFile {
+		s.named, s.namedDate = s.request.Text(protocol.Name), s.request.Text(protocol.Date)
+	}
 	s.cfg.Institution = s.request.Text(protocol.Institution)
 	s.reply(&s.request, protocol.OK)
 	s.begin()

@@ -242,15 +242,15 @@ func (p *player) step(ev Event) {
 }
 
 func (p *player) data(a *Action) {
-	tpl, err := p.p.Template(&a.Telegram, a.DataSize)
+	tpl, err := p.p.Template(&a.Telegram, a.Geometry.MostSequence())
 	require.NoError(p.t, err, p.where())
-	geo := transfer.Geometry{DataSize: a.DataSize, PerBlock: p.p.Files.PerBlock}
+	geo, size := p.s.snd.geo, p.s.snd.file.Size
 	for seq := 1; seq <= a.Last; seq++ {
 		if !a.Sequences.Has(seq) {
 			continue
 		}
-		off := geo.Offset(transfer.Position{Block: a.Block, Seq: seq})
-		n := min(int64(a.DataSize), p.s.snd.file.Size-off)
+		off := geo.Offset(transfer.Position{Block: a.Block, Seq: seq}, size)
+		n := geo.Offset(transfer.Position{Block: a.Block, Seq: seq + 1}, size) - off
 		b, err := tpl.Append(nil, a.Block, seq, []byte(content(int(off), int(n))))
 		require.NoError(p.t, err, p.where())
 		p.queue = append(p.queue, out{sent: string(b)})

@@ -27,7 +27,7 @@ type place struct {
 }
 
 func placeOf(s *Session) place {
-	p := place{state: s.state, open: s.open, flags: fmt.Sprintf("%t%t%t", s.download, s.nothing, s.fetched)}
+	p := place{state: s.state, open: s.open, flags: fmt.Sprintf("%t%t%t%t%t", s.download, s.nothing, s.fetched, s.stands && s.p.Session.NamesFile, s.planned)}
 	switch s.state {
 	case Sending:
 		p.snd = s.snd.state
