@@ -22,6 +22,11 @@ func (p *Profile) Append(dst []byte, t *Telegram) ([]byte, error) {
 		switch {
 		case pl.value != nil:
 			dst = append(dst, pl.value...)
+		case pl.made != nil:
+			var err error
+			if dst, err = p.appendMade(dst, pl, t); err != nil {
+				return dst[:start], err
+			}
 		case pl.field == noField, pl.field == Length: // a length is known at the end
 			dst = pl.pad(dst, nil, pl.width)
 		case pl.field == DataLength:
@@ -189,6 +194,9 @@ func (p *Profile) read(l *layout, frame []byte, t *Telegram) error {
 		}
 		v := frame[at:end]
 		at = end
+		if pl.kept != noField {
+			t.texts[pl.kept-numNumbers] = v
+		}
 		switch {
 		case pl.field == noField:
 		case pl.field.IsNumber():

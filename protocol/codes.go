@@ -17,6 +17,8 @@ const (
 	CodeCharset       fault.Code = "wire.charset"
 	CodeBadPrefix     fault.Code = "wire.bad_prefix"
 	CodeDelimiter     fault.Code = "wire.delimiter"
+	CodeCounter       fault.Code = "wire.counter"    // a running number has passed its last
+	CodeExpression    fault.Code = "wire.expression" // an expression has no value for this telegram
 	// A captured stream that is not, or not only, telegrams of the profile.
 	CodeNotThisProfile fault.Code = "wire.not_this_profile"
 )
@@ -29,4 +31,6 @@ const (
 	CodeProfileMissing fault.Code = "profile.missing"
 	CodeProfileValue   fault.Code = "profile.value"
 	CodeProfileUnknown fault.Code = "profile.unknown"
+	// An expression that does not compile: what and at which column.
+	CodeProfileExpression fault.Code = "profile.expression"
 )

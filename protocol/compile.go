@@ -78,6 +78,8 @@ func Compile(file string, spec *Spec) (*Profile, error) {
 		c.charset = charset(max(0, slices.Index(charsets(), c.one("charset", spec.Charset, charsets()...))))
 	}
 	p.charset = c.charset
+	c.resumes = spec.Files.Resume != "none"
+	c.nameFields(spec)
 	p.compileHeader(c, spec)
 	p.compileFrame(c, spec)
 	p.compileTelegrams(c, spec)
@@ -255,6 +257,7 @@ func (p *Profile) compileTelegrams(c *compiler, spec *Spec) {
 	if p.layouts[Resend] == nil {
 		p.layouts[Resend] = p.layouts[DataTelegram]
 	}
+	p.keepEchoes(c, spec.Files.Resend == string(ResendEach))
 }
 
 // one notes a value that is not one of those allowed.

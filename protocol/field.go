@@ -53,8 +53,9 @@ const (
 	firstOwn
 )
 
-// maxOwn is how many fields of its own a profile may name.
-const maxOwn = 12
+// maxOwn is how many fields of its own a profile may have, those included that
+// answers repeat.
+const maxOwn = 16
 
 const (
 	numTexts  = int(firstOwn-numNumbers) + maxOwn

@@ -17,6 +17,8 @@ type place struct {
 	value  []byte // constant as it travels, already padded
 	shown  string // … as it is written in the profile
 	second bool   // the same field stands before it
+	made   *made  // what stands here instead of a value; nil = a value, or value
+	kept   Field  // where the bytes are kept for an answer that repeats them; noField = not
 }
 
 type span uint8

@@ -150,7 +150,7 @@ func (l *layout) hasAt(at int, pl place) bool {
 	off := 0
 	for _, p := range l.places {
 		if off == at {
-			return p.field == pl.field && p.title == pl.title && p.typ == pl.typ
+			return p.field == pl.field && p.title == pl.title && p.typ == pl.typ && p.repeats() == pl.repeats()
 		}
 		off += p.width
 	}
@@ -176,6 +176,9 @@ func (w *page) places(l *layout, show func(at int, pl place) bool) {
 			field, value := "", ""
 			if pl.field != noField {
 				field = "`" + w.p.FieldName(pl.field) + "`"
+			}
+			if pl.made != nil {
+				value = w.made(pl.made)
 			}
 			if pl.value != nil && pl.field != Type && !slices.ContainsFunc(l.where, func(v whereValue) bool { return v.at == at }) {
 				value = "`" + pl.shown + "`"

@@ -22,6 +22,7 @@ type compiler struct {
 	names    map[string]Field
 	problems []fault.Problem
 	said     map[string]bool
+	resumes  bool // the answer to an announcement says what is held
 }
 
 func newCompiler(root *yaml.Node, from origins) *compiler {
@@ -66,7 +67,7 @@ func (c *compiler) field(path, name string) Field {
 }
 
 func (c *compiler) place(path string, s FieldSpec) place {
-	p := place{title: s.Title, typ: s.Type, field: c.field(path, s.Field), max: s.Max, text: true, fill: c.charset.space()}
+	p := place{title: s.Title, typ: s.Type, field: c.field(path, s.Field), kept: noField, max: s.Max, text: true, fill: c.charset.space()}
 	p.num = number{zero: c.charset.zero(), fill: c.charset.zero()}
 	switch s.Type {
 	case "N":
@@ -134,8 +135,8 @@ func (c *compiler) numeric(path string, s FieldSpec, p *place) {
 		most = 7
 	}
 	switch {
-	case !p.field.IsNumber() && p.num.binary != nil:
-		c.problem(path+".type", CodeProfileValue, s.Type, "a number field such as length, size, block")
+	case !p.field.IsNumber() && p.num.binary != nil && s.Expr == "" && s.Counter == CounterSpec{}:
+		c.problem(path+".type", CodeProfileValue, s.Type, "a number field such as length, size, block, a counter or an expression")
 	case p.field.IsNumber() && (p.span != fixedSpan || p.width > most):
 		c.problem(path+".width", CodeProfileWidth, s.Width, fmt.Sprintf("at most %d digits", most))
 	case p.field.IsNumber() && !p.right:
@@ -243,6 +244,7 @@ func (c *compiler) build(kind Kind, path string, spec *Spec, t TelegramSpec) *la
 	told := map[string]bool{}
 	for i, r := range rows {
 		p := c.place(r.path, r.FieldSpec)
+		c.make(kind, r, &p)
 		if p.field == Type {
 			if len(t.Type) != p.width {
 				c.problem(path+".type", CodeProfileWidth, t.Type, fmt.Sprintf("%d characters", p.width))
@@ -250,7 +252,7 @@ func (c *compiler) build(kind Kind, path string, spec *Spec, t TelegramSpec) *la
 			p.value, p.shown = c.fixed(path+".type", t.Type, &p), t.Type
 			l.typeWire = string(p.value)
 		}
-		if v, ok := t.Where[r.Field]; ok && r.Field != "" && p.value == nil && p.span == fixedSpan {
+		if v, ok := t.Where[r.Field]; ok && r.Field != "" && p.value == nil && p.made == nil && p.span == fixedSpan {
 			told[r.Field] = true
 			p.value, p.shown = c.fixed(path+".where."+r.Field, v, &p), v
 			l.where = append(l.where, whereValue{field: p.field, shown: v, value: p.value, at: l.fixed})

@@ -53,6 +53,11 @@ type FieldSpec struct {
 	Format string `yaml:"format"` // of moments and dates: MMddHHmmss, yyMMdd …
 	Max    int    `yaml:"max"`    // for "rest": most bytes
 	Line   int    `yaml:"-"`
+
+	// What stands there instead of a value.
+	Expr    string      `yaml:"expr"`    // what an expression makes of other fields
+	Counter CounterSpec `yaml:"counter"` // a running number
+	Reply   string      `yaml:"reply"`   // in answers: echo, the request's bytes; blank; "" = as elsewhere
 }
 
 // UnmarshalYAML keeps the line for messages.

@@ -15,6 +15,7 @@ type Telegram struct {
 	charset charset // of the others
 	numbers [numNumbers]int64
 	texts   [numTexts][]byte
+	counts  Counts // what its counters show
 }
 
 // bit is the field's place in Telegram.set.

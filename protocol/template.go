@@ -18,7 +18,16 @@ type Template struct {
 	sequence patch
 	length   patch
 	repeated []patch
+	counters []counted
+	counts   Counts // of the next telegram
 	maxData  int
+}
+
+// counted is the place of a running number.
+type counted struct {
+	patch
+	counter *counter
+	title   string
 }
 
 // Template makes a template from t, whose kind is DataTelegram or Resend and
@@ -35,7 +44,7 @@ func (p *Profile) Template(t *Telegram, maxData int) (*Template, error) {
 		return nil, err
 	}
 	fixed = fixed[:len(fixed)-len(p.frame.ends)]
-	tpl := &Template{p: p, fixed: fixed, repeated: l.repeated, maxData: maxData}
+	tpl := &Template{p: p, fixed: fixed, repeated: l.repeated, counts: t.counts, maxData: maxData}
 	at := 0
 	for _, pl := range l.places {
 		here := patch{at: at, width: pl.width, num: pl.num}
@@ -47,13 +56,16 @@ func (p *Profile) Template(t *Telegram, maxData int) (*Template, error) {
 		case DataLength:
 			tpl.length = here
 		}
+		if pl.made != nil && pl.made.counter != nil {
+			tpl.counters = append(tpl.counters, counted{here, pl.made.counter, pl.named()})
+		}
 		at += pl.width
 	}
 	return tpl, nil
 }
 
 // Append writes one data telegram behind dst. It allocates nothing when dst
-// has room.
+// has room. Its counters go on from one call to the next.
 func (t *Template) Append(dst []byte, block int64, sequence int, data []byte) ([]byte, error) {
 	start := len(dst)
 	if len(data) > t.maxData {
@@ -70,6 +82,16 @@ func (t *Template) Append(dst []byte, block int64, sequence int, data []byte) ([
 	case !t.length.write(head, int64(len(data))):
 		return dst[:start], t.doesNotFit(DataLength, int64(len(data)), t.length)
 	}
+	for i := range t.counters {
+		c := &t.counters[i]
+		v, err := c.counter.value(&t.counts, c.title, DataTelegram)
+		if err != nil {
+			return dst[:start], err
+		}
+		c.write(head, v)
+	}
+	t.counts.Telegrams++
+	t.counts.InFile++
 	dst = append(dst, data...)
 	dst, err := t.p.close(t.repeated, dst, start)
 	if err != nil {

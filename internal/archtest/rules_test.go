@@ -115,7 +115,7 @@ var isolated = []struct {
 	{"github.com/lmittmann/tint", []string{"cmd"}, "how log lines look is the choice of the program, not of a package; packages take a *slog.Logger"},
 	{"github.com/schollz/progressbar", []string{"cmd"}, "packages report progress as numbers; only the command draws it"},
 	{"github.com/fsnotify/fsnotify", []string{"filemgr"}, "file events are a hint, and only filemgr knows what to do when they do not come"},
-	{"github.com/expr-lang/expr", []string{"naming", "filemgr"}, "expressions are for names and file checks; the data path has none (D1)"},
+	{"github.com/expr-lang/expr", []string{"naming", "filemgr", "protocol"}, "expressions are for names, file checks and rows of telegrams; the data path has none (D1): protocol.Template"},
 	{"gopkg.in/yaml.v3", []string{"config", "protocol", "internal/catalog"}, "YAML is read where it becomes a checked structure, and nowhere after that"},
 	{"modernc.org", []string{"store"}, "the engines are behind the store's contract (D7)"},
 	{"github.com/jackc", []string{"store"}, "the engines are behind the store's contract (D7)"},

@@ -42,9 +42,11 @@ type env struct {
 	out      []Action
 	download bool // files go from the centre to the institution
 	mistakes int
+	mistake  error           // the last one, for the message when there were too many
+	counts   protocol.Counts // what the counters of the next telegram of ours show
+	begun    bool            // a file has been begun in this session
 
 	named, namedDate string // the file that the peer's opening is about, where openings name one
-	mistake          error  // the last one, for the message when there were too many
 }
 
 // Terms are what is agreed with one counterparty. The accepting side learns
@@ -161,6 +163,22 @@ func (e *env) head(t *protocol.Telegram) {
 	t.SetText(protocol.From, from)
 	t.SetText(protocol.To, to)
 	t.Set(protocol.SentAt, protocol.Stamp(e.now))
+	t.SetCounts(e.counts)
+}
+
+// count notes n telegrams of ours.
+func (e *env) count(n int) {
+	e.counts.Telegrams += int64(n)
+	e.counts.InFile += int64(n)
+}
+
+// newFile has counters of a file begin anew.
+func (e *env) newFile() {
+	e.counts.InFile = 0
+	if e.begun {
+		e.counts.Files++
+	}
+	e.begun = true
 }
 
 // sender puts our name and enciphered password where the layout has them.
@@ -177,6 +195,7 @@ func (e *env) request(k protocol.Kind) *protocol.Telegram {
 	t := &e.add(Send).Telegram
 	t.Kind = k
 	e.head(t)
+	e.count(1)
 	e.sender(t)
 	return t
 }
@@ -187,6 +206,7 @@ func (e *env) reply(to *protocol.Telegram, r protocol.Reason) *protocol.Telegram
 	*t = *to
 	t.Kind = to.Kind.Reply()
 	e.head(t)
+	e.count(1)
 	if d := to.Raw(protocol.Direction); d != nil {
 		t.SetRaw(protocol.Direction, d)
 	}

@@ -76,6 +76,7 @@ func (r *receiver) unannounced(ev *Event) {
 
 func (r *receiver) reset() {
 	*r = receiver{env: r.env, buf: r.buf}
+	r.newFile()
 }
 
 func (r *receiver) offerFrom(t *protocol.Telegram) Offer {

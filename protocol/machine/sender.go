@@ -48,8 +48,11 @@ type sender struct {
 // begin announces f, or where the profile does not, starts with its data.
 func (s *sender) begin(f File, announce bool) {
 	*s = sender{env: s.env, file: f, reached: f.Sent}
+	counts, begun := s.counts, s.begun
+	s.newFile()
 	s.geo = transfer.Geometry{DataSize: f.DataSize, PerBlock: s.p.Files.PerBlock, Head: f.Head, Tail: f.Tail}
 	if err := s.writable(); err != nil {
+		s.counts, s.begun = counts, begun // nothing of it leaves
 		s.record(Outcome{Result: FailedHere, Err: err})
 		return
 	}

@@ -32,6 +32,7 @@ func (s *sender) data(k protocol.Kind) {
 	a := s.add(SendData)
 	a.Telegram.Kind = k
 	s.head(&a.Telegram)
+	s.count(s.missing.Count())
 	s.describe(&a.Telegram)
 	a.Block, a.Last, a.Sequences, a.Geometry = s.block, s.last, s.missing, s.geo.Block(s.block, s.file.Size)
 }

@@ -1,0 +1,210 @@
+package protocol
+
+import (
+	"errors"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/expr-lang/expr"
+	"github.com/expr-lang/expr/ast"
+	"github.com/expr-lang/expr/file"
+	"github.com/expr-lang/expr/vm"
+
+	"pabal/internal/fault"
+)
+
+// expression is the value of a row, made of other fields of the same telegram.
+// It is evaluated where a telegram is encoded, and of the data telegrams of a
+// block once: the data path has none (design D1).
+type expression struct {
+	program *vm.Program
+	text    string           // as it is written
+	fields  map[string]Field // those that it names
+	number  bool             // its value is a number, else text
+}
+
+// value evaluates for a row of t. CodeExpression says why there is none.
+func (e *expression) value(c charset, t *Telegram, row string) (number int64, text string, err error) {
+	bad := func(reason string) *fault.Error {
+		return fault.New(CodeExpression, row, "reason", reason, "kind", t.Kind)
+	}
+	env := make(map[string]any, len(e.fields))
+	for name, f := range e.fields {
+		switch {
+		case f.IsNumber():
+			env[name] = int(t.Number(f))
+		case t.own&f.bit() != 0:
+			env[name] = t.Text(f)
+		default:
+			env[name] = c.text(trimRight(t.Raw(f), c.space()))
+		}
+	}
+	got, err := vm.Run(e.program, env)
+	if err != nil {
+		return 0, "", bad(reason(err)).Because(err)
+	}
+	if e.number {
+		n, ok := got.(int64)
+		if !ok {
+			return 0, "", bad("no whole number")
+		}
+		return n, "", nil
+	}
+	text, ok := got.(string)
+	if !ok {
+		return 0, "", bad("no text")
+	}
+	return 0, text, nil
+}
+
+// reason is what the library says, in one line.
+func reason(err error) string {
+	var at *file.Error
+	if errors.As(err, &at) {
+		return at.Message
+	}
+	line, _, _ := strings.Cut(err.Error(), "\n")
+	return line
+}
+
+// hiddenFields are not offered to expressions: lengths are known only when the
+// telegram is whole, data and map are bytes, a moment or date stands in a row
+// of its own with a format, and a password nowhere else.
+func hiddenFields() []Field {
+	return []Field{Length, DataLength, Type, SentAt, Date, EndDate, QueryDate, SenderPassword, Password, Map, Data}
+}
+
+// expressionFunctions are what expressions may call beside operators. All end,
+// and none has an effect.
+func expressionFunctions() []expr.Option {
+	return []expr.Option{
+		expr.DisableAllBuiltins(),
+		expr.EnableBuiltin("len"), expr.EnableBuiltin("int"), expr.EnableBuiltin("string"),
+		expr.EnableBuiltin("upper"), expr.EnableBuiltin("lower"), expr.EnableBuiltin("trim"),
+		expr.EnableBuiltin("min"), expr.EnableBuiltin("max"),
+		expr.Function("pad", pad, new(func(string, int, string) string), new(func(int, int) string)),
+		expr.Function("div", div, new(func(int, int) int)),
+	}
+}
+
+// mostPad bounds what pad makes.
+const mostPad = 9999
+
+// pad fills a text on the right, or a number with zeros on the left.
+func pad(args ...any) (any, error) {
+	width, err := whole(args[1])
+	if err != nil || width < 0 || width > mostPad {
+		return nil, errors.New("pad: a width from 0 to " + strconv.Itoa(mostPad))
+	}
+	if len(args) == 2 {
+		n, err := whole(args[0])
+		text := strconv.FormatInt(n, 10)
+		return strings.Repeat("0", max(0, int(width)-len(text))) + text, err
+	}
+	text, _ := args[0].(string)
+	fill, _ := args[2].(string)
+	if len(fill) != 1 {
+		return nil, errors.New("pad: one character to fill with")
+	}
+	return text + strings.Repeat(fill, max(0, int(width)-len(text))), nil
+}
+
+// div divides whole numbers, as / does in expressions of rows.
+func div(args ...any) (any, error) {
+	a, err := whole(args[0])
+	b, berr := whole(args[1])
+	switch {
+	case err != nil || berr != nil:
+		return nil, errors.Join(err, berr)
+	case b == 0:
+		return nil, errors.New("division by zero")
+	}
+	return int(a / b), nil
+}
+
+func whole(v any) (int64, error) {
+	switch n := v.(type) {
+	case int:
+		return int64(n), nil
+	case int64:
+		return n, nil
+	}
+	return 0, errors.New("no whole number")
+}
+
+// names gathers what an expression names, and makes / divide whole numbers.
+type names struct{ found []string }
+
+// Visit is called for each node.
+func (n *names) Visit(node *ast.Node) {
+	switch x := (*node).(type) {
+	case *ast.IdentifierNode:
+		n.found = append(n.found, x.Value)
+	case *ast.BinaryNode:
+		if x.Operator == "/" {
+			ast.Patch(node, &ast.CallNode{Callee: &ast.IdentifierNode{Value: "div"}, Arguments: []ast.Node{x.Left, x.Right}})
+		}
+	}
+}
+
+// expression compiles the expression of a row of a telegram.
+func (c *compiler) expression(kind Kind, r row, p *place) *expression {
+	path := r.path + ".expr"
+	c.ownRow(r, p, "expr")
+	if p.span != fixedSpan {
+		c.problem(r.path+".width", CodeProfileWidth, r.Width, "a number, where an expression stands")
+	}
+	env := map[string]any{}
+	for name, f := range c.offered() {
+		if env[name] = ""; f.IsNumber() {
+			env[name] = int(0)
+		}
+	}
+	out := &expression{text: r.Expr, number: r.Type == "N" || p.num.binary != nil, fields: map[string]Field{}}
+	kindOf := expr.AsKind(reflect.String)
+	if out.number {
+		kindOf = expr.AsInt64()
+	}
+	seen := &names{}
+	options := append(expressionFunctions(), expr.Env(env), kindOf, expr.Patch(seen))
+	program, err := expr.Compile(r.Expr, options...)
+	if err != nil {
+		column, detail := 1, reason(err)
+		if at := (*file.Error)(nil); errors.As(err, &at) {
+			column = at.Column + 1
+		}
+		c.problem(path, CodeProfileExpression, r.Expr, "column "+strconv.Itoa(column)+": "+detail)
+		return out
+	}
+	out.program = program
+	for _, name := range seen.found {
+		f, ok := c.offered()[name]
+		if !ok {
+			continue // a function
+		}
+		out.fields[name] = f
+		if (kind == DataTelegram || kind == Resend) && (f == Block || f == Sequence) {
+			c.problem(path, CodeProfileExpression, r.Expr, name+" differs from one data telegram to the next: give these telegrams a row of their own by override")
+		}
+	}
+	return out
+}
+
+// offered are the fields that an expression may name.
+func (c *compiler) offered() map[string]Field {
+	out := map[string]Field{}
+	hidden := hiddenFields()
+	for name, f := range c.names {
+		if !slices.Contains(hidden, f) {
+			out[name] = f
+		}
+	}
+	for name, f := range c.own {
+		if !strings.HasPrefix(name, echoed) {
+			out[name] = f
+		}
+	}
+	return out
+}
