@@ -14,6 +14,7 @@ import (
 
 	"pabal/protocol"
 	"pabal/protocol/machine"
+	"pabal/protocol/protocoltest"
 	"pabal/simulator"
 	"pabal/store"
 	"pabal/transfer"
@@ -37,8 +38,7 @@ type against struct {
 // faults in the other.
 func newAgainst(t *testing.T, on engine, profile, role string, sends bool, faults string, tune func(*Options)) *against {
 	t.Helper()
-	p, err := protocol.Load(profile)
-	require.NoError(t, err)
+	p := protocoltest.Load(t, profile)
 	f, err := simulator.ParseFaults(faults)
 	require.NoError(t, err)
 	a := &against{t: t, profile: profile, role: role, sends: sends, give: t.TempDir(), take: t.TempDir(), id: "EB21"}
@@ -67,7 +67,7 @@ func newAgainst(t *testing.T, on engine, profile, role string, sends bool, fault
 	inst.Reply, inst.Rounds = reply, 6
 
 	o := simulator.Options{
-		Profile: p, Institution: "12345678", GiveDir: a.give, TakeDir: a.take, Faults: f,
+		Profile: p, Institution: wireCode(p), GiveDir: a.give, TakeDir: a.take, Faults: f,
 		Reply: reply, Idle: 3 * reply, Pause: time.Millisecond, Rounds: 6, Logger: testLog(t, "peer"),
 	}
 	ctx, cancel := context.WithCancel(context.Background())

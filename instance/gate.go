@@ -28,13 +28,18 @@ func (s *session) Open(ctx context.Context, t *protocol.Telegram) (line.Judgemen
 	if !s.profile.RightBusiness(t) {
 		return no(protocol.Unregistered, fault.New(CodeBadBusiness, t.Text(protocol.Business)))
 	}
+	if t.Kind != protocol.Open {
+		return s.login(t)
+	}
 	code := t.Text(s.profile.Session.CallerField)
 	n := s.whoOpens(t, code)
-	if n == nil {
+	if n == nil || s.who != nil && n != s.who { // who logged in opens, and nobody else
 		return no(protocol.BadSender, fault.New(CodeUnknownPeer, code, "profile", s.profile.Name))
 	}
-	if reason, e := s.credentials(t, n, code); e != nil {
-		return no(reason, e)
+	if !s.proven || s.profile.Carries(protocol.Open, protocol.SenderName) {
+		if reason, e := s.credentials(t, n, code); e != nil {
+			return no(reason, e)
+		}
 	}
 	switch why, err := s.inQuarantine(ctx); {
 	case err != nil:
@@ -62,6 +67,30 @@ func (s *session) Open(ctx context.Context, t *protocol.Telegram) (line.Judgemen
 	s.log.Info("session opened by the counterparty", "peer", s.row.Peer, "direction", string(d))
 	return line.Judgement{Reason: protocol.OK, Terms: machine.Terms{
 		Peer: s.inst.Peer, MessageSize: s.inst.MessageSize, Rounds: s.inst.Rounds, Reply: s.inst.Reply, Pause: s.inst.Pause,
+	}}, nil
+}
+
+// login judges a telegram of the login before the opening: whose it is, and
+// where it carries a name and a password, whether they are those agreed. It
+// takes no line and writes no row: that is for the opening.
+func (s *session) login(t *protocol.Telegram) (line.Judgement, error) {
+	code := t.Text(s.profile.Session.CallerField)
+	n := s.inst
+	if n == nil { // one that we called needs not say who it is
+		n = s.whoOpens(t, code)
+	}
+	if n == nil || s.who != nil && n != s.who {
+		return line.Judgement{Reason: protocol.BadSender, Err: fault.New(CodeUnknownPeer, code, "profile", s.profile.Name)}, nil
+	}
+	if s.profile.Carries(t.Kind, protocol.SenderName) {
+		if reason, e := s.credentials(t, n, n.caller()); e != nil {
+			return line.Judgement{Reason: reason, Err: e}, nil
+		}
+		s.proven = true
+	}
+	s.who = n
+	return line.Judgement{Reason: protocol.OK, Terms: machine.Terms{
+		Peer: n.Peer, SenderName: n.Sender.Name, Password: n.Sender.Password, Reply: n.Reply,
 	}}, nil
 }
 

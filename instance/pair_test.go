@@ -17,6 +17,7 @@ import (
 	"pabal/filemgr"
 	"pabal/naming"
 	"pabal/protocol"
+	"pabal/protocol/protocoltest"
 	"pabal/store"
 	"pabal/transfer"
 )
@@ -137,7 +138,7 @@ func newHost(t *testing.T, on engine, profile, role string, up, down []file) *ho
 
 // sideOptions are those of one server of a pair.
 func sideOptions(dir, profile, role string, up, down []file) (Options, error) {
-	p, err := protocol.Load(profile)
+	p, err := protocoltest.Open(profile)
 	if err != nil {
 		return Options{}, err
 	}
@@ -149,7 +150,7 @@ func sideOptions(dir, profile, role string, up, down []file) (Options, error) {
 		Poll: 20 * time.Millisecond, Drain: 5 * time.Second,
 	}
 	n := Institution{
-		Profile: p, WireCode: "12345678", RetryFirst: 50 * time.Millisecond, RetryMax: 200 * time.Millisecond,
+		Profile: p, WireCode: wireCode(p), RetryFirst: 50 * time.Millisecond, RetryMax: 200 * time.Millisecond,
 		Reply: 30 * time.Second, Pause: time.Millisecond,
 	}
 	send, receive := up, down
@@ -157,7 +158,7 @@ func sideOptions(dir, profile, role string, up, down []file) (Options, error) {
 	if role == "centre" {
 		send, receive = down, up
 		n.Code, n.Side, n.Self, n.Peer = "MEMBER", protocol.CentreSide, "VAN", "CLIENT01"
-		if profile == "cms" {
+		if profile == "cms" || profile == "login" {
 			n.Expect = sender
 		}
 		o.Listen = []Listen{{Profile: p}}
@@ -213,6 +214,15 @@ func (c child) options() (Options, error) {
 	}
 	o.Log = slog.New(slog.NewTextHandler(os.Stderr, nil))
 	return o, nil
+}
+
+// wireCode is the institution's code, as long as the header has room for.
+func wireCode(p *protocol.Profile) string {
+	const code = "12345678"
+	if w := p.Width(protocol.Open, protocol.Institution); w > 0 && w < len(code) {
+		return code[:w]
+	}
+	return code
 }
 
 func wireScript(profile string) string {

@@ -31,6 +31,8 @@ type session struct {
 	opened   func() // tells the lobby that the caller is known; of one that called us
 	draining <-chan struct{}
 
+	who     *institution       // who logged in before the opening, nil = nobody
+	proven  bool               // … with the name and password agreed
 	first   *transfer.Transfer // claimed before we called
 	current *transfer.Transfer // being sent
 	next    *transfer.Transfer // promised to follow
@@ -53,7 +55,7 @@ type session struct {
 func (s *session) run(ctx context.Context, conn net.Conn) (line.Report, error) {
 	ctx, s.cut = context.WithCancelCause(ctx)
 	defer s.cut(nil)
-	cfg := machine.Config{Profile: s.profile}
+	cfg := machine.Config{Profile: s.profile, Called: !s.row.Calling}
 	if s.inst != nil {
 		cfg.Side = s.inst.Side
 		cfg.Institution, cfg.Self, cfg.Peer = s.inst.WireCode, s.inst.Self, s.inst.Peer

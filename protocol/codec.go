@@ -119,7 +119,7 @@ func (p *Profile) doesNotFit(pl *place, t *Telegram) error {
 }
 
 // secret fields are masked in every output.
-func secret(f Field) bool { return f == SenderPassword || f == Password }
+func secret(f Field) bool { return f == SenderPassword || f == Password || f == Challenge }
 
 // Decode reads one whole telegram of the peer into t. Texts point into frame.
 // The telegram is believed only as far as its layout goes: too short is

@@ -16,6 +16,7 @@ const (
 	CodeWrongConstant fault.Code = "wire.wrong_constant" // a request whose constant field says something else
 	CodeCharset       fault.Code = "wire.charset"
 	CodeBadPrefix     fault.Code = "wire.bad_prefix"
+	CodeGreeting      fault.Code = "wire.greeting" // bytes before the first telegram that are not those of the profile
 	CodeDelimiter     fault.Code = "wire.delimiter"
 	CodeCounter       fault.Code = "wire.counter"    // a running number has passed its last
 	CodeExpression    fault.Code = "wire.expression" // an expression has no value for this telegram

@@ -84,6 +84,7 @@ func Compile(file string, spec *Spec) (*Profile, error) {
 	p.compileFrame(c, spec)
 	p.compileTelegrams(c, spec)
 	p.compileSession(c, spec)
+	p.compileBegins(c, spec)
 	p.compileFiles(c, spec)
 	p.compileLetters(c, spec)
 	p.compileResponses(c, spec)

@@ -37,6 +37,7 @@ const (
 	Work                                     // 업무관리정보
 	SenderName                               // 송신자명
 	SenderPassword                           // 송신자암호 as it travels
+	Challenge                                // one-time value of a login, which the other side repeats
 	Date                                     // business date of the file, or first date of a range
 	EndDate                                  // last date of a range
 	Range                                    // 수신범위: all, received, not yet
@@ -68,7 +69,7 @@ func fieldNames() []string {
 	return []string{
 		"length", "size", "message_size", "block", "sequence", "data_length", "missing", "count", "total",
 		"type", "business", "institution", "from", "to", "direction", "issuer", "name", "response", "sent_at",
-		"work", "sender_name", "sender_password", "date", "end_date", "range", "serial", "gzip", "ebcdic",
+		"work", "sender_name", "sender_password", "challenge", "date", "end_date", "range", "serial", "gzip", "ebcdic",
 		"password", "query_kind", "query_date", "query_name", "result", "map", "data",
 	}
 }
@@ -104,6 +105,10 @@ const (
 	InquiryReply      // … 통보
 	Cancel            // 파일 취소/초기화 요구
 	CancelReply       // … 통보
+	Login             // before the opening: a side says who it is, or asks who the other is
+	LoginReply        // its answer
+	Verify            // a further one of the kind
+	VerifyReply       // its answer
 	NumKinds          // how many kinds there are
 )
 
@@ -111,7 +116,7 @@ func kindNames() [NumKinds]string {
 	return [NumKinds]string{
 		"none", "open", "open-reply", "info", "info-reply", "fetch", "fetch-reply", "data", "resend",
 		"check", "check-reply", "end", "end-more", "end-reply", "end-more-reply", "close", "close-reply",
-		"inquiry", "inquiry-reply", "cancel", "cancel-reply",
+		"inquiry", "inquiry-reply", "cancel", "cancel-reply", "login", "login-reply", "verify", "verify-reply",
 	}
 }
 
@@ -135,7 +140,7 @@ func Kinds() []Kind {
 // Reply is the kind that answers k, or NoKind where no answer is due.
 func (k Kind) Reply() Kind {
 	switch k {
-	case Open, Info, Fetch, Check, Close, Inquiry, Cancel:
+	case Open, Info, Fetch, Check, Close, Inquiry, Cancel, Login, Verify:
 		return k + 1
 	case End:
 		return EndReply

@@ -16,6 +16,7 @@ type frame struct {
 	prefix   []constant // what stands before the length in every telegram
 	minTotal int        // bytes of a telegram, without what ends it
 	maxTotal int
+	first    int // shortest first telegram of who comes to us; 0 = as any other
 }
 
 // constant are bytes that always stand at one place.
@@ -57,6 +58,7 @@ type Reader struct {
 	src      io.Reader
 	buf      []byte
 	from, to int
+	least    int // bytes of the next telegram, where it must have more than others
 }
 
 // FrameBuffer is the size that a Reader's buffer needs: one telegram of the
@@ -81,9 +83,11 @@ func (r *Reader) Next() ([]byte, error) {
 		return nil, err
 	}
 	f := &r.p.frame
+	least := max(f.minTotal, r.least)
+	r.least = 0
 	switch {
-	case total < f.minTotal:
-		return nil, fault.New(CodeTooShort, "", "length", total, "expected", f.minTotal)
+	case total < least:
+		return nil, fault.New(CodeTooShort, "", "length", total, "expected", least)
 	case total > f.maxTotal:
 		return nil, fault.New(CodeTooLong, "", "length", total, "max", f.maxTotal)
 	}
@@ -148,6 +152,14 @@ func (r *Reader) Use(buf []byte) {
 
 // Buffered reports whether bytes of a following telegram are already here.
 func (r *Reader) Buffered() bool { return r.to > r.from }
+
+// First has the next telegram be the first of a counterparty that came to us,
+// which the profile may want to be longer than others (§4.12). One that is
+// shorter is CodeTooShort.
+func (r *Reader) First() { r.least = r.p.frame.first }
+
+// Held is how many bytes have been read and not cut off yet.
+func (r *Reader) Held() int { return r.to - r.from }
 
 // need makes n bytes of the current telegram available.
 func (r *Reader) need(n int) error {

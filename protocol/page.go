@@ -18,6 +18,7 @@ func (p *Profile) Page(lang string) string {
 	w.head(lang)
 	w.framing()
 	w.telegrams()
+	w.begins()
 	w.switches()
 	w.codes()
 	return w.String()

@@ -32,11 +32,13 @@ type Profile struct {
 	own          []string
 	responses    map[Reason]string
 	meanings     map[string]Reason
+	challenge    int // bytes of a one-time value of the login
 	dataOverhead int // what N counts of a data telegram beside the data
 }
 
 // Session are the switches of a session.
 type Session struct {
+	Begins         []Step        // what comes before the opening, in order
 	SenderOpens    bool          // who sends the files of a session opens it, whoever called; else the institution opens
 	NamesFile      bool          // the opening names the one file of the session
 	FetchByRequest bool          // a fetch telegram asks for files; else the opening does

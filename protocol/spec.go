@@ -33,11 +33,12 @@ type Spec struct {
 
 // FramingSpec says how one telegram is told from the next.
 type FramingSpec struct {
-	Offset int    `yaml:"offset"` // of the length from the first byte
-	Width  int    `yaml:"width"`  // bytes of the length: digits, or binary as the type of its row says
-	Counts string `yaml:"counts"` // rest, self, body, all: see lengthBefore
-	Ends   string `yaml:"ends"`   // instead of a length: what ends a telegram, text or hex:FFEF
-	Max    int    `yaml:"max"`    // longest telegram in bytes, length included; 0 = what the length can say
+	Offset int    `yaml:"offset"`    // of the length from the first byte
+	Width  int    `yaml:"width"`     // bytes of the length: digits, or binary as the type of its row says
+	Counts string `yaml:"counts"`    // rest, self, body, all: see lengthBefore
+	Ends   string `yaml:"ends"`      // instead of a length: what ends a telegram, text or hex:FFEF
+	First  int    `yaml:"first_min"` // shortest first telegram in bytes; 0 = as any other
+	Max    int    `yaml:"max"`       // longest telegram in bytes, length included; 0 = what the length can say
 }
 
 // FieldSpec is one row of a layout table.
@@ -100,17 +101,28 @@ type LettersSpec struct {
 
 // SessionSpec are the switches of a session.
 type SessionSpec struct {
-	Opens      string   `yaml:"opens"`      // institution (the default): it opens in both directions; sender: who opens sends
-	Fetch      string   `yaml:"fetch"`      // "open": the opening says that files are to come; "request": a fetch telegram does
-	Cipher     string   `yaml:"cipher"`     // of the sender password: none, kftc
-	Reply      Duration `yaml:"reply"`      // wait for an answer
-	Resends    int      `yaml:"resends"`    // of a request that got none
-	FirstOpen  Duration `yaml:"first"`      // wait of the accepting side for the opening
-	EarlyInfo  bool     `yaml:"early_info"` // a first info may come before the reply to the opening
-	IdleClose  Duration `yaml:"idle"`       // wait of the following side for the next telegram
-	Hub        string   `yaml:"hub"`        // the centre's code in openings and closings, where it has one of its own
-	NamesFile  bool     `yaml:"names_file"` // the opening carries the name of the file, and a session carries that one
-	NoneFollow string   `yaml:"nothing"`    // after a fetch that finds nothing: "end-close" or "close"
+	Begins     []StepSpec `yaml:"begins"`     // what comes before the opening, in order
+	Opens      string     `yaml:"opens"`      // institution (the default): it opens in both directions; sender: who opens sends
+	Fetch      string     `yaml:"fetch"`      // "open": the opening says that files are to come; "request": a fetch telegram does
+	Cipher     string     `yaml:"cipher"`     // of the sender password: none, kftc
+	Reply      Duration   `yaml:"reply"`      // wait for an answer
+	Resends    int        `yaml:"resends"`    // of a request that got none
+	FirstOpen  Duration   `yaml:"first"`      // wait of the accepting side for the opening
+	EarlyInfo  bool       `yaml:"early_info"` // a first info may come before the reply to the opening
+	IdleClose  Duration   `yaml:"idle"`       // wait of the following side for the next telegram
+	Hub        string     `yaml:"hub"`        // the centre's code in openings and closings, where it has one of its own
+	NamesFile  bool       `yaml:"names_file"` // the opening carries the name of the file, and a session carries that one
+	NoneFollow string     `yaml:"nothing"`    // after a fetch that finds nothing: "end-close" or "close"
+}
+
+// StepSpec is one step before the opening: fixed bytes before the first
+// telegram, or a telegram of the login and its answer.
+type StepSpec struct {
+	By       string `yaml:"by"`       // who sends the bytes or the request: caller, called, institution, centre
+	Bytes    string `yaml:"bytes"`    // fixed bytes, text or hex:0D0A
+	Until    string `yaml:"until"`    // the other side reads whatever comes up to these bytes; "" = it wants exactly bytes
+	Max      int    `yaml:"max"`      // most bytes that it reads up to them; 0 = 512
+	Telegram string `yaml:"telegram"` // login or verify, instead of bytes
 }
 
 // FilesSpec are the switches of one file's procedure.

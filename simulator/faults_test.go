@@ -65,7 +65,7 @@ func TestPointsNameEveryKind(t *testing.T) {
 func through(t *testing.T, f Faults, telegrams ...string) string {
 	t.Helper()
 	a, b := connected(t)
-	w := newInjector(profile(t, "cms"), f).wrap(a)
+	w := newInjector(profile(t, "cms"), f).wrap(a, protocol.InstitutionSide, false)
 	for _, s := range telegrams {
 		if _, err := io.WriteString(w, s); err != nil {
 			require.Equal(t, CodeCut, fault.CodeOf(err))
@@ -126,7 +126,7 @@ func TestNoFaultsNoWrapper(t *testing.T) {
 	a, b := net.Pipe()
 	defer a.Close()
 	defer b.Close()
-	require.Same(t, a, newInjector(profile(t, "cms"), Faults{Seed: 1}).wrap(a))
+	require.Same(t, a, newInjector(profile(t, "cms"), Faults{Seed: 1}).wrap(a, protocol.InstitutionSide, false))
 }
 
 func TestOptionsThatCannotWork(t *testing.T) {

@@ -180,11 +180,12 @@ type splitter struct {
 	queue   []byte // for the reader
 	pending []byte // not cut off yet
 	reader  *protocol.Reader
-	lost    bool // the place in the stream is lost: everything passes as it is
+	before  []protocol.Step // bytes that come before the first telegram
+	lost    bool            // the place in the stream is lost: everything passes as it is
 }
 
-func newSplitter(p *protocol.Profile) *splitter {
-	s := &splitter{}
+func newSplitter(p *protocol.Profile, before []protocol.Step) *splitter {
+	s := &splitter{before: before}
 	s.reader = p.NewReader(s, make([]byte, p.FrameBuffer()))
 	return s
 }
@@ -227,13 +228,15 @@ type direction struct {
 
 // wrap puts the faults between a session and its connection. Without any, the
 // connection is used as it is.
-func (in *injector) wrap(conn net.Conn) net.Conn {
+func (in *injector) wrap(conn net.Conn, side protocol.Side, called bool) net.Conn {
 	if in.idle() {
 		return conn
 	}
 	return &faultyConn{Conn: conn, in: in, closed: make(chan struct{}), silent: make(chan struct{}),
-		out: direction{split: newSplitter(in.profile)}, inward: direction{split: newSplitter(in.profile)},
-		chunk: make([]byte, 32<<10)}
+
+		out:    direction{split: newSplitter(in.profile, in.profile.Session.Greetings(side, called))},
+		inward: direction{split: newSplitter(in.profile, in.profile.Session.Greetings(side.Other(), !called))},
+		chunk:  make([]byte, 32<<10)}
 }
 
 // Close closes the connection and ends every pause.
@@ -341,6 +344,16 @@ func (c *faultyConn) pass(d *direction, b []byte, received bool) (passed []byte,
 	}
 	s.queue, s.pending = append(s.queue, b...), append(s.pending, b...)
 	d.buf = d.buf[:0]
+	for len(s.before) > 0 { // passes as it is
+		if err := s.reader.Greet(&s.before[0]); errors.Is(err, errDry) {
+			return d.buf, false
+		} else if err != nil {
+			s.lost, d.buf = true, append(d.buf, s.pending...)
+			return d.buf, false
+		}
+		n := len(s.pending) - len(s.queue) - s.reader.Held()
+		d.buf, s.pending, s.before = append(d.buf, s.pending[:n]...), s.pending[n:], s.before[1:]
+	}
 	for {
 		frame, err := s.reader.Next()
 		if errors.Is(err, errDry) {

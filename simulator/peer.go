@@ -100,7 +100,7 @@ func (p *Peer) Serve(ctx context.Context, l net.Listener) error {
 			continue
 		}
 		receive := p.opt.Profile.Session.SenderOpens && !p.opt.CallersFetch
-		all.Go(func() { _, _ = p.Session(ctx, conn, receive) })
+		all.Go(func() { _, _ = p.Answer(ctx, conn, receive) })
 	}
 }
 
@@ -119,10 +119,22 @@ func (p *Peer) Call(ctx context.Context, address string, receive bool) (Report, 
 // to come, where that is known before the opening: on the institution's side,
 // and on the side that waits for the opening of a profile whose sender opens.
 func (p *Peer) Session(ctx context.Context, conn net.Conn, receive bool) (Report, error) {
+	return p.session(ctx, conn, receive, false)
+}
+
+// Answer is Session on a connection that the other side made, which matters
+// where a profile has steps before the opening.
+func (p *Peer) Answer(ctx context.Context, conn net.Conn, receive bool) (Report, error) {
+	return p.session(ctx, conn, receive, true)
+}
+
+func (p *Peer) session(ctx context.Context, conn net.Conn, receive, called bool) (Report, error) {
 	s := &session{p: p, id: p.sessions.Add(1), receive: receive, tried: map[string]bool{}, remote: conn.RemoteAddr().String()}
 	log := p.opt.Logger.With("session", s.id, "remote", s.remote)
 	log.Debug("session begins")
-	report, err := line.Run(ctx, p.faults.wrap(conn), p.opt.config(receive), s, line.Options{
+	cfg := p.opt.config(receive)
+	cfg.Called = called
+	report, err := line.Run(ctx, p.faults.wrap(conn, cfg.Side, called), cfg, s, line.Options{
 		Now: p.opt.Now, Buffers: p.buffers, Trace: p.opt.Trace,
 	})
 	s.release()
@@ -200,7 +212,7 @@ func (s *session) Open(_ context.Context, t *protocol.Telegram) (line.Judgement,
 	if o.Expect.Caller != "" && caller != o.Expect.Caller {
 		return no(protocol.BadSender, refused("caller"))
 	}
-	if o.Profile.Carries(protocol.Open, protocol.SenderName) {
+	if o.Profile.Carries(t.Kind, protocol.SenderName) {
 		name, travelled := t.Text(protocol.SenderName), t.Text(protocol.SenderPassword)
 		if o.Expect.SenderName != "" && name != o.Expect.SenderName {
 			return no(protocol.BadSender, refused("sender name"))
@@ -208,6 +220,9 @@ func (s *session) Open(_ context.Context, t *protocol.Telegram) (line.Judgement,
 		if pw := o.Expect.Password; pw != "" && !o.Profile.Session.Cipher.Matches(travelled, caller, name, pw, o.Now()) {
 			return no(protocol.BadPassword, refused("password"))
 		}
+	}
+	if t.Kind != protocol.Open { // a login: the opening is to come
+		return line.Judgement{Reason: protocol.OK, Terms: machine.Terms{Peer: t.Text(protocol.From)}}, nil
 	}
 	s.caller = caller
 	s.p.observe(Event{Kind: Opened, Session: s.id, Name: caller})

@@ -14,6 +14,7 @@ import (
 	"go.uber.org/goleak"
 
 	"pabal/protocol"
+	"pabal/protocol/protocoltest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -23,9 +24,7 @@ func day() time.Time { return time.Date(2026, 11, 21, 12, 0, 0, 0, time.FixedZon
 
 func profile(t testing.TB, name string) *protocol.Profile {
 	t.Helper()
-	p, err := protocol.Load(name)
-	require.NoError(t, err)
-	return p
+	return protocoltest.Load(t, name)
 }
 
 // side makes options for one side of a profile, small telegrams and short

@@ -81,7 +81,7 @@ func (pl *Played) play(ctx context.Context, p *protocol.Profile, dir string) err
 	defer cancel()
 	other := make(chan error, 1)
 	go func() {
-		_, err := centre.Session(ctx, there, pl.Upload)
+		_, err := centre.Answer(ctx, there, pl.Upload)
 		other <- err
 	}()
 	_, err = inst.Session(ctx, here, !pl.Upload)

@@ -6,10 +6,11 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"pabal/protocol"
+	"pabal/protocol/protocoltest"
 )
 
 func TestSelfPlay(t *testing.T) {
-	for _, name := range protocol.Embedded() {
+	for _, name := range append(protocol.Embedded(), protocoltest.Names(t)...) {
 		t.Run(name, func(t *testing.T) {
 			var parts []Played
 			require.NoError(t, SelfPlay(t.Context(), profile(t, name), t.TempDir(), func(p Played) { parts = append(parts, p) }))

@@ -243,7 +243,7 @@ func (w *wiring) institution(n int) instance.Institution {
 		{".expect.name", protocol.SenderName, in.Expect != nil && in.Expect.Name != ""},
 		{".expect.password", protocol.SenderPassword, in.Expect != nil && in.Expect.Password.Reveal() != ""},
 	} {
-		if c.asked && o.Profile != nil && !o.Profile.Carries(protocol.Open, c.field) {
+		if c.asked && o.Profile != nil && !o.Profile.Presents(c.field) {
 			w.bad(path+c.key, fault.New(codeNoCredential, in.Code, "profile", o.Profile.Name))
 		}
 	}

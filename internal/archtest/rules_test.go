@@ -129,7 +129,7 @@ var isolated = []struct {
 }
 
 // testSuites are the directories whose product files are tests for others.
-var testSuites = []string{"store/storetest", "internal/secure/securetest"}
+var testSuites = []string{"store/storetest", "internal/secure/securetest", "protocol/protocoltest"}
 
 const testOnly = "test code never lives in what we ship"
 

@@ -16,6 +16,8 @@ func (d *driver) ask(a *machine.Action) machine.Event {
 		d.rest()
 	}
 	switch a.Do {
+	case machine.Expect:
+		return d.greet(a.Step)
 	case machine.AskOpen:
 		var j Judgement
 		j, err = d.host.Open(d.ctx, &a.Telegram)

@@ -45,6 +45,9 @@ func Run(ctx context.Context, conn net.Conn, cfg machine.Config, host Host, opt 
 	if opt.Buffers == nil {
 		opt.Buffers = NewBuffers(0)
 	}
+	if n := cfg.Profile.ChallengeWidth(); cfg.Challenge == "" && n > 0 {
+		cfg.Challenge = oneTime(n)
+	}
 	d := &driver{
 		conn: conn, p: cfg.Profile, host: host, opt: opt, ctx: ctx,
 		session: machine.New(cfg),
@@ -75,6 +78,7 @@ type driver struct {
 	session *machine.Session
 	reader  *protocol.Reader
 	grown   bool
+	heard   bool // a telegram has been waited for
 	table   *crc32.Table
 
 	now      time.Time // of the business, as opt.Now has it
@@ -131,6 +135,10 @@ func (d *driver) look() { d.now, d.read = d.opt.Now(), time.Now() }
 
 // next waits for a telegram, the timer or the end of the line.
 func (d *driver) next() machine.Event {
+	if !d.heard && d.session.Awaits() {
+		d.reader.First()
+	}
+	d.heard = true
 	frame, err := d.reader.Next()
 	if err != nil {
 		if errors.Is(err, os.ErrDeadlineExceeded) && d.ctx.Err() == nil {
@@ -183,6 +191,8 @@ func (d *driver) perform(actions []machine.Action) machine.Event {
 			if !d.cut {
 				d.trace(true, &a.Telegram, d.write[at:])
 			}
+		case machine.SendBytes:
+			d.write = append(d.buffered(), a.Step.Bytes...)
 		case machine.SendData:
 			if a.Telegram.Kind == protocol.Resend {
 				if d.ahead.loading != nil {

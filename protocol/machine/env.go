@@ -11,6 +11,13 @@ type Config struct {
 	Profile *protocol.Profile
 	Side    protocol.Side // the role we play
 
+	// Called says that the peer connected to us: some steps before the opening
+	// are those of the side that called, or was called.
+	Called bool
+	// Challenge is what we send where a login asks for a one-time value of ours,
+	// as many characters at least as the profile has room for.
+	Challenge string
+
 	Institution string // code of the institution in the header
 	Self        string // our code, where the header names both sides
 	Peer        string // the counterparty's
@@ -53,6 +60,8 @@ type env struct {
 // them with who calls; a zero leaves what the session began with.
 type Terms struct {
 	Peer        string // their code, where the header names both sides
+	SenderName  string // ours to them, for a login that they ask of us
+	Password    string
 	MessageSize int
 	Rounds      int
 	Reply       time.Duration
@@ -62,6 +71,8 @@ type Terms struct {
 // agree makes the terms those of the session.
 func (e *env) agree(t Terms) {
 	set(&e.cfg.Peer, t.Peer)
+	set(&e.cfg.SenderName, t.SenderName)
+	set(&e.cfg.Password, t.Password)
 	set(&e.cfg.MessageSize, t.MessageSize)
 	set(&e.cfg.Rounds, t.Rounds)
 	set(&e.cfg.Reply, t.Reply)
@@ -153,7 +164,7 @@ func (e *env) head(t *protocol.Telegram) {
 	}
 	t.SetText(protocol.Institution, e.cfg.Institution)
 	from, to := e.cfg.Self, e.cfg.Peer
-	if hub := e.p.Session.Hub; hub != "" && (t.Kind <= protocol.OpenReply || t.Kind >= protocol.Close && t.Kind <= protocol.CloseReply) {
+	if hub := e.p.Session.Hub; hub != "" && (t.Kind <= protocol.OpenReply || t.Kind >= protocol.Close && t.Kind <= protocol.CloseReply || t.Kind >= protocol.Login) {
 		if e.cfg.Side == protocol.CentreSide {
 			from = hub
 		} else {

@@ -26,6 +26,7 @@ const (
 	Garbled                   // a telegram whose bytes do not fit its layout; Telegram as far as it was read
 	TimedOut                  // the timer ran out
 	Lost                      // the connection is gone, or the peer broke the framing
+	Greeted                   // answers Expect: the bytes came
 	Judged                    // answers AskOpen
 	Chosen                    // answers AskNext
 	Counted                   // answers AskFetch
@@ -63,11 +64,13 @@ type Do uint8
 
 const (
 	Send       Do = iota // Telegram
+	SendBytes            // Step: its bytes, before the first telegram
 	SendData             // Telegram is the head; Block, Sequences of the loaded block, cut as Geometry has it of a file that is the block
 	Keep                 // the data of the telegram just arrived is sequence First of the block being received
 	Timer                // TimedOut comes After from now unless another Timer is set; replaces the last
 	HangUp               // flush, close; the session is over with Outcome.Err or without
-	AskOpen              // who calls: Telegram is the opening → Judged
+	Expect               // Step: the peer's bytes before its first telegram → Greeted
+	AskOpen              // who is there: Telegram is an opening, or by its kind a telegram of the login → Judged
 	AskNext              // what to do next → Chosen
 	AskFetch             // the peer asks for files: Telegram → Counted
 	AskAccept            // Offer → Accepted
@@ -84,6 +87,7 @@ const (
 type Action struct {
 	Do        Do
 	Telegram  protocol.Telegram
+	Step      *protocol.Step
 	Block     int64
 	First     int
 	Last      int
@@ -111,11 +115,13 @@ const (
 )
 
 // question reports that the driver answers d before anything else.
-func (d Do) question() bool { return d >= AskOpen }
+func (d Do) question() bool { return d >= Expect }
 
 // answers reports that an event of this kind is the answer to question d.
 func (k EventKind) answers(d Do) bool {
 	switch k {
+	case Greeted, TimedOut: // of the questions, only the peer's bytes are waited for
+		return d == Expect
 	case Judged:
 		return d == AskOpen
 	case Chosen:

@@ -244,7 +244,7 @@ func (s *Session) leftSilently(*Event) { s.over(nil) }
 func (s *Session) silent(*Event) {
 	after := s.cfg.Reply
 	switch s.state {
-	case AwaitOpen:
+	case AwaitOpen, Greeting, AwaitLogin:
 		after = s.cfg.First
 	case Following:
 		after = s.cfg.Idle

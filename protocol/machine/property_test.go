@@ -13,6 +13,7 @@ import (
 
 	"pabal/internal/fault"
 	"pabal/protocol"
+	"pabal/protocol/protocoltest"
 	"pabal/transfer"
 )
 
@@ -53,7 +54,7 @@ func conversations(t testing.TB) []*protocol.Profile {
 		require.NoError(t, err)
 		out = append(out, p)
 	}
-	return out
+	return append(out, protocoltest.Load(t, "login"))
 }
 
 // switches are profiles that differ from cms in one way of counting, of saying
@@ -173,6 +174,7 @@ type node struct {
 	sends  bool
 	over   bool
 	queue  [][]byte
+	bytes  *protocol.Step // waited for before the first telegram
 	kept   map[int][]byte // of the block being received
 	last   protocol.Telegram
 	offer  string
@@ -231,7 +233,8 @@ func (w *world) allDone() bool {
 func (w *world) node(side protocol.Side) *node {
 	sends := (side == protocol.InstitutionSide) == w.upload
 	return &node{w: w, sends: sends, kept: map[int][]byte{}, s: New(Config{Profile: w.p, Side: side,
-		Institution: "12345678", Self: side.String()[:6], Peer: "9999", SenderName: "A", Password: "B", Receive: !sends})}
+		Institution: "12345678"[:w.p.Width(protocol.Open, protocol.Institution)], Self: side.String()[:6], Peer: "9999",
+		SenderName: "A", Password: "B", Receive: !sends, Called: side == protocol.CentreSide, Challenge: "20260602131415"})}
 }
 
 func (w *world) session() {
@@ -277,6 +280,12 @@ func (w *world) session() {
 func (n *node) read() {
 	b := n.queue[0]
 	n.queue = n.queue[1:]
+	if st := n.bytes; st != nil {
+		n.bytes = nil
+		require.NoError(n.w, n.w.p.NewReader(bytes.NewReader(b), make([]byte, n.w.p.FrameBuffer())).Greet(st))
+		n.step(Event{Kind: Greeted})
+		return
+	}
 	require.NoError(n.w, n.w.p.Decode(b, &n.last))
 	n.step(Event{Kind: Arrived, Telegram: &n.last})
 }
@@ -300,6 +309,10 @@ func (n *node) perform(actions []Action) Event {
 			b, err := n.w.p.Append(nil, &a.Telegram)
 			require.NoError(n.w, err)
 			n.deliver(b)
+		case a.Do == SendBytes:
+			n.deliver(a.Step.Bytes)
+		case a.Do == Expect:
+			n.bytes = a.Step
 		case a.Do == SendData:
 			n.mangle(n.frames(a))
 		case a.Do == Keep:

@@ -10,6 +10,10 @@ type State uint8
 
 const (
 	Fresh       State = iota // nothing has happened
+	Greeting                 // the peer is to send its bytes
+	LoggingIn                // a request of the login sent
+	AwaitLogin               // the peer is to send one
+	Vetting                  // asked whether what the peer said in the login is right
 	Opening                  // Open sent
 	AwaitOpen                // the peer is to open
 	Judging                  // asked whether the caller may come in
@@ -29,7 +33,7 @@ const (
 )
 
 func (s State) String() string {
-	return [...]string{"fresh", "opening", "await-open", "judging", "choosing", "sending", "fetching", "asking", "recording",
+	return [...]string{"fresh", "greeting", "logging-in", "await-login", "vetting", "opening", "await-open", "judging", "choosing", "sending", "fetching", "asking", "recording",
 		"following", "receiving", "counting", "looking", "ending-empty", "leaving", "over"}[s]
 }
 
@@ -42,6 +46,8 @@ type Session struct {
 	state   State
 	snd     sender
 	rcv     receiver
+	step    int               // of the profile's Begins that is under way
+	nonce   string            // the one-time value of the login; "" = nobody has sent it yet
 	request protocol.Telegram // the one that waits for our answer
 	buf     []byte
 	order   Order
@@ -68,6 +74,10 @@ func New(cfg Config) *Session {
 
 // State is where the session stands.
 func (s *Session) State() State { return s.state }
+
+// Awaits reports that the peer is to say who it is: by its opening, or in the
+// login before it.
+func (s *Session) Awaits() bool { return s.state == AwaitOpen || s.state == AwaitLogin }
 
 // Over reports that nothing more will be done.
 func (s *Session) Over() bool { return s.state == Over }
@@ -157,6 +167,14 @@ type handler func(*Session, *Event)
 // A place without a handler is a telegram without a place: it is answered
 // with the profile's format error where it wants an answer, and counted.
 var onTelegram = [numStates][protocol.NumKinds]handler{ // immutable
+	LoggingIn: {
+		protocol.LoginReply:  (*Session).loginReply,
+		protocol.VerifyReply: (*Session).loginReply,
+	},
+	AwaitLogin: {
+		protocol.Login:  (*Session).login,
+		protocol.Verify: (*Session).login,
+	},
 	Opening: {
 		protocol.OpenReply: (*Session).opened,
 		protocol.Info:      (*Session).earlyInfo,
@@ -206,6 +224,10 @@ var onTelegram = [numStates][protocol.NumKinds]handler{ // immutable
 // onEvent is the same for what our own side answers, and for time.
 var onEvent = [numStates][numEvents]handler{ // immutable
 	Fresh:       {Started: (*Session).start},
+	Greeting:    {Greeted: (*Session).greeted, TimedOut: (*Session).silent},
+	LoggingIn:   {TimedOut: (*Session).silent},
+	AwaitLogin:  {TimedOut: (*Session).silent},
+	Vetting:     {Judged: (*Session).vetted, Broke: (*Session).vettingBroke},
 	Opening:     {TimedOut: (*Session).reopen},
 	AwaitOpen:   {TimedOut: (*Session).silent},
 	Judging:     {Judged: (*Session).judged, Broke: (*Session).judgeBroke},
@@ -290,16 +312,11 @@ func (s *Session) choose() {
 	s.state = Choosing
 }
 
-func (s *Session) start(*Event) {
+func (s *Session) startOpening() {
 	if !s.opener() {
 		s.state = AwaitOpen
 		s.timer(s.cfg.First)
 		return
-	}
-	if s.p.Session.SenderOpens {
-		s.download = s.cfg.Side == protocol.CentreSide
-	} else {
-		s.download = s.cfg.Receive && !s.p.Session.FetchByRequest
 	}
 	if s.p.Session.NamesFile {
 		s.choose()

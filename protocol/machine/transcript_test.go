@@ -18,6 +18,7 @@ import (
 
 	"pabal/internal/fault"
 	"pabal/protocol"
+	"pabal/protocol/protocoltest"
 	"pabal/transfer"
 )
 
@@ -40,8 +41,7 @@ func TestTranscripts(t *testing.T) {
 			}
 			name := profile + "/" + strings.TrimSuffix(filepath.Base(file), ".txt") + "/" + side.String()
 			t.Run(name, func(t *testing.T) {
-				p, err := protocol.Load(profile)
-				require.NoError(t, err)
+				p := protocoltest.Load(t, profile)
 				(&player{t: t, p: p, side: side, lines: lines}).play()
 			})
 		}
@@ -85,7 +85,8 @@ type player struct {
 	s     *Session
 	queue []out
 	timer time.Duration
-	frame []byte // the telegram being read: what Texts point into
+	bytes *protocol.Step // what the peer is to send before its first telegram
+	frame []byte         // the telegram being read: what Texts point into
 	tg    protocol.Telegram
 }
 
@@ -211,6 +212,15 @@ func (p *player) take() out {
 func (p *player) read(b []byte) {
 	require.Empty(p.t, p.queue, p.where())
 	var err error
+	if st := p.bytes; st != nil {
+		p.bytes = nil
+		ev := Event{Kind: Greeted}
+		if err := p.p.NewReader(bytes.NewReader(b), make([]byte, p.p.FrameBuffer())).Greet(st); err != nil {
+			ev = Event{Kind: Lost, Err: err}
+		}
+		p.step(ev)
+		return
+	}
 	p.frame, err = p.p.NewReader(bytes.NewReader(b), make([]byte, p.p.FrameBuffer())).Next()
 	require.NoError(p.t, err, p.where())
 	require.Len(p.t, b, len(p.frame)+len(p.p.Delimiter()), p.where())
@@ -229,6 +239,10 @@ func (p *player) step(ev Event) {
 			b, err := p.p.Append(nil, &a.Telegram)
 			require.NoError(p.t, err, p.where())
 			p.queue = append(p.queue, out{sent: string(b)})
+		case a.Do == SendBytes:
+			p.queue = append(p.queue, out{sent: string(a.Step.Bytes)})
+		case a.Do == Expect:
+			p.bytes = a.Step
 		case a.Do == SendData:
 			p.data(&a)
 		case a.Do == Timer:
@@ -266,7 +280,7 @@ func (p *player) own(line string) {
 		p.s = New(Config{
 			Profile: p.p, Side: p.side, Institution: a["institution"], Self: a["self"], Peer: a["peer"],
 			SenderName: a["sender"], Password: a["password"], Receive: a["receive"] != "", EitherSide: a["either"] != "",
-			Rounds: number(a["rounds"]), MessageSize: number(a["n"]),
+			Called: a["called"] != "", Challenge: a["challenge"], Rounds: number(a["rounds"]), MessageSize: number(a["n"]),
 		})
 		p.step(Event{Kind: Started})
 	case "timer":
@@ -392,7 +406,7 @@ func describe(a *Action) string {
 	t := &a.Telegram
 	switch a.Do {
 	case AskOpen:
-		return fmt.Sprintf("open institution=%s from=%s sender=%s", t.Text(protocol.Institution), t.Text(protocol.From), t.Text(protocol.SenderName))
+		return fmt.Sprintf("%s institution=%s from=%s sender=%s", t.Kind, t.Text(protocol.Institution), t.Text(protocol.From), t.Text(protocol.SenderName))
 	case AskNext:
 		return "next"
 	case AskFetch:

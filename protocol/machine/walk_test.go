@@ -27,7 +27,7 @@ type place struct {
 }
 
 func placeOf(s *Session) place {
-	p := place{state: s.state, open: s.open, flags: fmt.Sprintf("%t%t%t%t%t", s.download, s.nothing, s.fetched, s.stands && s.p.Session.NamesFile, s.planned)}
+	p := place{state: s.state, open: s.open, flags: fmt.Sprintf("%t%t%t%t%t%d%s", s.download, s.nothing, s.fetched, s.stands && s.p.Session.NamesFile, s.planned, s.step, s.nonce)}
 	switch s.state {
 	case Sending:
 		p.snd = s.snd.state
@@ -78,7 +78,7 @@ func configs(t testing.TB) []Config {
 				if receive && !p.Session.SenderOpens && (side == protocol.CentreSide || p.Session.FetchByRequest) {
 					continue // makes no difference there
 				}
-				cfg := Config{Profile: p, Side: side, Institution: "12345678", Self: "A", Peer: "B",
+				cfg := Config{Profile: p, Side: side, Called: side == protocol.CentreSide, Challenge: "123456", Institution: "057", Self: "A", Peer: "B",
 					SenderName: "S", Password: "P", Receive: receive, Rounds: 2}
 				out = append(out, cfg)
 				if receive && p.Session.SenderOpens && side == protocol.CentreSide {
@@ -185,6 +185,8 @@ func (w *walk) step(s *Session, st stimulus, path []stimulus) []Action {
 			if a.Telegram.Number(protocol.Missing) == 0 && a.Telegram.Number(protocol.Sequence) > 0 {
 				require.Less(w.t, a.Telegram.Number(protocol.Block), block, told())
 			}
+		case protocol.LoginReply, protocol.VerifyReply:
+			require.Fail(w.t, "a login is accepted without asking", told())
 		case protocol.InfoReply:
 			require.Fail(w.t, "a file is accepted without asking", told())
 		}
@@ -244,7 +246,8 @@ func stimuli(p *protocol.Profile) []stimulus {
 	telegram := func(k protocol.Kind, response protocol.Reason, block, seq int64) *protocol.Telegram {
 		t := &protocol.Telegram{Kind: k}
 		t.SetText(protocol.Name, "F1")
-		t.SetText(protocol.Institution, "12345678")
+		t.SetText(protocol.Institution, "057")
+		t.SetText(protocol.Challenge, "123456")
 		if response != "" {
 			t.SetText(protocol.Response, p.Code(response))
 		}
@@ -284,6 +287,7 @@ func stimuli(p *protocol.Profile) []stimulus {
 	download.Set(protocol.Direction, p.Letters.Download)
 	arrive("download", download)
 	add("start", Event{Kind: Started})
+	add("greeted", Event{Kind: Greeted})
 	add("timer", Event{Kind: TimedOut})
 	add("lost", Event{Kind: Lost, Err: fault.New(CodeLost, "")})
 	add("broke", Event{Kind: Broke, Err: fault.New(CodeLost, "")})
@@ -315,8 +319,10 @@ func stimuli(p *protocol.Profile) []stimulus {
 	if p.Has(protocol.Cancel) {
 		add("cancel-order", Event{Kind: Chosen, Order: Order{Kind: CancelFile}})
 	}
-	add("inquiry-order", Event{Kind: Chosen, Order: Order{Kind: AskAbout}})
-	add("inquiry-order settle", Event{Kind: Chosen, Order: Order{Kind: AskAbout, File: settle}})
+	if p.Has(protocol.Inquiry) {
+		add("inquiry-order", Event{Kind: Chosen, Order: Order{Kind: AskAbout}})
+		add("inquiry-order settle", Event{Kind: Chosen, Order: Order{Kind: AskAbout, File: settle}})
+	}
 	add("loaded", Event{Kind: Loaded})
 	add("saved", Event{Kind: Saved})
 	add("marked", Event{Kind: Marked})
@@ -389,6 +395,8 @@ func page(t *testing.T, edges map[[2]State]map[string]bool) {
 		"The file machines run inside `sending` and `receiving`. From every state a lost line ends the session, after what the file under way has come to is recorded.\n" +
 		"A telegram that stands in no row of its state is answered with the profile's format error if it wants an answer, and counted; more than " +
 		fmt.Sprint(maxMistakes) + " end the session.\nBefore the opening is accepted the first one does.\n\n" +
+		"What comes before the opening (`session.begins` of the profile) is taken step by step. There nothing of a file is known or stored on either side:\n" +
+		"a cut or a crash leaves nothing behind, and the next session begins with the first step.\n\n" +
 		"## Ways between states\n\n```mermaid\nstateDiagram-v2\n")
 	for from := range numStates {
 		for to := range numStates {
@@ -411,7 +419,7 @@ func page(t *testing.T, edges map[[2]State]map[string]bool) {
 		}
 	}
 	b.WriteString("\n## Answers of our own side, and time\n\n| state | event | handler |\n|--|--|--|\n")
-	events := [numEvents]string{"started", "arrived", "garbled", "timed out", "lost", "judged", "chosen", "counted", "accepted",
+	events := [numEvents]string{"started", "arrived", "garbled", "timed out", "lost", "greeted", "judged", "chosen", "counted", "accepted",
 		"loaded", "saved", "marked", "verified", "finished", "answered", "broke"}
 	for st := range numStates {
 		for k, h := range onEvent[st] {

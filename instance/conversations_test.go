@@ -1,0 +1,57 @@
+package instance
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"pabal/internal/fault"
+	"pabal/protocol/machine"
+	"pabal/protocol/protocoltest"
+	"pabal/store"
+	"pabal/transfer"
+)
+
+// Ways of talking that no profile has which comes with the program: in either
+// role, either way, on a line that is cut now and then, over TCP, files arrive equal.
+func TestConversations(t *testing.T) { onBoth(t, testConversations) }
+
+func testConversations(t *testing.T, on engine) {
+	for _, profile := range protocoltest.Names(t) {
+		for _, role := range []string{"institution", "centre"} {
+			for _, sends := range []bool{true, false} {
+				t.Run(fmt.Sprintf("%s/%s/sends=%t", profile, role, sends), func(t *testing.T) {
+					t.Parallel()
+					a := newAgainst(t, on, profile, role, sends, "cut=data:7,after-data:120", nil)
+					first, second := content(2*blockOf(profile)+1234), content(999)
+					a.put(0, first)
+					a.put(1, second)
+					end := transfer.Assembled
+					if sends {
+						end = transfer.Sent
+					}
+					a.finish(end, 2)
+					require.Equal(t, map[string]int{sum(first): 1, sum(second): 1}, a.arrived())
+				})
+			}
+		}
+	}
+}
+
+// A counterparty with another password than agreed is refused in the login:
+// nothing of it is taken, no session is begun, and guessing gets slow.
+func TestLoginRefused(t *testing.T) {
+	for _, wrong := range []Credentials{{Name: "Honggildong", Password: "OTHER"}, {Name: "Somebody", Password: "123ABC"}} {
+		a := newAgainst(t, sqlite, "login", "centre", false, "", func(o *Options) { o.Institutions[0].Expect = wrong })
+		a.put(0, content(999))
+		for range 5 {
+			_, err := a.peer.Call(t.Context(), a.ours.inst.Addresses()[0], false)
+			require.Equal(t, machine.CodeLost, fault.CodeOf(err), "an answer that is wrong is answered by nothing")
+		}
+		rows, err := a.ours.store.Sessions(t.Context(), store.SessionFilter{})
+		require.NoError(t, err)
+		require.Empty(t, rows)
+		require.Empty(t, a.arrived())
+	}
+}
