@@ -2,7 +2,6 @@ package control
 
 import (
 	"context"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -12,8 +11,12 @@ import (
 	"pabal/internal/catalog"
 	"pabal/internal/fault"
 	"pabal/store"
+	"pabal/store/storetest"
 	"pabal/transfer"
 )
+
+// migrated is the database that every desk begins with.
+var migrated storetest.Template
 
 type desk struct {
 	t     *testing.T
@@ -25,7 +28,7 @@ type desk struct {
 
 func newDesk(t *testing.T, lang catalog.Lang) *desk {
 	ctx := t.Context()
-	url := "sqlite:" + filepath.Join(t.TempDir(), "pabal.db")
+	url := migrated.URL(t, t.TempDir())
 	server, err := store.Open(ctx, store.Options{URL: url, Server: true})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, server.Close()) })

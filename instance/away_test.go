@@ -197,13 +197,9 @@ func TestStoreAwayInMidSession(t *testing.T) {
 			} else {
 				require.Equal(t, []string{"090"}, faults[:1])
 			}
-			var codes []string
-			sessions, err := p.centre.store.Sessions(t.Context(), store.SessionFilter{})
-			require.NoError(t, err)
-			for _, s := range sessions {
-				codes = append(codes, s.ErrorCode)
-			}
-			require.Contains(t, codes, test.code)
+			// Its row may say that the next session took the line from it: the
+			// counterparty calls again while it waits to write what it ended of.
+			require.Contains(t, log.String(), "code="+test.code)
 			sent := p.institution.await(transfer.Send, transfer.Sent, 1)[0]
 			require.GreaterOrEqual(t, sent.Attempt, int64(2))
 			require.Contains(t, log.String(), "receiving goes on", "resumed from what the store holds")

@@ -25,6 +25,7 @@ import (
 	"pabal/internal/pgtest"
 	"pabal/store"
 	"pabal/store/journal"
+	"pabal/store/storetest"
 	"pabal/transfer"
 )
 
@@ -211,7 +212,7 @@ func TestChaosKillDatabase(t *testing.T) {
 	eachChaos(t, 20, func(t *testing.T, profile string, points int, luck *rand.Rand) {
 		var cutters []*pgtest.Cutter
 		url := func(string) string {
-			c, behind := server.Cutter(t, server.Prepared(t, migrate))
+			c, behind := server.Cutter(t, server.Prepared(t, storetest.Migrate))
 			cutters = append(cutters, c)
 			return behind
 		}

@@ -1,7 +1,6 @@
 package instance
 
 import (
-	"context"
 	"os"
 	"path/filepath"
 	"testing"
@@ -9,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"pabal/internal/pgtest"
-	"pabal/store"
+	"pabal/store/storetest"
 )
 
 // engine is the database under the servers of a test, and where they keep
@@ -52,6 +51,7 @@ func onFiles(t *testing.T, f func(*testing.T, engine)) {
 // servers are what TestMain stops at the end.
 type servers struct {
 	postgres pgtest.Server
+	sqlite   storetest.Template
 }
 
 var running servers
@@ -60,9 +60,9 @@ var running servers
 func (e engine) url(t *testing.T, dir string) string {
 	t.Helper()
 	if e == sqlite || e == sqliteFiles {
-		return "sqlite:" + filepath.Join(dir, "pabal.db")
+		return running.sqlite.URL(t, dir)
 	}
-	return running.postgres.Prepared(t, migrate)
+	return running.postgres.Prepared(t, storetest.Migrate)
 }
 
 // makeDirs makes the directories of a server.
@@ -71,17 +71,4 @@ func makeDirs(t *testing.T, dir string) {
 	for _, d := range []string{"scan", "work", "receive", "result"} {
 		require.NoError(t, os.Mkdir(filepath.Join(dir, d), 0o750))
 	}
-}
-
-// migrate is all that every test would do again.
-func migrate(url string) error {
-	ctx := context.Background()
-	s, err := store.Open(ctx, store.Options{URL: url, Server: true})
-	if err != nil {
-		return err
-	}
-	if err := s.Migrate(ctx); err != nil {
-		return err
-	}
-	return s.Close()
 }

@@ -22,8 +22,14 @@ import (
 )
 
 // TestFormsAndEncodings: line ends that do not travel are restored; gzip and
-// EBCDIC are done on the way out and undone on arrival.
-func TestFormsAndEncodings(t *testing.T) { onAll(t, testFormsAndEncodings) }
+// EBCDIC are done on the way out and undone on arrival. To the database all of
+// it is bytes, so one engine is enough; with either payload keeper, because a
+// file that is changed on its way is not the one that is kept.
+func TestFormsAndEncodings(t *testing.T) {
+	for _, on := range []engine{sqlite, sqliteFiles} {
+		t.Run(string(on), func(t *testing.T) { testFormsAndEncodings(t, on) })
+	}
+}
 
 func testFormsAndEncodings(t *testing.T, on engine) {
 	lines := func(n, length int, end string) []byte {
@@ -114,11 +120,13 @@ func testAllThatIsReadyInOneSession(t *testing.T, on engine) {
 			defer s.Close()
 			sessions, err := s.Sessions(t.Context(), store.SessionFilter{})
 			require.NoError(t, err)
-			last := len(sessions) - 1
-			for _, s := range sessions[:last] {
-				require.Equal(t, string(CodeConnect), s.ErrorCode, "a call that nobody took")
+			var files []int
+			for _, s := range sessions { // besides, calls that nobody took, and those that found nothing left to send
+				if s.Files > 0 {
+					files = append(files, s.Files)
+				}
 			}
-			require.Equal(t, 5, sessions[last].Files)
+			require.Equal(t, []int{5}, files)
 		})
 	}
 }

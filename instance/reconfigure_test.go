@@ -125,7 +125,7 @@ func TestReconfigureScan(t *testing.T) {
 // TestCarryOver: the sessions of a counterparty are counted over both
 // versions, and one that is to be called elsewhere is called at once.
 func TestCarryOver(t *testing.T) {
-	h := centreOf(t, sqlite, nil)
+	h := centreOf(t, sqlite, func(o *Options) { o.Institutions[0].RetryFirst, o.Institutions[0].RetryMax = time.Hour, time.Hour })
 	n := h.inst.insts["MEMBER"]
 	take := func(g *Instance) bool {
 		t.Helper()

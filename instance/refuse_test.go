@@ -177,8 +177,14 @@ func testNotTaken(t *testing.T, on engine) {
 func TestReceiveDirectoryAway(t *testing.T) { onAll(t, testReceiveDirectoryAway) }
 
 func testReceiveDirectoryAway(t *testing.T, on engine) {
-	p := newPair(t, on, "cms", []file{rawForm("EB21")}, nil, nil)
-	day := time.Now().In(p.centre.opt.Zone)
+	p := makePair(t, on, "cms", []file{rawForm("EB21")}, nil, nil)
+	// On the centre's clock an hour is a minute from the start on, so that what
+	// is tried again in half a minute is tried again in half a second.
+	start := time.Now()
+	p.centre.opt.Now = func() time.Time { return start.Add(60 * time.Since(start)) }
+	p.centre.opt.Institutions[0].StoreWait = 50 * time.Millisecond // payload that is to be in the directory waits no longer
+	p.start()
+	day := start.In(p.centre.opt.Zone)
 	taken := p.centre.path("receive", "EB21.EB21"+day.Format("0102")+".MEMBER.JOB."+day.Format("20060102"))
 	require.NoError(t, os.WriteFile(taken, []byte("was here first"), 0o640))
 	p.institution.drop("EB21.CENTRE.JOB", content(1000))

@@ -18,15 +18,19 @@ import (
 // servers are what TestMain stops at the end.
 type servers struct {
 	postgres pgtest.Server
+	sqlite   storetest.Template
 }
+
+// migrated is the address of a new database with its tables.
+func (s *servers) migrated(t testing.TB) string { return s.postgres.Prepared(t, storetest.Migrate) }
 
 var running servers
 
 func openPostgres(t *testing.T) *store.Store {
-	s, err := store.Open(t.Context(), store.Options{URL: running.postgres.URL(t), Server: true})
+	s, err := store.Open(t.Context(), store.Options{URL: running.migrated(t), Server: true})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.Close()) })
-	require.NoError(t, s.Migrate(t.Context()))
+	require.NoError(t, s.Migrate(t.Context())) // on a server that is not ours nothing was prepared
 	return s
 }
 

@@ -30,7 +30,7 @@ func openSealed(t *testing.T, url string, keys ...store.Key) *store.Store {
 // meets no key.
 func TestPostgresSealed(t *testing.T) {
 	storetest.Keeper(t, func(t *testing.T) *store.Store {
-		return openSealed(t, running.postgres.URL(t), storetest.TestKey())
+		return openSealed(t, running.migrated(t), storetest.TestKey())
 	})
 }
 
@@ -61,10 +61,10 @@ func getText(t *testing.T, s *store.Store, id string, from, length int64) (strin
 	return string(got), err
 }
 
-// bothSealed runs f on an empty database of each engine.
+// bothSealed runs f on a database without content of each engine.
 func bothSealed(t *testing.T, f func(t *testing.T, url string)) {
-	t.Run("sqlite", func(t *testing.T) { f(t, "sqlite:"+t.TempDir()+"/pabal.db") })
-	t.Run("postgres", func(t *testing.T) { f(t, running.postgres.URL(t)) })
+	t.Run("sqlite", func(t *testing.T) { f(t, running.sqlite.URL(t, t.TempDir())) })
+	t.Run("postgres", func(t *testing.T) { f(t, running.migrated(t)) })
 }
 
 // TestSealHides: nothing of the payload is in the database, and equal payloads

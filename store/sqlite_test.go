@@ -3,7 +3,6 @@ package store_test
 import (
 	"fmt"
 	"os"
-	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -30,10 +29,9 @@ func TestMain(m *testing.M) {
 }
 
 func openSQLite(t *testing.T) *store.Store {
-	s, err := store.Open(t.Context(), store.Options{URL: "sqlite:" + filepath.Join(t.TempDir(), "pabal.db"), Server: true})
+	s, err := store.Open(t.Context(), store.Options{URL: running.sqlite.URL(t, t.TempDir()), Server: true})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.Close()) })
-	require.NoError(t, s.Migrate(t.Context()))
 	return s
 }
 
@@ -43,7 +41,7 @@ func TestSQLite(t *testing.T) { storetest.Run(t, openSQLite) }
 func TestSQLiteSealed(t *testing.T) { storetest.Run(t, openSealedSQLite) }
 
 func openSealedSQLite(t *testing.T) *store.Store {
-	return openSealed(t, "sqlite:"+filepath.Join(t.TempDir(), "pabal.db"), storetest.TestKey())
+	return openSealed(t, running.sqlite.URL(t, t.TempDir()), storetest.TestKey())
 }
 
 // TestSQLiteSpace: what retention frees is used again, so the file stays as
