@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"pabal/internal/strictyaml"
 )
 
 // Everything that can be written into a profile stands on the page for those
@@ -21,7 +23,7 @@ func TestEveryKeyIsExplained(t *testing.T) {
 		case reflect.Slice, reflect.Map, reflect.Pointer:
 			look(typ.Elem())
 		case reflect.Struct:
-			for key, inner := range keysOf(typ) {
+			for key, inner := range strictyaml.Keys(typ) {
 				require.Contains(t, page, "`"+key+"`", "%s", typ.Name())
 				look(inner)
 			}
