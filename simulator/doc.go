@@ -26,13 +26,18 @@
 //	cut=after-sent:17     … after the 17th telegram that we send
 //	silence=received:4    nothing passes any more from our fourth telegram received on
 //	garbage=sent:5        the fifth telegram that we send becomes as many random bytes
+//	length=check@2        the check of the second block is a byte shorter than it says
 //	never=EB210602        our checks of this file always answer that everything is missing
 //	never=all             … of every file
 //	size=+10              the sizes that we declare are wrong by so many bytes
 //
-// cut, silence and garbage take a kind of telegram as profiles name them (open,
-// info, data, check, end …), "sent" or "received", before or, with "after-",
-// after the one that is counted. "end" means end-more too, "end-reply"
-// end-more-reply. Telegrams are counted over all sessions of a Peer and each
-// such point happens once; several are separated by commas.
+// cut, silence, garbage and length take a kind of telegram as profiles name them
+// (open, info, data, check, end …), "sent" or "received", before or, with
+// "after-", after the one that is counted. "end" means end-more too, "end-reply"
+// end-more-reply. With @2 only those about the second block count. Telegrams are
+// counted over all sessions of a Peer and each such point happens once; several
+// are separated by commas. garbage and length are done to what we send.
+//
+// What a Peer answers is changed by Faults.Answers, which has no text form:
+// package scenario reads it from a file.
 package simulator

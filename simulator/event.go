@@ -24,6 +24,7 @@ type Event struct {
 	Session int64 // number of the session, from 1
 
 	Name    string // on the wire
+	File    string // giving: its name in the folder
 	Date    string // business date, YYYYMMDD
 	Serial  string
 	Path    string // of the file; after giving, where it was moved to
@@ -31,9 +32,10 @@ type Event struct {
 	Wire    int64  // bytes on the wire
 	SHA256  string // of the file, hex
 	Blocks  int64
-	Resent  int64 // sequences sent a second time: by us when giving, to us when taking
-	Resumed int64 // bytes that were there before this session
-	Again   bool  // taken before with the same content and not placed a second time
+	Resent  int64         // sequences sent a second time: by us when giving, to us when taking
+	Resumed int64         // bytes that were there before this session
+	Took    time.Duration // from when it was begun until its end was settled
+	Again   bool          // taken before with the same content and not placed a second time
 	Result  machine.Result
 	Code    string // the peer's response code, if it was one that decided
 	Err     error

@@ -25,6 +25,10 @@ type Faults struct {
 
 	Cut, Silence, Garbage []Point
 
+	Length []Point // telegrams of ours that are a byte shorter than they say
+
+	Answers []Answer // answers of ours that are not what the Peer means
+
 	Never    []string // wire names of files whose checks never come out clean
 	NeverAll bool
 
@@ -49,8 +53,36 @@ type Point struct {
 	Kind     protocol.Kind // NoKind = by direction
 	Received bool          // of those that the Peer receives, else sends
 	After    bool
-	N        int
+	N        int   // … of those about the block, where there is one
+	Block    int64 // 0 = whatever it is about
 }
+
+// Answer changes what a Peer answers. Of those that fit a telegram the first
+// that is not used up counts.
+type Answer struct {
+	Kind  protocol.Kind // of the answer; EndReply means EndMoreReply too
+	Name  string        // about this file only, by its name on the wire; "" = any
+	Block int64         // about this block only; 0 = any
+	From  int           // the first of those that is changed, from 1; 0 = 1
+	Times int           // how many are; 0 = all from there on
+
+	Response string        // code in place of the right one; "" = the right one
+	Delay    time.Duration // it comes so much later
+	Silent   bool          // it does not come
+	Map      MapAnswer     // of a check's answer
+	Missing  []int         // with MapListed: these sequences are said to be missing
+	SizeBy   int64         // added to the size that it says
+}
+
+// MapAnswer is how the answer to a check is wrong.
+type MapAnswer uint8
+
+const (
+	MapRight  MapAnswer = iota
+	MapHeld             // nothing is said to be missing
+	MapNone             // everything is
+	MapListed           // what Answer.Missing lists is
+)
 
 // ParseFaults reads the text of faults. An error, CodeFaults, says which part
 // is wrong and what is expected there.
@@ -69,14 +101,29 @@ func ParseFaults(text string) (Faults, error) {
 			return Faults{}, badFault(part, expected)
 		}
 	}
-	if f.Drip > 0 && f.Split == 0 {
-		f.Split = 1
-	}
+	f.finish()
 	return f, nil
 }
 
 func badFault(part, expected string) error {
 	return fault.New(CodeFaults, part, "expected", expected)
+}
+
+// Set reads one fault by its key, as the package comment lists them. An error,
+// CodeFaults, says what is expected.
+func (f *Faults) Set(key, value string) error {
+	if expected := f.set(key, value); expected != "" {
+		return badFault(key+"="+value, expected)
+	}
+	f.finish()
+	return nil
+}
+
+// finish: what drips goes byte by byte unless something else is said.
+func (f *Faults) finish() {
+	if f.Drip > 0 && f.Split == 0 {
+		f.Split = 1
+	}
 }
 
 // set reads one part and returns what was expected in its place, or "".
@@ -113,6 +160,9 @@ func (f *Faults) set(key, value string) (expected string) {
 	case "garbage":
 		f.Garbage, ok = parsePoints(value)
 		expected = pointForm()
+	case "length":
+		f.Length, ok = parsePoints(value)
+		expected = pointForm()
 	case "never":
 		f.Never, f.NeverAll = nil, value == "all"
 		if !f.NeverAll {
@@ -124,7 +174,7 @@ func (f *Faults) set(key, value string) (expected string) {
 		f.SizeBy, err = strconv.ParseInt(value, 10, 64)
 		ok, expected = err == nil && f.SizeBy != 0, "a difference in bytes such as +10 or -1"
 	default:
-		expected = "lose, duplicate, reorder, seed, delay, split, drip, cut, silence, garbage, never or size"
+		expected = "lose, duplicate, reorder, seed, delay, split, drip, cut, silence, garbage, length, never or size"
 	}
 	if ok {
 		return ""
@@ -180,6 +230,12 @@ func kindNamed(name string) protocol.Kind {
 	return protocol.NoKind
 }
 
+// KindNamed is the kind of telegram of this name in profiles; false if none is.
+func KindNamed(name string) (protocol.Kind, bool) {
+	k := kindNamed(name)
+	return k, k != protocol.NoKind
+}
+
 func parsePoints(value string) ([]Point, bool) {
 	var out []Point
 	for one := range strings.SplitSeq(value, ",") {
@@ -191,6 +247,13 @@ func parsePoints(value string) ([]Point, bool) {
 				return nil, false
 			}
 			p.N = n
+		}
+		if kind, block, ok := strings.Cut(what, "@"); ok {
+			n, err := strconv.ParseInt(block, 10, 64)
+			if err != nil || n < 1 {
+				return nil, false
+			}
+			what, p.Block = kind, n
 		}
 		what, p.After = strings.CutPrefix(what, "after-")
 		switch what {
@@ -212,5 +275,5 @@ func pointForm() string {
 	for _, k := range protocol.Kinds() {
 		names = append(names, k.String())
 	}
-	return fmt.Sprintf("[after-]WHAT:NUMBER with WHAT being sent, received or one of %s", strings.Join(names, ", "))
+	return fmt.Sprintf("[after-]WHAT[@BLOCK][:NUMBER] with WHAT being sent, received or one of %s", strings.Join(names, ", "))
 }

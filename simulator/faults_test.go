@@ -151,3 +151,19 @@ func TestOptionsThatCannotWork(t *testing.T) {
 	o.Self = ""
 	require.Equal(t, CodeOptions, fault.CodeOf(o.Validate()))
 }
+
+// A point about a block counts only telegrams about it.
+func TestPointsOfABlock(t *testing.T) {
+	f, err := ParseFaults("cut=after-check@2,data@3:4;length=check@2")
+	require.NoError(t, err)
+	require.Equal(t, []Point{{Kind: protocol.Check, After: true, N: 1, Block: 2}, {Kind: protocol.DataTelegram, N: 4, Block: 3}}, f.Cut)
+	for _, text := range []string{"cut=check@0", "cut=check@x", "length=@1"} {
+		_, err := ParseFaults(text)
+		require.Equal(t, CodeFaults, fault.CodeOf(err), text)
+	}
+	var set Faults
+	require.NoError(t, set.Set("drip", "3/1ms"))
+	require.NoError(t, set.Set("cut", "check@2"))
+	require.Equal(t, 3, set.Split)
+	require.Equal(t, CodeFaults, fault.CodeOf(set.Set("cut", "nowhere")))
+}

@@ -59,7 +59,7 @@ func (s *session) Accept(_ context.Context, o machine.Offer) (line.Acceptance, e
 		return line.Acceptance{}, err
 	}
 	h.gzip, h.ebcdic = o.Gzip, o.EBCDIC
-	s.in = h
+	s.in, s.began = h, now
 	acc := line.Acceptance{Reason: protocol.OK, Resume: machine.Resume{Block: 1}}
 	if h.held > 0 {
 		at := h.geometry(opt.Profile.Files.PerBlock).At(h.held, h.Size)
@@ -99,7 +99,7 @@ func (s *session) Verify(ctx context.Context, c machine.Claims) (protocol.Reason
 	h, t := s.in, s.p.taker
 	s.in = nil
 	e := h.event(Event{Kind: Failed, Blocks: c.Blocks, Resent: c.Missed})
-	e.Serial = cmp.Or(c.Serial, e.Serial)
+	e.Serial, e.Took = cmp.Or(c.Serial, e.Serial), s.p.opt.Now().Sub(s.began)
 	refuse := func(r protocol.Reason, err error) (protocol.Reason, error) {
 		e.Result, e.Err = machine.FailedHere, err
 		s.tell(e)

@@ -40,6 +40,8 @@ type injector struct {
 	kinds          [protocol.NumKinds]int
 	sent, received int
 	spent          map[Place]uint8 // places already lost, doubled, moved
+	blocks         map[Point]int   // telegrams about the block of a point
+	answers        []int           // how many of our answers each of Faults.Answers has fitted
 }
 
 const (
@@ -49,13 +51,14 @@ const (
 )
 
 func newInjector(p *protocol.Profile, f Faults) *injector {
-	return &injector{profile: p, faults: f, random: rand.New(rand.NewPCG(f.Seed, 0x706162616c)), spent: map[Place]uint8{}}
+	return &injector{profile: p, faults: f, random: rand.New(rand.NewPCG(f.Seed, 0x706162616c)),
+		spent: map[Place]uint8{}, blocks: map[Point]int{}, answers: make([]int, len(f.Answers))}
 }
 
 func (in *injector) idle() bool {
 	f := &in.faults
 	return !f.Lose.any() && !f.Duplicate.any() && !f.Reorder.any() && f.Delay == 0 && f.Split == 0 &&
-		len(f.Cut)+len(f.Silence)+len(f.Garbage)+len(f.Never) == 0 && !f.NeverAll && f.SizeBy == 0
+		len(f.Cut)+len(f.Silence)+len(f.Garbage)+len(f.Length)+len(f.Answers)+len(f.Never) == 0 && !f.NeverAll && f.SizeBy == 0
 }
 
 func (p Pick) any() bool { return len(p.Places) > 0 || p.Share > 0 }
@@ -66,6 +69,8 @@ type treatment struct {
 	cutBefore, cutAfter         bool
 	silenceBefore, silenceAfter bool
 	garble, dissatisfy, missize bool
+	shorten                     bool
+	answer                      *Answer
 	delay                       time.Duration
 }
 
@@ -87,9 +92,10 @@ func (in *injector) judge(t *protocol.Telegram, received bool) treatment {
 	} else {
 		in.sent++
 	}
-	tr.cutBefore, tr.cutAfter = in.at(f.Cut, t.Kind, received)
-	tr.silenceBefore, tr.silenceAfter = in.at(f.Silence, t.Kind, received)
-	tr.garble, _ = in.at(f.Garbage, t.Kind, received)
+	block := placeIn(in.profile, t).Block
+	tr.cutBefore, tr.cutAfter = in.at(f.Cut, t.Kind, block, received)
+	tr.silenceBefore, tr.silenceAfter = in.at(f.Silence, t.Kind, block, received)
+	tr.garble, _ = in.at(f.Garbage, t.Kind, block, received)
 	if f.Delay > 0 && (f.DelayKind == protocol.NoKind || f.DelayKind == t.Kind) {
 		tr.delay = f.Delay
 	}
@@ -100,6 +106,8 @@ func (in *injector) judge(t *protocol.Telegram, received bool) treatment {
 		tr.hold = !tr.lose && in.pick(&f.Reorder, at, moved)
 	}
 	if !received {
+		tr.shorten, _ = in.at(f.Length, t.Kind, block, received)
+		in.answer(t, block, &tr)
 		name := t.Text(protocol.Name)
 		tr.dissatisfy = t.Kind == protocol.CheckReply && (f.NeverAll || slices.Contains(f.Never, name))
 		tr.missize = f.SizeBy != 0 && (t.Kind == protocol.Info || t.Kind == protocol.End || t.Kind == protocol.EndMore) &&
@@ -108,17 +116,44 @@ func (in *injector) judge(t *protocol.Telegram, received bool) treatment {
 	return tr
 }
 
-// at says whether the telegram just counted is one of the points.
-func (in *injector) at(points []Point, k protocol.Kind, received bool) (before, after bool) {
-	for _, p := range points {
-		var hit bool
-		switch {
-		case p.Kind == protocol.NoKind && p.Received == received:
-			hit = received && in.received == p.N || !received && in.sent == p.N
-		case p.Kind == k, p.Kind == protocol.End && k == protocol.EndMore, p.Kind == protocol.EndReply && k == protocol.EndMoreReply:
-			hit = p.Kind != protocol.NoKind && in.kinds[p.Kind] == p.N
+// answer finds what is to be done with an answer of ours.
+func (in *injector) answer(t *protocol.Telegram, block int64, tr *treatment) {
+	for n := range in.faults.Answers {
+		a := &in.faults.Answers[n]
+		if !same(a.Kind, t.Kind) || a.Name != "" && a.Name != t.Text(protocol.Name) || a.Block != 0 && a.Block != block {
+			continue
 		}
-		if hit {
+		in.answers[n]++
+		from := max(1, a.From)
+		if tr.answer != nil || in.answers[n] < from || a.Times > 0 && in.answers[n] >= from+a.Times {
+			continue
+		}
+		tr.answer, tr.lose, tr.delay = a, a.Silent, tr.delay+a.Delay
+	}
+}
+
+// same: the end of a file is one kind, whether another follows or not.
+func same(want, k protocol.Kind) bool {
+	return want == k || want == protocol.End && k == protocol.EndMore || want == protocol.EndReply && k == protocol.EndMoreReply
+}
+
+// at says whether the telegram just counted is one of the points.
+func (in *injector) at(points []Point, k protocol.Kind, block int64, received bool) (before, after bool) {
+	for _, p := range points {
+		if p.Kind == protocol.NoKind && p.Received != received || p.Kind != protocol.NoKind && !same(p.Kind, k) || p.Block != 0 && p.Block != block {
+			continue
+		}
+		n := in.kinds[p.Kind]
+		switch {
+		case p.Block != 0:
+			in.blocks[p]++
+			n = in.blocks[p]
+		case p.Kind == protocol.NoKind && received:
+			n = in.received
+		case p.Kind == protocol.NoKind:
+			n = in.sent
+		}
+		if n == p.N {
 			before, after = before || !p.After, after || p.After
 		}
 	}
@@ -156,6 +191,8 @@ func (in *injector) change(dst []byte, frame []byte, t *protocol.Telegram, tr tr
 		in.profile.SetMap(t, at.Block, at.Sequence, at.Sequence, func(int) bool { return false })
 	case tr.missize:
 		t.SetNumber(protocol.Size, max(0, t.Number(protocol.Size)+in.faults.SizeBy))
+	case tr.answer != nil:
+		in.say(t, tr.answer)
 	default:
 		return append(append(dst, frame...), in.profile.Delimiter()...)
 	}
@@ -164,6 +201,28 @@ func (in *injector) change(dst []byte, frame []byte, t *protocol.Telegram, tr tr
 		return append(append(dst, frame...), in.profile.Delimiter()...)
 	}
 	return out
+}
+
+// say has an answer of ours say what a says.
+func (in *injector) say(t *protocol.Telegram, a *Answer) {
+	if a.Response != "" {
+		t.SetText(protocol.Response, a.Response)
+	}
+	if a.SizeBy != 0 {
+		t.SetNumber(protocol.Size, max(0, t.Number(protocol.Size)+a.SizeBy))
+	}
+	at := placeIn(in.profile, t)
+	last := max(0, at.Sequence)
+	held := func(seq int) bool { return a.Map == MapHeld || a.Map == MapListed && !slices.Contains(a.Missing, seq) }
+	missing := 0
+	for seq := 1; seq <= last; seq++ {
+		if !held(seq) {
+			missing++
+		}
+	}
+	if a.Map != MapRight && t.Kind == protocol.CheckReply {
+		in.profile.SetMap(t, at.Block, last, missing, held)
+	}
 }
 
 // placeIn is the place that a telegram names.
@@ -397,6 +456,9 @@ func (c *faultyConn) one(d *direction, frame []byte, received bool) (cut bool) {
 	default:
 		at := len(d.buf)
 		d.buf = c.in.change(d.buf, frame, &t, tr)
+		if tr.shorten {
+			d.buf = d.buf[:len(d.buf)-1]
+		}
 		if tr.double {
 			d.buf = append(d.buf, d.buf[at:]...)
 		}

@@ -128,7 +128,7 @@ func (o Options) Validate() error {
 		o.MessageSize > p.Files.MessageSize:
 		return bad("message size", "does not fit profile "+p.Name)
 	}
-	_, err := o.dataSize()
+	_, err := o.DataSize()
 	return err
 }
 
@@ -145,8 +145,8 @@ func (o Options) record() int {
 	return o.Record
 }
 
-// dataSize is L: the data bytes of a full telegram that we send.
-func (o Options) dataSize() (int, error) {
+// DataSize is L: the data bytes of a full telegram that we send.
+func (o Options) DataSize() (int, error) {
 	o = o.withDefaults()
 	return filemgr.DataSize(o.Profile.MaxData(o.MessageSize), o.record(), o.Packing)
 }

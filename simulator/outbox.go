@@ -35,7 +35,7 @@ func (s *session) Next(ctx context.Context) (machine.Order, error) {
 	if gi == nil || err != nil {
 		return machine.Order{}, err
 	}
-	s.gift = gi
+	s.gift, s.began = gi, o.Now()
 	f := machine.File{
 		Name: gi.name, Date: gi.date, Serial: gi.serial,
 		Size: gi.result.WireSize, Declared: declared(o.Profile, gi.result),
@@ -99,7 +99,7 @@ func (s *session) Finish(_ context.Context, o machine.Outcome) error {
 	defer s.drop()
 	r := gi.result
 	e := Event{
-		Name: gi.name, Date: gi.date, Serial: gi.serial, Path: gi.info.Name(),
+		Name: gi.name, File: gi.file, Date: gi.date, Serial: gi.serial, Path: gi.info.Name(), Took: s.p.opt.Now().Sub(s.began),
 		Bytes: r.FileSize, Wire: r.WireSize, SHA256: r.FileDigest, Blocks: r.Blocks,
 		Resent: o.Resent, Result: o.Result, Code: o.Response, Err: o.Err,
 	}

@@ -6,6 +6,7 @@ import (
 	"net"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"pabal/filemgr"
 	"pabal/internal/fault"
@@ -38,7 +39,7 @@ func New(opt Options) (*Peer, error) {
 		return nil, err
 	}
 	opt = opt.withDefaults()
-	l, err := opt.dataSize()
+	l, err := opt.DataSize()
 	if err != nil {
 		return nil, err
 	}
@@ -171,6 +172,7 @@ type session struct {
 	tried map[string]bool // files given or failed in this session
 	gift  *gift           // the file being given
 	in    *half           // the file being taken
+	began time.Time       // when the one or the other was
 }
 
 // tell notes an event about a file.

@@ -59,7 +59,7 @@ func (pl *Played) play(ctx context.Context, p *protocol.Profile, dir string) err
 	if !pl.Upload {
 		inst, centre = take, give
 	}
-	size, err := give.opt.dataSize()
+	size, err := give.opt.DataSize()
 	if err != nil {
 		pl.Err = err
 		return nil

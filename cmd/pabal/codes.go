@@ -62,4 +62,7 @@ const (
 const (
 	codeCannotListen   fault.Code = "command.cannot_listen"
 	codeSimulateFailed fault.Code = "command.simulate_failed"
+	codeScenarioFailed fault.Code = "command.scenario_failed"
+	codeScenarioRole   fault.Code = "command.scenario_role"
+	codeNotEmpty       fault.Code = "command.not_empty"
 )

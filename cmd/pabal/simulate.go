@@ -24,6 +24,7 @@ type simulateFlags struct {
 	institution, self, peer    string
 	sender, passwordEnv        string
 	transferEnv                string
+	scenario, dir, received    string
 	receive, callersFetch      bool
 	every                      time.Duration
 	record, messageSize        int
@@ -34,10 +35,18 @@ type simulateFlags struct {
 func newSimulate(a *app) *cobra.Command {
 	var f simulateFlags
 	cmd := &cobra.Command{
-		Use:  "simulate PROFILE",
-		Args: usage(cobra.ExactArgs(1)),
+		Use:  "simulate [PROFILE]",
+		Args: usage(cobra.MaximumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			f.configChosen = cmd.Flags().Changed("config")
+			switch {
+			case f.scenario != "" && len(args) > 0:
+				return usageError{fault.New(codeFlagsExclude, "--scenario", "other", args[0])}
+			case f.scenario != "":
+				return a.simulateScenario(cmd.Context(), f.scenario, f)
+			case len(args) == 0:
+				return usageError{fault.New(codeArguments, "", "usage", cmd.UseLine())}
+			}
 			return a.simulate(cmd.Context(), args[0], f)
 		},
 	}
@@ -58,6 +67,9 @@ func newSimulate(a *app) *cobra.Command {
 	text(&f.passwordEnv, "password-env")
 	text(&f.transferEnv, "transfer-password-env")
 	text(&f.packing, "packing")
+	text(&f.scenario, "scenario")
+	text(&f.dir, "dir")
+	text(&f.received, "received")
 	flags.BoolVar(&f.receive, "receive", false, a.text("ui.flag.simulate.receive"))
 	flags.BoolVar(&f.callersFetch, "callers-fetch", false, a.text("ui.flag.simulate.callers_fetch"))
 	flags.DurationVar(&f.every, "every", 0, a.text("ui.flag.simulate.every"))

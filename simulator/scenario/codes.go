@@ -1,0 +1,11 @@
+package scenario
+
+import "pabal/internal/fault"
+
+const (
+	CodeUnreadable  fault.Code = "scenario.unreadable"  // no such file, or not for us
+	CodeSyntax      fault.Code = "scenario.syntax"      // not YAML, or a key that nobody reads
+	CodeValue       fault.Code = "scenario.value"       // a value that cannot be
+	CodeExpectation fault.Code = "scenario.expectation" // it came out otherwise than the file expects
+	CodeLate        fault.Code = "scenario.late"        // not done within its time
+)

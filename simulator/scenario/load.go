@@ -1,0 +1,405 @@
+package scenario
+
+import (
+	"bytes"
+	"cmp"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"gopkg.in/yaml.v3"
+
+	"pabal/filemgr"
+	"pabal/internal/fault"
+	"pabal/internal/strictyaml"
+	"pabal/protocol"
+	"pabal/simulator"
+	"pabal/simulator/sample"
+)
+
+// What a scenario that says nothing has.
+const (
+	defaultSender   = "Honggildong"
+	defaultPassword = "123ABC"
+	defaultCode     = "12345678"
+	defaultWithin   = time.Minute
+	defaultReply    = 5 * time.Second
+	mostSessions    = 1000
+	mostCopies      = 10000
+)
+
+// Options of reading.
+type Options struct {
+	Env      func(string) (string, bool)                  // for ${env:NAME}; nil = no variable is set
+	Today    time.Time                                    // for dates in names
+	Profiles func(name string) (*protocol.Profile, error) // those by name; nil = those that come with the program
+}
+
+// Load reads a file. Problems are *fault.Error with file, line, path and what
+// was expected, joined; nothing is started of a file that has one.
+func Load(path string, o Options) (*Scenario, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fault.New(CodeUnreadable, path).Because(err)
+	}
+	return Parse(path, text, o)
+}
+
+// Parse is Load of text; paths in it are relative to the directory of file.
+func Parse(file string, text []byte, o Options) (*Scenario, error) {
+	r := &reader{file: file, o: o}
+	var root yaml.Node
+	if err := yaml.Unmarshal(text, &root); err != nil {
+		return nil, r.syntax(err)
+	}
+	if root.Kind != yaml.DocumentNode || len(root.Content) == 0 {
+		return nil, r.syntax(errors.New("line 1: nothing in it"))
+	}
+	r.root = root.Content[0]
+	for _, k := range strictyaml.Unknown(r.root, reflect.TypeFor[spec](), "") {
+		r.problems = append(r.problems, fault.New(CodeSyntax, k.Path, "file", file, "line", k.Line, "path", k.Path, "detail", "unknown key"))
+	}
+	dec := yaml.NewDecoder(bytes.NewReader(text))
+	if err := dec.Decode(&r.spec); err != nil {
+		r.problems = append(r.problems, r.syntax(err))
+		return nil, errors.Join(r.problems...)
+	}
+	s := r.scenario()
+	if len(r.problems) > 0 {
+		return nil, errors.Join(r.problems...)
+	}
+	return s, nil
+}
+
+type reader struct {
+	file     string
+	o        Options
+	root     *yaml.Node
+	spec     spec
+	problems []error
+	seeds    int64
+	size     int // data bytes of a full telegram
+}
+
+var yamlLine = regexp.MustCompile(`line (\d+): (.*)`)
+
+func (r *reader) syntax(err error) error {
+	line, detail := "1", err.Error()
+	if m := yamlLine.FindStringSubmatch(detail); m != nil {
+		line, detail = m[1], m[2]
+	}
+	return fault.New(CodeSyntax, r.file, "file", r.file, "line", line, "path", "", "detail", detail)
+}
+
+func (r *reader) bad(path string, value any, expected string) {
+	_, line := strictyaml.Find(r.root, path)
+	r.problems = append(r.problems, fault.New(CodeValue, fmt.Sprint(value), "file", r.file, "line", line, "path", path, "expected", expected))
+}
+
+func (r *reader) one(path, value string, allowed ...string) string {
+	if value == "" {
+		return allowed[0]
+	}
+	if !slices.Contains(allowed, value) {
+		r.bad(path, value, strings.Join(allowed, ", "))
+	}
+	return value
+}
+
+func (r *reader) duration(path, value string, otherwise time.Duration) time.Duration {
+	if value == "" {
+		return otherwise
+	}
+	d, err := time.ParseDuration(value)
+	if err != nil || d <= 0 {
+		r.bad(path, value, "a time such as 500ms or 10s")
+	}
+	return d
+}
+
+func (r *reader) count(path string, value, otherwise, most int) int {
+	if value == 0 {
+		return otherwise
+	}
+	if value < 1 || value > most {
+		r.bad(path, value, fmt.Sprintf("1 to %d", most))
+	}
+	return value
+}
+
+var envName = regexp.MustCompile(`^\$\{env:([A-Za-z_][A-Za-z0-9_]*)\}$`)
+
+// secret is a password, or the variable that holds it.
+func (r *reader) secret(path, value string) string {
+	m := envName.FindStringSubmatch(value)
+	if m == nil {
+		return value
+	}
+	v, ok := "", false
+	if r.o.Env != nil {
+		v, ok = r.o.Env(m[1])
+	}
+	if !ok {
+		r.bad(path, value, "a variable of the environment that is set")
+	}
+	return v
+}
+
+// scenario puts what was read together.
+func (r *reader) scenario() *Scenario {
+	f := &r.spec
+	s := &Scenario{
+		Name: f.Scenario, About: f.About, Address: f.Address, Fetch: f.Fetch, Take: f.Take,
+		Listens:  r.one("role", f.Role, "connect", "listen") == "listen",
+		Sessions: r.count("sessions", f.Sessions, 1, mostSessions), Calls: r.count("calls", f.Calls, 1, mostSessions),
+		Pause: r.duration("pause", f.Pause, 100*time.Millisecond), Within: r.duration("within", f.Within, defaultWithin),
+	}
+	if s.Name == "" {
+		r.bad("scenario", "", "a name")
+	}
+	for lang := range f.About {
+		r.one("about."+lang, lang, "en", "ko")
+	}
+	var ok bool
+	if s.Side, ok = protocol.ParseSide(f.Side); !ok {
+		r.bad("side", f.Side, "institution, centre")
+	}
+	if s.Profile = r.profile(); s.Profile == nil {
+		return s
+	}
+	s.Who = r.who(s)
+	if l, err := s.Who.DataSize(); err != nil {
+		r.bad("message_size", f.MessageSize, "what profile "+s.Profile.Name+" can carry")
+	} else {
+		r.size = l
+	}
+	s.Who.Faults = r.faults()
+	for n := range f.Give {
+		s.Gifts = append(s.Gifts, r.gifts(fmt.Sprintf("give[%d]", n), &f.Give[n], s.Profile)...)
+	}
+	for n := range f.Server.Sends {
+		s.Server.Sends = append(s.Server.Sends, r.gifts(fmt.Sprintf("server.sends[%d]", n), &f.Server.Sends[n], s.Profile)...)
+	}
+	if len(s.Gifts) == 0 && !s.Take {
+		r.bad("give", "", "files to give, or take: true")
+	}
+	if s.Fetch && !s.Take {
+		r.bad("fetch", true, "take: true as well")
+	}
+	s.Server.Sender, s.Server.Password = cmp.Or(f.Server.Sender, defaultSender), cmp.Or(r.secret("server.password", f.Server.Password), defaultPassword)
+	s.Server.Reply, s.Server.Rounds = r.duration("server.reply", f.Server.Reply, defaultReply), f.Server.Rounds
+	s.Expect = r.expect(s)
+	return s
+}
+
+func (r *reader) profile() *protocol.Profile {
+	name := r.spec.Profile
+	if name == "" {
+		r.bad("profile", "", "the name of a profile, or a .yaml file beside this one")
+		return nil
+	}
+	load := r.o.Profiles
+	if load == nil {
+		load = protocol.Load
+	}
+	if filepath.Ext(name) == ".yaml" {
+		load = func(string) (*protocol.Profile, error) {
+			path := r.beside(name)
+			text, err := os.ReadFile(path)
+			if err != nil {
+				return nil, err
+			}
+			return protocol.Parse(path, text)
+		}
+	}
+	p, err := load(name)
+	if fault.As(err) != nil && fault.CodeOf(err) != protocol.CodeProfileUnknown {
+		r.problems = append(r.problems, err) // says more than we could: its own file and line
+	} else if err != nil {
+		r.bad("profile", name, strings.Join(protocol.Embedded(), ", ")+", or a .yaml file beside this one")
+	}
+	return p
+}
+
+func (r *reader) beside(path string) string {
+	if filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(filepath.Dir(r.file), path)
+}
+
+// who makes the options of the Peer.
+func (r *reader) who(s *Scenario) simulator.Options {
+	f := &r.spec
+	self, peer := "CLIENT01", "VAN"
+	if s.Side == protocol.CentreSide {
+		self, peer = peer, self
+	}
+	code := defaultCode
+	if w := s.Profile.Width(protocol.Open, protocol.Institution); w > 0 && w < len(code) {
+		code = code[:w]
+	}
+	o := simulator.Options{
+		Profile: s.Profile, Side: s.Side, Institution: cmp.Or(f.Who.Institution, code),
+		Self: cmp.Or(f.Who.Self, self), Peer: cmp.Or(f.Who.Peer, peer),
+		SenderName: cmp.Or(f.Who.Sender, defaultSender), Password: cmp.Or(r.secret("who.password", f.Who.Password), defaultPassword),
+		Transfer: r.secret("who.transfer_password", f.Who.Transfer),
+		Expect: simulator.Expect{Caller: f.Expects.Caller, SenderName: f.Expects.Sender,
+			Password: r.secret("callers.password", f.Expects.Password), Transfer: r.secret("callers.transfer_password", f.Expects.Transfer)},
+		CallersFetch: s.Listens && f.Fetch && s.Profile.Session.SenderOpens,
+		Record:       f.Record, Packing: filemgr.Packing(f.Packing), Gzip: f.Gzip, EBCDIC: f.EBCDIC, MessageSize: f.MessageSize,
+		Reply: r.duration("waits.reply", f.Waits.Reply, 10*time.Second), Idle: r.duration("waits.idle", f.Waits.Idle, 10*time.Second),
+		First: r.duration("waits.first", f.Waits.First, 10*time.Second), Pause: time.Millisecond,
+		GiveDir: "give", TakeDir: "take", // for the check; Run says where they are
+	}
+	r.one("packing", f.Packing, "", "whole", "filled", "one")
+	if err := o.Validate(); err != nil {
+		e := fault.As(err)
+		if e == nil {
+			e = fault.New(simulator.CodeOptions, "scenario", "detail", err.Error())
+		}
+		r.bad(strings.ReplaceAll(e.Subject, " ", "_"), "", cmp.Or(e.Args["detail"], string(e.Code)))
+	}
+	return o
+}
+
+// faults are those of the text form, by key, and the answers.
+func (r *reader) faults() simulator.Faults {
+	var f simulator.Faults
+	for _, key := range slices.Sorted(maps.Keys(r.spec.Faults)) {
+		if err := f.Set(key, r.spec.Faults[key]); err != nil {
+			r.bad("faults."+key, r.spec.Faults[key], fault.As(err).Args["expected"])
+		}
+	}
+	for n := range r.spec.Answers {
+		f.Answers = append(f.Answers, r.answer(fmt.Sprintf("answers[%d]", n), &r.spec.Answers[n]))
+	}
+	return f
+}
+
+func (r *reader) answer(path string, a *answerSpec) simulator.Answer {
+	out := simulator.Answer{
+		Name: r.name(a.File, 1), Block: a.Block, From: a.From, Times: a.Times,
+		Response: a.Response, Silent: a.Silent, SizeBy: a.Size, Delay: r.duration(path+".delay", a.Delay, 0),
+	}
+	if k, ok := simulator.KindNamed(a.To); ok {
+		out.Kind = k.Reply()
+	}
+	if out.Kind == protocol.NoKind {
+		r.bad(path+".to", a.To, "open, info, fetch, check, end, close, inquiry, cancel")
+	}
+	switch r.one(path+".map", a.Map, "right", "held", "none", "listed") {
+	case "held":
+		out.Map = simulator.MapHeld
+	case "none":
+		out.Map = simulator.MapNone
+	case "listed":
+		out.Map, out.Missing = simulator.MapListed, a.Missing
+	}
+	if (out.Map == simulator.MapListed) != (len(a.Missing) > 0) {
+		r.bad(path+".missing", a.Missing, "sequence numbers, together with map: listed")
+	}
+	if out.Map != simulator.MapRight && out.Kind != protocol.CheckReply {
+		r.bad(path+".map", a.Map, "to: check")
+	}
+	if a.From < 0 || a.Times < 0 || a.Block < 0 {
+		r.bad(path, a.To, "from, times and block of 1 or more")
+	}
+	if out.Response == "" && out.Delay == 0 && !out.Silent && out.Map == simulator.MapRight && out.SizeBy == 0 {
+		r.bad(path, a.To, "response, delay, silent, map or size: what the answer is like")
+	}
+	return out
+}
+
+// gifts are the files of one entry.
+func (r *reader) gifts(path string, g *giftSpec, p *protocol.Profile) []Gift {
+	if g.Name == "" {
+		r.bad(path+".name", "", "the name of a file on the wire")
+		return nil
+	}
+	size := g.Bytes + g.Telegrams*int64(r.size) + g.Blocks*int64(r.size)*int64(p.Files.PerBlock)
+	if size < 0 || g.Path != "" && (size != 0 || g.Sample != "") {
+		r.bad(path, g.Name, "a path, or the size of a file that is made")
+	}
+	if g.Path != "" {
+		if _, err := os.Stat(r.beside(g.Path)); err != nil {
+			r.bad(path+".path", g.Path, "a file beside this one")
+		}
+		g.Path = r.beside(g.Path)
+	}
+	kind := sample.Kind(g.Sample)
+	if g.Sample != "" && sample.RecordLength(kind) == 0 {
+		r.bad(path+".sample", g.Sample, "a kind that pabal sample makes, such as EB21")
+	}
+	copies := r.count(path+".copies", g.Copies, 1, mostCopies)
+	var out []Gift
+	for n := range copies {
+		r.seeds++
+		name := r.name(g.Name, n+1)
+		wire := name
+		if p.Files.Serial {
+			wire, _, _ = strings.Cut(name, ".")
+		}
+		if len(wire) > p.Files.NameWidth {
+			r.bad(path+".name", wire, fmt.Sprintf("%d characters at most", p.Files.NameWidth))
+			break
+		}
+		if copies > 1 && n == 1 && name == out[0].Name {
+			r.bad(path+".name", g.Name, "${n:3} in the name of several files")
+			break
+		}
+		out = append(out, Gift{Name: name, Wire: wire, Path: g.Path, Sample: kind, Size: size, Seed: r.seeds, Unregistered: g.Unknown})
+	}
+	return out
+}
+
+var inName = regexp.MustCompile(`\$\{(MMdd|yyyyMMdd|yyMMdd|n:(\d))\}`)
+
+// name puts today's date and the number of the copy into a name.
+func (r *reader) name(name string, n int) string {
+	return inName.ReplaceAllStringFunc(name, func(v string) string {
+		switch v {
+		case "${MMdd}":
+			return r.o.Today.Format("0102")
+		case "${yyMMdd}":
+			return r.o.Today.Format("060102")
+		case "${yyyyMMdd}":
+			return r.o.Today.Format("20060102")
+		}
+		width, _ := strconv.Atoi(v[4:5])
+		return fmt.Sprintf("%0*d", width, n)
+	})
+}
+
+func (r *reader) expect(s *Scenario) Expect {
+	f := &r.spec.Expect
+	e := Expect{Given: len(s.Gifts), Taken: len(s.Server.Sends), Failed: map[string]string{}, Resent: -1, Ends: f.Ends, Server: map[string]string{}}
+	for name, why := range f.Failed {
+		e.Failed[r.name(name, 1)] = why
+	}
+	for name, status := range f.Server {
+		e.Server[r.name(name, 1)] = status
+	}
+	if f.Given != nil {
+		e.Given = *f.Given
+	}
+	if f.Taken != nil {
+		e.Taken = *f.Taken
+	}
+	e.Sessions = f.Sessions
+	if f.Resent != nil {
+		e.Resent = *f.Resent
+	}
+	if e.Given < 0 || e.Given > len(s.Gifts) {
+		r.bad("expect.given", e.Given, fmt.Sprintf("0 to %d, what there is to give", len(s.Gifts)))
+	}
+	return e
+}
