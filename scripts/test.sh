@@ -36,6 +36,9 @@ if [[ $race == 1 ]]; then
 	for package in sqlite/lib libc/... memory; do
 		flags+=("-gcflags=modernc.org/$package=-race=false")
 	done
+	# It holds up the end of every process for a second, in case another thread
+	# is about to say something, and our tests start hundreds of them.
+	export GORACE="${GORACE:-atexit_sleep_ms=20}"
 	echo "Testing with the race detector; a line follows for each package as it ends."
 else
 	echo "No C compiler (package gcc), or RACE=0: testing without the race detector; a line follows for each package as it ends."
