@@ -23,6 +23,7 @@ func (s *session) Accept(ctx context.Context, o machine.Offer) (acc line.Accepta
 		acc, err = s.accept(ctx, o)
 		return err
 	})
+	s.logFile(s.incoming)
 	return acc, err
 }
 

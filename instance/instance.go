@@ -15,6 +15,7 @@ import (
 	"pabal/internal/loop"
 	"pabal/naming"
 	"pabal/protocol/line"
+	"pabal/protocol/sessionlog"
 	"pabal/store"
 	"pabal/transfer"
 )
@@ -37,6 +38,7 @@ type core struct {
 	work string // our work directory
 
 	buffers *line.Buffers
+	logs    *sessionlog.Writer
 	lobby   *lobby
 	open    openSessions
 	others  *observer
@@ -83,6 +85,7 @@ func New(s *store.Store, o Options) (*Instance, error) {
 		s: s, log: o.Log.With("instance", o.ID),
 		work:    filemgr.WorkDir(o.Dirs.Work, o.ID),
 		buffers: line.NewBuffers(16),
+		logs:    o.newLogs(o.Log.With("instance", o.ID).Error),
 		lobby:   newLobby(o.MaxSessions),
 		wake: wakes{
 			scan: loop.NewSignal(), store: loop.NewSignal(), backup: loop.NewSignal(),

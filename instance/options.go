@@ -13,6 +13,7 @@ import (
 	"pabal/internal/fault"
 	"pabal/naming"
 	"pabal/protocol"
+	"pabal/protocol/sessionlog"
 )
 
 // Options of one instance. Everything is given; nothing is looked up.
@@ -39,8 +40,9 @@ type Options struct {
 	Institutions []Institution
 	Files        []File
 
-	Retention Retention
-	Access    Access
+	Retention  Retention
+	SessionLog sessionlog.Options // of this place; without a directory there are none
+	Access     Access
 
 	Now func() time.Time // nil = time.Now
 	Log *slog.Logger
@@ -80,18 +82,19 @@ type Institution struct {
 	ReceiveSessions int
 	Windows         []Window
 	Closed          []Closed
-	RetryFirst      time.Duration   // 0 = 30 s
-	RetryMax        time.Duration   // 0 = 10 min
-	RetryTries      int             // failures in a row before a transfer fails; 0 = for ever
-	ConnectTimeout  time.Duration   // 0 = 5 s
-	Reply           time.Duration   // 0 = the profile's
-	Pause           time.Duration   // between missing rounds, 0 = the profile's
-	MessageSize     int             // N; 0 = the profile's
-	Rounds          int             // 0 = the profile's
-	ResumeAge       time.Duration   // 0 = 4 h (protocols §1.5)
-	RepeatAge       time.Duration   // how long after a file whose confirmation may be lost the same one is looked for, 0 = 12 h
-	Repeat          protocol.Repeat // of its registrations that say nothing, "" = the profile's
-	StoreWait       time.Duration   // how long an answer waits for the store, 0 = half of Reply
+	RetryFirst      time.Duration    // 0 = 30 s
+	RetryMax        time.Duration    // 0 = 10 min
+	RetryTries      int              // failures in a row before a transfer fails; 0 = for ever
+	ConnectTimeout  time.Duration    // 0 = 5 s
+	Reply           time.Duration    // 0 = the profile's
+	Pause           time.Duration    // between missing rounds, 0 = the profile's
+	MessageSize     int              // N; 0 = the profile's
+	Rounds          int              // 0 = the profile's
+	ResumeAge       time.Duration    // 0 = 4 h (protocols §1.5)
+	RepeatAge       time.Duration    // how long after a file whose confirmation may be lost the same one is looked for, 0 = 12 h
+	Repeat          protocol.Repeat  // of its registrations that say nothing, "" = the profile's
+	SessionLog      sessionlog.Level // of what is said with it; "" = that of the place
+	StoreWait       time.Duration    // how long an answer waits for the store, 0 = half of Reply
 
 	Gzip             bool   // files to it are compressed, where the profile can
 	EBCDIC           bool   // … in EBCDIC

@@ -29,6 +29,7 @@ func (s *session) Next(ctx context.Context) (machine.Order, error) {
 		return machine.Order{Kind: machine.NothingMore}, nil
 	}
 	s.current = t
+	s.logFile(t)
 	f := s.order(t)
 	query := machine.Query{Kind: fileStatus, Name: t.WireName, Date: t.BaseDate}
 	switch {

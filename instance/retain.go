@@ -38,6 +38,9 @@ func (i *Instance) retainStep(ctx context.Context) (bool, error) {
 			return false, err
 		}
 	}
+	if err := i.retainLogs(ctx, now); err != nil {
+		return false, err
+	}
 	if !i.o.Scans || r.Backup <= 0 && r.Error <= 0 {
 		return false, nil
 	}

@@ -12,6 +12,7 @@ import (
 	"pabal/protocol"
 	"pabal/protocol/line"
 	"pabal/protocol/machine"
+	"pabal/protocol/sessionlog"
 	"pabal/store"
 	"pabal/transfer"
 )
@@ -47,6 +48,7 @@ type session struct {
 	relies   bool               // it rests on what the store held before
 	losses   int64              // … when so many connections had been lost
 	stale    string             // the transfer whose row may be newer than we know it
+	said     *sessionlog.Log    // what is said on the line; nil takes everything and keeps nothing
 	sum      *wireSum           // of its wire bytes; nil where it must be read back
 	base     int64              // sequences of those that earlier sessions brought
 }
@@ -67,6 +69,9 @@ func (s *session) run(ctx context.Context, conn net.Conn) (line.Report, error) {
 		cfg.Side, cfg.Self, cfg.Receive, cfg.EitherSide = s.calledSide(), s.selfCode(), true, true
 	}
 	opt := line.Options{Now: s.business, Buffers: s.buffers, Settle: s.storeWait() + 10*time.Second}
+	if log := s.recorder(); log != nil {
+		opt.Log = log
+	}
 	if s.o.Trace != nil {
 		opt.Trace = func(out bool, t *protocol.Telegram, frame []byte) { s.o.Trace(s.row.ID, out, t, frame) }
 	}
@@ -113,7 +118,7 @@ func (s *session) calledSide() protocol.Side {
 func (s *session) begin(ctx context.Context, peer string, calling bool, d transfer.Direction) error {
 	s.row = transfer.Session{
 		ID: store.NewID(s.now()), Institution: s.inst.Code, Profile: s.profile.Name, Instance: s.o.ID,
-		Direction: d, Calling: calling, Peer: peer, OpenedAt: s.now(),
+		Host: s.o.Place, Direction: d, Calling: calling, Peer: peer, OpenedAt: s.now(),
 	}
 	o := store.Opening{Session: &s.row, Term: s.term, Newest: !calling, Why: CodeOccupied, Settle: s.orphaned}
 	o.Direction, o.Most = s.inst.line(d)
@@ -134,6 +139,7 @@ func (s *session) begin(ctx context.Context, peer string, calling bool, d transf
 		s.open.cut(id, fault.New(CodeOccupied, s.inst.Code)) // if it is one of ours
 	}
 	s.log = s.Instance.log.With("session", s.row.ID, "institution", s.inst.Code)
+	s.logBegins()
 	return nil
 }
 
@@ -189,6 +195,7 @@ func (s *session) close(ctx context.Context, report line.Report, err error) {
 		s.history(ctx, e)
 	}
 	s.row.Files, s.row.Heard = report.Files, report.Heard
+	s.logEnds(report.Files, err)
 	level := slog.LevelInfo
 	if e := fault.As(err); e != nil {
 		s.row.ErrorCode, s.row.ErrorDetail = string(e.Code), detail(e)

@@ -59,6 +59,7 @@ func (i *Instance) Run(ctx, hard context.Context) error {
 	if err := i.listeners.start(ctx, i.current().o.Listen, func(l *listener) { i.accept(ctx, l) }); err != nil {
 		return err
 	}
+	defer i.logs.Close()
 	defer i.listeners.stop()
 	ready := sync.OnceFunc(func() {
 		i.log.Info("instance runs", "term", i.term, "listen", i.Addresses(), "work", i.work)

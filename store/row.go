@@ -67,7 +67,7 @@ func requestColumns(r *transfer.Request) []column {
 
 func sessionColumns(s *transfer.Session) []column {
 	return []column{
-		{"id", &s.ID}, {"institution", &s.Institution}, {"profile", &s.Profile}, {"instance", &s.Instance},
+		{"id", &s.ID}, {"institution", &s.Institution}, {"profile", &s.Profile}, {"instance", &s.Instance}, {"host", &s.Host},
 		{"direction", &s.Direction}, {"calling", flag{&s.Calling}}, {"peer", &s.Peer},
 		{"opened_at", micros{&s.OpenedAt}}, {"closed_at", micros{&s.ClosedAt}},
 		{"files", &s.Files}, {"heard", flag{&s.Heard}}, {"error_code", &s.ErrorCode}, {"error_detail", &s.ErrorDetail},

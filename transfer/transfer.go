@@ -233,6 +233,7 @@ type Session struct {
 	Institution string
 	Profile     string
 	Instance    string
+	Host        string    // where it was held, and where its log is
 	Direction   Direction // "" until the peer has said
 	Calling     bool      // we connected
 	Peer        string    // address

@@ -21,6 +21,8 @@ type Options struct {
 	// Trace, if set, sees every telegram but data. frame is good only during
 	// the call; what it shows must be masked by its fields.
 	Trace func(outgoing bool, t *protocol.Telegram, frame []byte)
+	// Log, if set, is told of every telegram.
+	Log Recorder
 	// Settle bounds how long recording an outcome may take after the session
 	// itself has been stopped.
 	Settle time.Duration
@@ -125,6 +127,9 @@ func (d *driver) Read(b []byte) (int, error) {
 			_ = d.conn.SetDeadline(time.Unix(1, 0))
 		}
 	}
+	if d.opt.Log != nil {
+		d.opt.Log.Rest()
+	}
 	n, err := d.conn.Read(b)
 	d.look()
 	return n, err
@@ -154,16 +159,11 @@ func (d *driver) next() machine.Event {
 		case protocol.CodeWrongBusiness:
 			reason = protocol.Unregistered
 		}
+		d.record(false, &d.telegram, frame, err)
 		return machine.Event{Kind: machine.Garbled, Now: d.now, Telegram: &d.telegram, Err: err, Reason: reason}
 	}
-	d.trace(false, &d.telegram, frame)
+	d.record(false, &d.telegram, frame, nil)
 	return machine.Event{Kind: machine.Arrived, Now: d.now, Telegram: &d.telegram}
-}
-
-func (d *driver) trace(outgoing bool, t *protocol.Telegram, frame []byte) {
-	if d.opt.Trace != nil && t.Kind != protocol.DataTelegram && t.Kind != protocol.Resend {
-		d.opt.Trace(outgoing, t, frame)
-	}
 }
 
 func (d *driver) lost(err error) machine.Event {
@@ -189,7 +189,7 @@ func (d *driver) perform(actions []machine.Action) machine.Event {
 				return d.lost(err)
 			}
 			if !d.cut {
-				d.trace(true, &a.Telegram, d.write[at:])
+				d.record(true, &a.Telegram, d.write[at:], nil)
 			}
 		case machine.SendBytes:
 			d.write = append(d.buffered(), a.Step.Bytes...)
@@ -290,8 +290,12 @@ func (d *driver) sendData(a *machine.Action) error {
 			continue
 		}
 		from, to := geo.Offset(transfer.Position{Block: 1, Seq: seq}, size), geo.Offset(transfer.Position{Block: 1, Seq: seq + 1}, size)
+		at := len(d.write)
 		if d.write, err = tpl.Append(d.write, a.Block, seq, d.block[from:to]); err != nil {
 			return err
+		}
+		if d.opt.Log != nil && !d.cut {
+			d.opt.Log.Data(d.now, true, &a.Telegram, a.Block, seq, int(to-from), d.write[at:])
 		}
 	}
 	return nil
