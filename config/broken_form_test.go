@@ -15,7 +15,7 @@ var brokenForm = []broken{
 	{"second document", "", "---\nhost: x\n",
 		`29:1: The configuration file has a second document here. Keep one document; remove the line "---".`},
 	{"unknown key", "host: bat01", "host: bat01\ncolour: red",
-		`3:1: There is no setting "colour" here. Possible are: environment, host, zone, lease, database, log, system, scan, mask, access, retention, profiles, runs, instances, routers, institutions, jobs, files.`},
+		`3:1: There is no setting "colour" here. Possible are: environment, host, zone, lease, database, log, system, scan, mask, access, session_log, retention, profiles, runs, instances, routers, institutions, jobs, files.`},
 	{"misspelt key", "direction: send", "directoin: send",
 		`25:5: files[0]: There is no setting "directoin" here. Did you mean "direction"?`},
 	{"key with a hyphen", "wire_code:", "wire-code:",

@@ -15,6 +15,13 @@ var brokenMeaning = []broken{
 		`26:77: files[0].record.fields[0].type: "acount" is not possible here (possible: account, card, resident, name, phone, amount, code, text). Did you mean "account"?`},
 	{"mask of another kind", "host: bat01", "host: bat01\nmask: never",
 		`3:7: mask: "never" is not possible here. Possible are: reason, always.`},
+	{"session log of another level", "host: bat01", "host: bat01\nsession_log: { level: body, session: 1KiB }",
+		`3:23: session_log.level: "body" is not possible here. Possible are: off, headers, bodies.
+3:38: session_log.session: 1024 is not between 65536 and 1099511627776. Write a value in that range.`},
+	{"content in the log where records are always masked", "host: bat01", "host: bat01\nmask: always\nsession_log: { level: bodies }",
+		`4:23: session_log.level: With "bodies" a session log holds the content of files in clear, which mask forbids. Write "headers", for the whole host or for this institution. To have content in the log for a test, change mask first.`},
+	{"content of one institution in the log", "side: institution", "side: institution\n    mask: always\n    session_log: bodies",
+		`16:18: institutions[0].session_log: With "bodies" a session log holds the content of files in clear, which institutions[0].mask forbids. Write "headers", for the whole host or for this institution. To have content in the log for a test, change institutions[0].mask first.`},
 	{"backups kept for less than content", "host: bat01", "host: bat01\nretention: { payload: 14d, backup: 7d }",
 		`3:36: retention.backup: retention.backup is 168h0m0s, but content is kept for 336h0m0s (0s = for ever). Rows and backups must stay at least as long as the content they belong to. Make it longer, or retention.payload shorter.`},
 	{"rows kept for less than content that stays", "host: bat01", "host: bat01\nretention: { payload: 0s, transfers: 30d }",

@@ -54,6 +54,7 @@ const (
 const (
 	CodeBadZone           fault.Code = "config.bad_zone"
 	CodeBadDatabase       fault.Code = "config.bad_database"
+	CodeBodiesInClear     fault.Code = "config.bodies_in_clear"
 	CodeKeeperInClear     fault.Code = "config.keeper_in_clear"
 	CodeBadAddress        fault.Code = "config.bad_address"
 	CodeAddressTwice      fault.Code = "config.address_twice"

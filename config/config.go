@@ -23,6 +23,7 @@ type Config struct {
 	Scan         Scan          `yaml:"scan" part:"shared"`
 	Mask         string        `yaml:"mask" part:"host"` // MaskReason or MaskAlways
 	Access       Access        `yaml:"access" part:"host"`
+	SessionLog   SessionLog    `yaml:"session_log" part:"host"`
 	Retention    Retention     `yaml:"retention" part:"shared"`
 	Profiles     Profiles      `yaml:"profiles" part:"host"`
 	Runs         []Run         `yaml:"runs" part:"host"` // the instances of this host; none = all
@@ -149,6 +150,22 @@ type Rights struct {
 	Group     string `yaml:"group"`
 }
 
+// SessionLog is what of the conversations with counterparties is written down
+// in files of this host.
+type SessionLog struct {
+	Level   string        `yaml:"level"`   // LogOff, LogHeaders or LogBodies
+	Keep    time.Duration `yaml:"keep"`    // after the last line; 0 = for ever
+	Session Size          `yaml:"session"` // bytes of one log
+	Total   Size          `yaml:"total"`   // bytes of all of them; the oldest go first
+}
+
+// How much is written down.
+const (
+	LogOff     = "off"
+	LogHeaders = "headers"
+	LogBodies  = "bodies"
+)
+
 // Retention is how long what is finished is kept; 0 keeps it for ever.
 type Retention struct {
 	Payload   time.Duration `yaml:"payload"`   // stored content, from the end of its transfer
@@ -207,7 +224,8 @@ const ScanRouter = "fileScanRouter"
 type Institution struct {
 	Code        string            `yaml:"code"`
 	Name        string            `yaml:"name"`
-	Mask        string            `yaml:"mask"` // MaskReason or MaskAlways
+	Mask        string            `yaml:"mask"`        // MaskReason or MaskAlways
+	SessionLog  string            `yaml:"session_log"` // of what is said with it; "" = as session_log.level
 	Profile     string            `yaml:"profile"`
 	Side        string            `yaml:"side"`      // the part we play: institution or centre
 	WireCode    string            `yaml:"wire_code"` // the code in the header

@@ -14,6 +14,13 @@ func (c *Config) setDefaults() {
 	c.Scan = Scan{Every: 2 * time.Second, Settle: 2 * time.Second}
 	c.Retention.setDefaults()
 	c.Mask = MaskReason
+	c.SessionLog.setDefaults()
+}
+
+// What a counterparty disputes after weeks can be looked up; content is in no
+// log unless somebody says so.
+func (l *SessionLog) setDefaults() {
+	*l = SessionLog{Level: LogHeaders, Keep: 30 * 24 * time.Hour, Session: 16 << 20, Total: 2 << 30}
 }
 
 // Content goes when it stands in backup/ or under its name; everything that

@@ -107,6 +107,7 @@ func (v *validator) check() {
 	v.retention()
 	v.access()
 	v.oneOf("mask", c.Mask, MaskReason, MaskAlways)
+	v.sessionLog()
 	v.directories()
 	v.zone()
 	if !c.complete {
@@ -154,6 +155,37 @@ func (v *validator) retention() {
 			v.add(path, fault.New(CodeOutOfRange, k.keep.String(), "low", 24*time.Hour, "high", century))
 		case k.rest && (k.keep < r.Payload || r.Payload == 0 && k.key == "transfers"):
 			v.add(path, fault.New(CodeKeptTooShort, path, "keep", k.keep, "payload", r.Payload))
+		}
+	}
+}
+
+// sessionLog refuses content in clear where it is nowhere else.
+func (v *validator) sessionLog() {
+	l := v.c.SessionLog
+	levels := []string{LogOff, LogHeaders, LogBodies}
+	v.oneOf("session_log.level", l.Level, levels...)
+	v.lasts("session_log.keep", l.Keep, 0, 100*365*24*time.Hour)
+	v.between("session_log.session", int64(l.Session), 64<<10, 1<<40)
+	v.between("session_log.total", int64(l.Total), int64(l.Session), 1<<50)
+	why := ""
+	switch {
+	case len(v.c.Database.PayloadKeys) > 0:
+		why = "database.payload_keys"
+	case v.c.Mask == MaskAlways:
+		why = "mask"
+	}
+	if l.Level == LogBodies && why != "" {
+		v.add("session_log.level", fault.New(CodeBodiesInClear, why))
+	}
+	for i, in := range v.c.Institutions {
+		path := fmt.Sprintf("institutions[%d]", i)
+		v.oneOf(path+".session_log", in.SessionLog, levels...)
+		switch {
+		case in.SessionLog != LogBodies && (in.SessionLog != "" || l.Level != LogBodies):
+		case why != "" && in.SessionLog == LogBodies:
+			v.add(path+".session_log", fault.New(CodeBodiesInClear, why))
+		case in.Mask == MaskAlways:
+			v.add(path+".session_log", fault.New(CodeBodiesInClear, path+".mask"))
 		}
 	}
 }

@@ -56,7 +56,10 @@ func (c *Control) Show(ctx context.Context, id string) (*Detail, error) {
 		return nil, err
 	}
 	d.Map = blockMap(t, infos)
-	d.History, err = c.history(ctx, t.ID)
+	if d.History, err = c.history(ctx, t.ID); err != nil {
+		return nil, err
+	}
+	d.Sessions, err = c.sessionsOf(ctx, d)
 	return d, err
 }
 

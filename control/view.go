@@ -91,6 +91,7 @@ type Detail struct {
 	Released    *time.Time `json:"payload_deleted,omitempty"`
 	Map         []Block    `json:"block_map"`
 	History     []Entry    `json:"history"`
+	Sessions    []*Session `json:"sessions"` // of its attempts
 }
 
 // Proof is one thing that was compared.

@@ -161,6 +161,8 @@ type SessionFilter struct {
 	Institution string
 	Instance    string
 	OpenOnly    bool
+	Failed      bool      // closed with a fault
+	IDs         []string  // none = any
 	Since       time.Time // opened at or after
 	Until       time.Time // opened before
 	Limit       int
@@ -177,6 +179,10 @@ func (s *Store) Sessions(ctx context.Context, f SessionFilter) ([]*transfer.Sess
 	if f.OpenOnly {
 		w.add("closed_at = 0")
 	}
+	if f.Failed {
+		w.add("error_code <> ''")
+	}
+	w.in("id", f.IDs)
 	order := "opened_at, id"
 	if f.NewestFirst {
 		order = "opened_at DESC, id DESC"

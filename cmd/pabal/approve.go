@@ -77,37 +77,20 @@ func (a *app) approveList(ctx context.Context, all bool) error {
 	if err != nil {
 		return err
 	}
-	if a.json {
-		for _, r := range list {
-			if err := a.writeJSON(a.out, r); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-	if len(list) == 0 {
-		_, err := fmt.Fprintln(a.out, a.text("ui.approve.none"))
-		return err
-	}
-	var head []string
-	for _, name := range []string{"request", "time", "order", "name", "who", "expires", "state", "reason"} {
-		head = append(head, a.text(fault.Code("ui.column."+name)))
-	}
 	zone := cfg.Location()
 	today := a.now().In(zone)
-	rows := make([][]string, len(list))
-	for n, r := range list {
-		order := r.Order
-		if r.Options != nil {
-			order += " " + string(r.Options)
-		}
-		state := a.text(fault.Code("ui.request." + r.State))
-		if r.DecidedBy != "" {
-			state += " (" + r.DecidedBy + ")"
-		}
-		rows[n] = []string{r.ID, clock(r.At.In(zone), today), order, r.Name + " " + r.TransferID, r.Person(), clock(r.Expires.In(zone), today), state, r.Reason}
-	}
-	return writeTable(a.out, "", head, rows)
+	return listing[*control.Request]{none: "ui.approve.none", columns: []string{"request", "time", "order", "name", "who", "expires", "state", "reason"},
+		row: func(r *control.Request) []string {
+			order := r.Order
+			if r.Options != nil {
+				order += " " + string(r.Options)
+			}
+			state := a.text(fault.Code("ui.request." + r.State))
+			if r.DecidedBy != "" {
+				state += " (" + r.DecidedBy + ")"
+			}
+			return []string{r.ID, clock(r.At.In(zone), today), order, r.Name + " " + r.TransferID, r.Person(), clock(r.Expires.In(zone), today), state, r.Reason}
+		}}.print(a, list)
 }
 
 // personAnd is who did something, who agreed, and why.

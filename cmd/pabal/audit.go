@@ -2,18 +2,16 @@ package main
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/spf13/cobra"
 
-	"pabal/internal/fault"
+	"pabal/control"
 	"pabal/store"
 )
 
 type auditFlags struct {
 	since, who, command, transfer string
-	all                           bool
-	limit                         int
+	limits
 }
 
 // newAudit lists what people have ordered.
@@ -29,14 +27,13 @@ func newAudit(a *app) *cobra.Command {
 	flags.StringVar(&f.who, "who", "", a.text("ui.flag.audit_who"))
 	flags.StringVar(&f.command, "command", "", a.text("ui.flag.audit_command"))
 	flags.StringVar(&f.transfer, "transfer", "", a.text("ui.flag.audit_transfer"))
-	flags.BoolVar(&f.all, "all", false, a.text("ui.flag.all"))
-	flags.IntVar(&f.limit, "limit", listLimit, a.text("ui.flag.limit"))
+	f.limits.flags(a, flags)
 	return cmd
 }
 
 func (a *app) audit(ctx context.Context, f auditFlags) error {
-	if f.limit < 0 {
-		return usageError{fault.New(codeFlagValue, "--limit", "value", f.limit)}
+	if err := f.limits.check(); err != nil {
+		return err
 	}
 	c, cfg, err := a.control(ctx, true)
 	if err != nil {
@@ -56,50 +53,21 @@ func (a *app) audit(ctx context.Context, f auditFlags) error {
 		}
 		filter.TransferID = t.ID
 	}
-	if !f.all {
-		filter.Limit = f.limit + 1
-	}
+	filter.Limit = f.asked()
 	list, err := c.Audit(ctx, filter)
 	if err != nil {
 		return err
 	}
-	more := !f.all && len(list) > f.limit
-	if more {
-		list = list[:f.limit]
-	}
-	if a.json {
-		for _, r := range list {
-			if err := a.writeJSON(a.out, r); err != nil {
-				return err
+	return listing[*control.Audited]{limits: f.limits, none: "ui.audit.none", columns: []string{"time", "order", "transfer", "change", "who"},
+		row: func(r *control.Audited) []string {
+			command := r.Command
+			if r.Subject != "" {
+				command += " " + r.Subject
 			}
-		}
-		return nil
-	}
-	if len(list) == 0 {
-		_, err := fmt.Fprintln(a.out, a.text("ui.audit.none"))
-		return err
-	}
-	var head []string
-	for _, name := range []string{"time", "order", "transfer", "change", "who"} {
-		head = append(head, a.text(fault.Code("ui.column."+name)))
-	}
-	rows := make([][]string, len(list))
-	for n, r := range list {
-		command := r.Command
-		if r.Subject != "" {
-			command += " " + r.Subject
-		}
-		change := ""
-		if r.From != r.To {
-			change = a.cat.Status(a.language(), r.From) + " → " + a.cat.Status(a.language(), r.To)
-		}
-		rows[n] = []string{auditTime(r.At, zone), command, r.Transfer, change, a.personAnd(r.Person(), r.Approver, r.Reason)}
-	}
-	if err := writeTable(a.out, "", head, rows); err != nil {
-		return err
-	}
-	if more {
-		_, err = fmt.Fprintln(a.out, a.text("ui.list.more", "count", len(list)))
-	}
-	return err
+			change := ""
+			if r.From != r.To {
+				change = a.cat.Status(a.language(), r.From) + " → " + a.cat.Status(a.language(), r.To)
+			}
+			return []string{auditTime(r.At, zone), command, r.Transfer, change, a.personAnd(r.Person(), r.Approver, r.Reason)}
+		}}.print(a, list)
 }

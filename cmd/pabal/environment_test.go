@@ -44,6 +44,12 @@ func TestEnvironmentInEveryOutput(t *testing.T) {
 	})
 	require.NoError(t, os.WriteFile("none.bin", nil, 0o600))
 
+	// The institution is not there: a session that came to nothing.
+	_, out, _ = start(t, "session", "list", "--json", "-c", config)
+	var session struct{ ID string }
+	require.NoError(t, json.NewDecoder(strings.NewReader(out)).Decode(&session))
+	shown := session.ID
+
 	order := func(name string, more ...string) []string {
 		return append([]string{"transfer", name, "EB21", "--reason", "test"}, more...)
 	}
@@ -70,6 +76,8 @@ func TestEnvironmentInEveryOutput(t *testing.T) {
 		"approve list":     {{"approve", "list"}},
 		"approve reject":   {{"approve", "reject", "none", "--reason", "test"}},
 		"audit":            {{"audit"}},
+		"session list":     {{"session", "list"}, {"session", "list", "--failed"}},
+		"session show":     {{"session", "show", "none"}, {"session", "show", shown}},
 		"profile list":     {{"profile", "list"}},
 		"profile show":     {{"profile", "show", "cms"}, {"profile", "show", "none"}},
 		"profile check":    {{"profile", "check", "none"}},

@@ -47,8 +47,17 @@ func (a *app) library() (*protocol.Library, error) {
 	}
 	a.enterFile(a.out)
 	cfg, err := config.Load(a.configPath, a.env)
-	if err != nil || cfg.Profiles.Directory == "" {
+	if err != nil {
 		return lib, err
+	}
+	return libraryOf(cfg)
+}
+
+// libraryOf has the profiles of a configuration.
+func libraryOf(cfg *config.Config) (*protocol.Library, error) {
+	lib := protocol.NewLibrary()
+	if cfg.Profiles.Directory == "" {
+		return lib, nil
 	}
 	w := &wiring{cfg: cfg}
 	w.ownProfiles("profiles.directory", cfg.Profiles.Directory, lib)

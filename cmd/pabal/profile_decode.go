@@ -13,6 +13,7 @@ import (
 
 	"pabal/internal/fault"
 	"pabal/protocol"
+	"pabal/protocol/sessionlog"
 )
 
 // mostCaptured is how much of a capture is read, in bytes.
@@ -44,6 +45,9 @@ func (a *app) profileDecode(name, from, form string) error {
 	if err != nil {
 		return err
 	}
+	if form == "log" || form == "auto" && sessionlog.Is(text) {
+		return a.decodeLog(p, from, text)
+	}
 	switch form {
 	case "raw":
 	case "hex":
@@ -57,6 +61,29 @@ func (a *app) profileDecode(name, from, form string) error {
 	}
 	n := 0
 	err = p.ExplainAll(bytes.NewReader(text), func(e protocol.Explained) error { n++; return a.sayExplained(n, e) })
+	if err == nil && n == 0 {
+		err = fault.New(codeNothingCaptured, from)
+	}
+	return err
+}
+
+// decodeLog explains the telegrams of a session log.
+func (a *app) decodeLog(p *protocol.Profile, from string, text []byte) error {
+	n := 0
+	err := sessionlog.Read(bytes.NewReader(text), func(r *sessionlog.Record) error {
+		b := r.Frame()
+		switch {
+		case b != nil:
+			n++
+			return a.sayExplained(n, p.Explain(b))
+		case r.What != sessionlog.WhatData:
+			return nil
+		case a.json:
+			return a.writeJSON(a.out, r)
+		}
+		_, err := fmt.Fprintln(a.out, a.saidData(r))
+		return err
+	})
 	if err == nil && n == 0 {
 		err = fault.New(codeNothingCaptured, from)
 	}

@@ -53,6 +53,7 @@ func newRoot(a *app, args []string) *cobra.Command {
 		newTransfer(a),
 		newApprove(a),
 		newAudit(a),
+		newSession(a),
 		newProfile(a),
 		newRecover(a),
 		newSimulate(a),

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"strings"
 	"time"
 
@@ -30,18 +29,13 @@ func newTransfer(a *app) *cobra.Command {
 	return cmd
 }
 
-// listLimit is how many lines a list has unless more are asked for: a screen
-// or two.
-const listLimit = 50
-
 type listFlags struct {
 	status      []string
 	institution string
 	direction   string
 	file        string
 	since       string
-	all         bool
-	limit       int
+	limits
 }
 
 func newTransferList(a *app) *cobra.Command {
@@ -58,8 +52,7 @@ func newTransferList(a *app) *cobra.Command {
 	flags.StringVar(&f.direction, "direction", "", a.text("ui.flag.direction"))
 	flags.StringVar(&f.file, "file", "", a.text("ui.flag.file"))
 	flags.StringVar(&f.since, "since", "", a.text("ui.flag.since"))
-	flags.BoolVar(&f.all, "all", false, a.text("ui.flag.all"))
-	flags.IntVar(&f.limit, "limit", listLimit, a.text("ui.flag.limit"))
+	f.limits.flags(a, flags)
 	return a.describe(cmd, "transfer_list")
 }
 
@@ -78,8 +71,8 @@ func (a *app) transferList(ctx context.Context, f listFlags) error {
 	default:
 		return usageError{fault.New(codeUnknownWord, f.direction, "flag", "--direction", "known", "send, receive")}
 	}
-	if f.limit < 0 {
-		return usageError{fault.New(codeFlagValue, "--limit", "value", f.limit)}
+	if err := f.limits.check(); err != nil {
+		return err
 	}
 	c, cfg, err := a.control(ctx, true)
 	if err != nil {
@@ -91,56 +84,21 @@ func (a *app) transferList(ctx context.Context, f listFlags) error {
 			return err
 		}
 	}
-	if !f.all {
-		filter.Limit = f.limit + 1 // one more tells whether there are more
-	}
+	filter.Limit = f.asked()
 	list, err := c.List(ctx, filter)
 	if err != nil {
 		return err
 	}
-	more := !f.all && len(list) > f.limit
-	if more {
-		list = list[:f.limit]
-	}
-	if a.json {
-		for _, t := range list {
-			if err := a.writeJSON(a.out, t); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-	if err := a.warnOfQuarantine(ctx, c, zone); err != nil {
-		return err
-	}
-	return a.printList(list, more, zone)
-}
-
-func (a *app) printList(list []*control.Transfer, more bool, zone *time.Location) error {
-	if len(list) == 0 {
-		_, err := fmt.Fprintln(a.out, a.text("ui.list.none"))
-		return err
-	}
-	head := make([]string, 0, 9)
-	for _, name := range []string{"id", "time", "direction", "institution", "name", "size", "blocks", "status", "remark"} {
-		head = append(head, a.text(fault.Code("ui.column."+name)))
-	}
-	rows := make([][]string, len(list))
 	today := a.now().In(zone)
-	for n, t := range list {
-		rows[n] = []string{
-			t.ID, clock(t.Created.In(zone), today), a.cat.Direction(a.language(), t.Direction), t.Institution,
-			shownName(t), bytesText(size(t)), count(t.Blocks), t.StatusText, a.remark(t, zone, today),
-		}
-	}
-	if err := writeTable(a.out, "", head, rows); err != nil {
-		return err
-	}
-	if more {
-		_, err := fmt.Fprintln(a.out, a.text("ui.list.more", "count", len(list)))
-		return err
-	}
-	return nil
+	return listing[*control.Transfer]{limits: f.limits, none: "ui.list.none",
+		columns: []string{"id", "time", "direction", "institution", "name", "size", "blocks", "status", "remark"},
+		above:   func() error { return a.warnOfQuarantine(ctx, c, zone) },
+		row: func(t *control.Transfer) []string {
+			return []string{
+				t.ID, clock(t.Created.In(zone), today), a.cat.Direction(a.language(), t.Direction), t.Institution,
+				shownName(t), bytesText(size(t)), count(t.Blocks), t.StatusText, a.remark(t, zone, today),
+			}
+		}}.print(a, list)
 }
 
 // remark is why a transfer stands where it stands, in a few words.

@@ -81,6 +81,7 @@ func (a *app) transferShow(ctx context.Context, id string, f showFlags) error {
 	p.failure(d.Error)
 	p.blockMap(d, f.blocks)
 	p.history(d)
+	p.sessions(d)
 	p.records(records, f.unmasked)
 	return p.err
 }

@@ -17,6 +17,7 @@ import (
 	"pabal/internal/fault"
 	"pabal/naming"
 	"pabal/protocol"
+	"pabal/protocol/sessionlog"
 	"pabal/store"
 	"pabal/transfer"
 )
@@ -197,6 +198,9 @@ func (w *wiring) instance(n int, all instance.Options, dirs filemgr.Dirs) instan
 		Payload: keep.Payload, Transfers: keep.Transfers, Events: keep.Events, Sessions: keep.Sessions,
 		Backup: keep.Backup, Error: keep.Error,
 	}
+	said := w.cfg.SessionLog
+	o.SessionLog = sessionlog.Options{Dir: sessionLogs(w.cfg), Level: sessionlog.Level(said.Level), Keep: said.Keep,
+		Session: int64(said.Session), Total: int64(said.Total)}
 	for _, r := range w.cfg.Routers {
 		o.Scans = o.Scans || r.ID == config.ScanRouter && r.Instance == in.ID
 	}
@@ -227,7 +231,7 @@ func (w *wiring) institution(n int) instance.Institution {
 		RetryFirst: in.Retry.First, RetryMax: in.Retry.Max, RetryTries: in.Retry.Tries,
 		ConnectTimeout: in.Timeouts.Connect, Reply: in.Timeouts.Reply,
 		MessageSize: int(in.MessageSize), Rounds: in.Rounds, ResumeAge: in.ResumeAge, RepeatAge: in.RepeatAge,
-		Repeat: protocol.Repeat(in.Repeat),
+		Repeat: protocol.Repeat(in.Repeat), SessionLog: sessionlog.Level(in.SessionLog),
 	}
 	if p := o.Profile; p != nil && p.Carries(protocol.Open, protocol.From) {
 		// The header names both sides (protocols §3); wire_code is ours.

@@ -16,6 +16,9 @@ import (
 // the server may write in any case.
 func journalDir(cfg *config.Config) string { return filepath.Join(cfg.System.Work, ".pabal") }
 
+// sessionLogs is where a place writes down what is said on its lines.
+func sessionLogs(cfg *config.Config) string { return filepath.Join(journalDir(cfg), "sessions") }
+
 // witness opens the server's journal.
 func (a *app) witness(cfg *config.Config, log *slog.Logger) (*journal.Journal, error) {
 	j, err := journal.Open(journal.Options{

@@ -1,0 +1,98 @@
+package control
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"pabal/store"
+	"pabal/transfer"
+)
+
+// Session is one connection with a counterparty as people and programs are
+// shown it. Times are UTC.
+type Session struct {
+	ID          string     `json:"id"`
+	Institution string     `json:"institution"`
+	Profile     string     `json:"profile"`
+	Instance    string     `json:"instance"`
+	Host        string     `json:"host,omitempty"`
+	Direction   string     `json:"direction,omitempty"`
+	Calling     bool       `json:"calling"` // we connected
+	Peer        string     `json:"peer"`
+	Opened      time.Time  `json:"opened"`
+	Closed      *time.Time `json:"closed,omitempty"`
+	Seconds     float64    `json:"seconds,omitempty"` // from one to the other
+	Files       int        `json:"files"`
+	Error       *Failure   `json:"error,omitempty"`
+}
+
+// Sessions lists sessions as the filter says.
+func (c *Control) Sessions(ctx context.Context, f store.SessionFilter) ([]*Session, error) {
+	rows, err := c.s.Sessions(ctx, f)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]*Session, len(rows))
+	for n, r := range rows {
+		out[n] = c.session(r)
+	}
+	return out, nil
+}
+
+func (c *Control) session(r *transfer.Session) *Session {
+	s := &Session{
+		ID: r.ID, Institution: r.Institution, Profile: r.Profile, Instance: r.Instance, Host: r.Host, Direction: string(r.Direction),
+		Calling: r.Calling, Peer: r.Peer, Opened: r.OpenedAt, Closed: at(r.ClosedAt), Files: r.Files, Error: c.failure(r.ErrorCode, r.ErrorDetail),
+	}
+	if s.Closed != nil {
+		s.Seconds = r.ClosedAt.Sub(r.OpenedAt).Seconds()
+	}
+	return s
+}
+
+// Session reads one by its id; nil if the database does not have it.
+func (c *Control) Session(ctx context.Context, id string) (*Session, error) {
+	rows, err := c.s.Sessions(ctx, store.SessionFilter{ID: strings.ToLower(strings.TrimSpace(id))})
+	if err != nil || len(rows) == 0 {
+		return nil, err
+	}
+	return c.session(rows[0]), nil
+}
+
+// Failure puts a fault code that stands without its values into words.
+func (c *Control) Failure(code string) *Failure { return c.failure(code, "") }
+
+// sessionsOf are the sessions in which something of a transfer was carried or
+// asked, in their order. Of one whose row is gone only its id is known.
+func (c *Control) sessionsOf(ctx context.Context, d *Detail) ([]*Session, error) {
+	var ids []string
+	for _, id := range append(sessionIDs(d.History), d.Session) {
+		if id != "" && !slices.Contains(ids, id) {
+			ids = append(ids, id)
+		}
+	}
+	if len(ids) == 0 {
+		return []*Session{}, nil
+	}
+	out, err := c.Sessions(ctx, store.SessionFilter{IDs: ids})
+	if err != nil {
+		return nil, err
+	}
+	for _, id := range ids {
+		if !slices.ContainsFunc(out, func(s *Session) bool { return s.ID == id }) {
+			out = append(out, &Session{ID: id, Opened: store.TimeOf(id)})
+		}
+	}
+	slices.SortFunc(out, func(a, b *Session) int { return strings.Compare(a.ID, b.ID) }) // ids go with the time
+	return out, nil
+}
+
+func sessionIDs(history []Entry) []string {
+	ids := make([]string, len(history))
+	for n, e := range history {
+		ids[n] = e.Session
+	}
+	return ids
+}
