@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"pabal/internal/fault"
@@ -61,68 +63,136 @@ func (s *Store) Claim(ctx context.Context, now time.Time, q ClaimQuery) ([]*tran
 	return nil, err
 }
 
-// claim asks for each status by itself, because then the index gives the
-// oldest at once however many wait, and takes the oldest of all.
+// claim takes the oldest of all statuses: it reads the rows with one statement
+// and writes them with another.
 func (t *tx) claim(now time.Time, q ClaimQuery) ([]*transfer.Transfer, error) {
-	if err := t.inTerm("", q.Owner, q.Term); err != nil {
-		return nil, err
-	}
-	if err := t.inSession(q.Owner, q.SessionID); err != nil {
-		return nil, err
-	}
-	limit := max(1, q.Limit)
-	var found []*transfer.Transfer
-	for _, status := range q.Statuses {
-		w := q.where(now)
-		w.equal("status", string(status))
-		rows, err := t.query(w.query("SELECT "+transferList+" FROM transfers", "created_at, id", limit)+t.dialect.skipLocked, w.args...)
-		if err != nil {
+	// Where others write meanwhile, term and session are locked first. Whoever
+	// is alone asks for them together with the rows.
+	if !t.alone() {
+		if err := t.mayOwn(q.Owner, q.Owner, q.Term, q.SessionID); err != nil {
 			return nil, err
 		}
-		some, err := readAll(rows, transferColumns)
-		if err != nil {
-			return nil, err
+	}
+	if len(q.Statuses) == 0 {
+		return nil, nil
+	}
+	text, args := q.oldest(now, transferList, t.dialect.skipLocked, t.alone())
+	rows, err := t.query(text, args...)
+	if err != nil {
+		return nil, err
+	}
+	found, err := readAll(rows, transferColumns)
+	if err != nil || len(found) == 0 {
+		if err == nil && t.alone() {
+			err = t.mayOwn(q.Owner, q.Owner, q.Term, q.SessionID)
 		}
-		found = append(found, some...)
+		return nil, err
 	}
 	slices.SortFunc(found, func(a, b *transfer.Transfer) int {
 		return cmp.Or(a.CreatedAt.Compare(b.CreatedAt), cmp.Compare(a.ID, b.ID))
 	})
-	found = found[:min(limit, len(found))]
+	found = found[:min(max(1, q.Limit), len(found))]
+	return found, t.own(now, q, found)
+}
+
+// own makes rows the claimer's.
+func (t *tx) own(now time.Time, q ClaimQuery, rows []*transfer.Transfer) error {
 	// Written in the order in which everybody writes several rows, see ChangeAll.
-	byID := slices.Clone(found)
-	slices.SortFunc(byID, func(a, b *transfer.Transfer) int { return cmp.Compare(a.ID, b.ID) })
-	for _, row := range byID {
-		err := t.change(now, row, func(row *transfer.Transfer) error {
-			row.Owner, row.Term, row.Attempt = q.Owner, q.Term, row.Attempt+1
-			if q.To != "" {
-				row.Status = q.To
-			}
-			if q.SessionID != "" {
-				row.SessionID = q.SessionID
-			}
-			return nil
-		}, true)
-		if err != nil {
-			return nil, err
+	rows = slices.SortedFunc(slices.Values(rows), func(a, b *transfer.Transfer) int { return cmp.Compare(a.ID, b.ID) })
+	before := make([]transfer.Transfer, len(rows))
+	for n, row := range rows {
+		before[n] = *row
+		row.Owner, row.Term, row.Attempt = q.Owner, q.Term, row.Attempt+1
+		if q.To != "" {
+			row.Status = q.To
+		}
+		if q.SessionID != "" {
+			row.SessionID = q.SessionID
+		}
+		if err := legal(now, &before[n], row, true); err != nil {
+			return err
 		}
 	}
-	return found, nil
+	for rest := rows; len(rest) > 0; {
+		some := rest[:1]
+		for len(some) < min(mostOwned, len(rest)) && sameFlags(rest[len(some)], some[0]) {
+			some = rest[:len(some)+1]
+		}
+		rest = rest[len(some):]
+		var w where
+		set := "UPDATE transfers SET updated_at = " + w.arg(toMicros(now)) + ", owner = " + w.arg(q.Owner) +
+			", term = " + w.arg(q.Term) + ", attempt = attempt + 1"
+		if q.SessionID != "" {
+			set += ", session_id = " + w.arg(q.SessionID)
+		}
+		if q.To != "" {
+			set += ", status = " + w.arg(string(q.To)) +
+				", claimable = " + w.arg(claimable(some[0])) + ", due = " + w.arg(due(some[0]))
+		}
+		ids := make([]string, 0, mostOwned)
+		for _, row := range some {
+			ids = append(ids, row.ID)
+		}
+		for len(ids)&(len(ids)-1) != 0 { // few texts, so that they are prepared once
+			ids = append(ids, ids[0])
+		}
+		w.in("id", ids)
+		if _, err := t.exec(set+" WHERE "+w.terms[0], w.args...); err != nil {
+			return err
+		}
+	}
+	for n, row := range rows {
+		t.note(&before[n], row)
+		if row.Status == before[n].Status {
+			continue
+		}
+		if err := t.statusEvent(now, before[n].Status, row); err != nil {
+			return err
+		}
+	}
+	return nil
 }
+
+// sameFlags reports that what is computed from two rows is the same.
+func sameFlags(a, b *transfer.Transfer) bool { return claimable(a) == claimable(b) && due(a) == due(b) }
+
+// mostOwned is how many rows one statement makes the claimer's.
+const mostOwned = 32
 
 // Claimable reports whether Claim would find something. It only reads.
 func (s *Store) Claimable(ctx context.Context, now time.Time, q ClaimQuery) (bool, error) {
-	for _, status := range q.Statuses {
-		w := q.where(now)
-		w.equal("status", string(status))
-		var one int
-		// The order is that of the index, so that it is the one that is taken.
-		found, err := s.scan(ctx, []any{&one}, w.query("SELECT 1 FROM transfers", "created_at, id", 1), w.args...)
-		if found || err != nil {
-			return found, err
-		}
+	if len(q.Statuses) == 0 {
+		return false, nil
 	}
-	return false, nil
+	q.Limit = 1
+	text, args := q.oldest(now, "1", "", false)
+	var one int
+	return s.scan(ctx, []any{&one}, text, args...)
+}
+
+// oldest reads columns of the rows that can be claimed: for each status the
+// oldest, because then the index gives them at once however many wait. allowed
+// asks also whether the term and the session go on.
+func (q ClaimQuery) oldest(now time.Time, columns, lock string, allowed bool) (text string, args []any) {
+	w := q.where(now)
+	if allowed {
+		w.mayOwn(q.Owner, q.Term, q.SessionID)
+	}
+	var parts []string
+	for _, status := range q.Statuses {
+		of := where{terms: slices.Clone(w.terms), args: w.args}
+		of.equal("status", string(status))
+		w.args = of.args
+		// The order is that of the index, so that it is the one that is taken.
+		parts = append(parts, of.query("SELECT "+columns+" FROM transfers", "created_at, id", max(1, q.Limit))+lock)
+	}
+	if len(parts) == 1 {
+		return parts[0], w.args
+	}
+	for n := range parts {
+		parts[n] = "SELECT * FROM (" + parts[n] + ") AS s" + strconv.Itoa(n)
+	}
+	return strings.Join(parts, " UNION ALL "), w.args
 }
 
 // where is everything but the status. It has "claimable = 1" as plain text, so
@@ -151,4 +221,25 @@ func (q ClaimQuery) where(now time.Time) where {
 		w.add("ask = ''")
 	}
 	return w
+}
+
+// alone says that nobody else writes while this transaction is open.
+func (t *tx) alone() bool { return t.dialect.lockRow == "" }
+
+// mayOwn fails with CodeFenced where owner and session may take nothing: a
+// later term has begun, or the session was ended.
+func (t *tx) mayOwn(subject, owner string, term int64, sessionID string) error {
+	if err := t.inTerm(subject, owner, term); err != nil {
+		return err
+	}
+	return t.inSession(subject, sessionID)
+}
+
+// mayOwn is the same as a condition of a statement, for who is alone. It is not
+// about quarantine.
+func (w *where) mayOwn(owner string, term int64, sessionID string) {
+	w.add("NOT EXISTS (SELECT 1 FROM instances i WHERE i.id = " + w.arg(owner) + " AND i.term > " + w.arg(term) + ")")
+	if sessionID != "" {
+		w.add("NOT EXISTS (SELECT 1 FROM sessions s WHERE s.id = " + w.arg(sessionID) + " AND s.closed_at <> 0)")
+	}
 }

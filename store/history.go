@@ -45,7 +45,8 @@ func (t *tx) eventOf(now time.Time, e transfer.Event, row *transfer.Transfer) er
 }
 
 // putEvents writes the events that a write has noted, in their order. It is
-// the last that happens in the write.
+// the last that happens in the write; where others share its transaction, one
+// statement is for all of them.
 func (t *tx) putEvents() error {
 	due := make([]*transfer.Event, 0, len(t.written))
 	for n := range t.written {
@@ -53,6 +54,14 @@ func (t *tx) putEvents() error {
 			due = append(due, &w.Event)
 		}
 	}
+	if t.shared {
+		t.events = due
+		return nil
+	}
+	return t.insertEvents(due)
+}
+
+func (t *tx) insertEvents(due []*transfer.Event) error {
 	for len(due) > 0 {
 		n := len(eventInserts) - 1
 		for n > 0 && 1<<n > len(due) {

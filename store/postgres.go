@@ -86,7 +86,7 @@ func openPostgres(ctx context.Context, o Options, unsure *atomic.Bool) (_ engine
 	e.reads, e.writes = stdlib.OpenDBFromPool(e.pool), stdlib.OpenDBFromPool(e.pool)
 	e.reads.SetMaxOpenConns(o.Readers)
 	e.writes.SetMaxOpenConns(o.Writers)
-	e.cached = &statements{direct: e.query}
+	e.cached = &statements{direct: e.query, hear: o.Hear}
 	if err := e.reads.PingContext(ctx); err != nil {
 		return nil, errors.Join(postgresFault(label, err), e.close())
 	}

@@ -106,7 +106,7 @@ func (e *postgres) run(ctx context.Context, again bool, f func(*tx) error) (*tx,
 			_ = begun.Rollback() // the connection is dropped if it fails
 		}
 	}()
-	t := &tx{statements: &statements{direct: begun.QueryContext, change: begun.ExecContext},
+	t := &tx{statements: &statements{direct: begun.QueryContext, change: begun.ExecContext, hear: e.cached.hear},
 		limit: limit, dialect: postgresDialogue(), again: again}
 	if err = f(t); err == nil {
 		err = limit.Err()
@@ -118,6 +118,9 @@ func (e *postgres) run(ctx context.Context, again bool, f func(*tx) error) (*tx,
 		return t, err
 	}
 	open = false
+	if e.cached.hear != nil {
+		e.cached.hear("COMMIT")
+	}
 	if err = begun.Commit(); err != nil && commitUnknown(err) {
 		err = errors.Join(errCommitLost, err)
 	}

@@ -141,15 +141,19 @@ func updateText(table string, columns []string) string {
 	return "UPDATE " + table + " SET " + strings.Join(sets, ", ") + " WHERE " + columns[0] + " = $1"
 }
 
+const onConflict = " ON CONFLICT (id) DO NOTHING"
+
 // Texts that are put together once from the columns above.
 var (
 	transferNames  = names(transferColumns(new(transfer.Transfer)))
 	transferList   = strings.Join(transferNames, ", ")
-	transferInsert = insertText("transfers", append(names(transferColumns(new(transfer.Transfer))), "claimable", "due")) +
-		" ON CONFLICT (id) DO NOTHING"
+	transferInsert = insertText("transfers", transferStored) + onConflict
+	// transferInsertIf ends before the condition under which the row is written.
+	transferInsertIf = strings.NewReplacer(" VALUES (", " SELECT ", ")$", "").Replace(insertText("transfers", transferStored)+"$") + " WHERE "
+	transferStored   = append(names(transferColumns(new(transfer.Transfer))), "claimable", "due")
 
 	eventList     = strings.Join(names(eventColumns(new(transfer.Event))), ", ")
-	eventInserts  = insertTexts("events", names(eventColumns(new(transfer.Event)))[1:], 4)
+	eventInserts  = insertTexts("events", names(eventColumns(new(transfer.Event)))[1:], 6)
 	commandList   = strings.Join(names(commandColumns(new(transfer.Command))), ", ")
 	commandInsert = insertText("commands", names(commandColumns(new(transfer.Command)))[1:])
 	requestList   = strings.Join(names(requestColumns(new(transfer.Request))), ", ")

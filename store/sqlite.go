@@ -77,7 +77,7 @@ func openSQLite(ctx context.Context, path string, o Options) (_ engine, err erro
 	}
 	e.reads.SetMaxOpenConns(o.Readers)
 	e.reads.SetMaxIdleConns(o.Readers)
-	e.cached = &statements{prepare: e.reads.PrepareContext, direct: e.reads.QueryContext, change: e.reads.ExecContext}
+	e.cached = &statements{prepare: e.reads.PrepareContext, direct: e.reads.QueryContext, change: e.reads.ExecContext, hear: o.Hear}
 	if o.ReadOnly {
 		return e, nil
 	}
@@ -89,7 +89,7 @@ func openSQLite(ctx context.Context, path string, o Options) (_ engine, err erro
 	if err != nil {
 		return nil, openFault(path, err)
 	}
-	e.writer = newWriter(e.writes, knock)
+	e.writer = newWriter(e.writes, knock, o.Hear)
 	return e, nil
 }
 

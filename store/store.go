@@ -25,6 +25,7 @@ import (
 	"time"
 
 	"pabal/internal/fault"
+	"pabal/transfer"
 )
 
 // Options say which database to open and how.
@@ -56,6 +57,9 @@ type Options struct {
 	// Watch, if set, is called before each write, in the goroutine that
 	// writes, and what it returns, if anything, after it, with its outcome.
 	Watch func() func(error)
+	// Hear, if set, hears the text of every statement before it is run, BEGIN
+	// and COMMIT too, from many goroutines: for who counts what a file costs.
+	Hear func(statement string)
 	// Readers is how many queries may run at once. 0 means 4.
 	Readers int
 	// Witness is told what is written, and says what the database must know:
@@ -302,6 +306,7 @@ type statements struct {
 	prepare func(context.Context, string) (*sql.Stmt, error)
 	direct  func(context.Context, string, ...any) (*sql.Rows, error)
 	change  func(context.Context, string, ...any) (sql.Result, error)
+	hear    func(string) // may be nil, see Options
 
 	mu     sync.Mutex
 	byText map[string]*sql.Stmt
@@ -336,6 +341,9 @@ func (s *statements) get(ctx context.Context, text string) (*sql.Stmt, error) {
 }
 
 func (s *statements) query(ctx context.Context, text string, args ...any) (*sql.Rows, error) {
+	if s.hear != nil {
+		s.hear(text)
+	}
 	if err := checkText(args); err != nil {
 		return nil, err
 	}
@@ -353,6 +361,9 @@ func (s *statements) query(ctx context.Context, text string, args ...any) (*sql.
 }
 
 func (s *statements) exec(ctx context.Context, text string, args ...any) (sql.Result, error) {
+	if s.hear != nil {
+		s.hear(text)
+	}
 	if err := checkText(args); err != nil {
 		return nil, err
 	}
@@ -407,9 +418,12 @@ type tx struct {
 	limit      context.Context // nil is no limit
 	dialect    dialect
 	again      bool // an earlier run may have been committed after all
+	shared     bool // with other writes, whose events are written with ours
+	wrote      bool // something may have been changed
 	proof      *proof
 	work       bool // rows that a stage can claim were made
 	written    []Written
+	events     []*transfer.Event // of a shared one: still to be written
 }
 
 func (t *tx) context() context.Context {
@@ -423,14 +437,18 @@ func (t *tx) context() context.Context {
 func (t *tx) exec(text string, args ...any) (int64, error) {
 	r, err := t.statements.exec(t.context(), text, args...)
 	if err != nil {
+		t.wrote = true
 		return 0, err
 	}
-	return r.RowsAffected()
+	n, err := r.RowsAffected()
+	t.wrote = t.wrote || n > 0
+	return n, err
 }
 
 // insert writes rows whose id the database gives, and returns the ids in the
 // order of the rows: each is greater than the one before it.
 func (t *tx) insert(text string, args ...any) (ids []int64, err error) {
+	t.wrote = true
 	if t.dialect.returning == "" { // who writes is alone, so they follow one another
 		r, err := t.statements.exec(t.context(), text, args...)
 		if err != nil {
@@ -463,10 +481,12 @@ func (t *tx) insert(text string, args ...any) (ids []int64, err error) {
 }
 
 func (t *tx) query(text string, args ...any) (*sql.Rows, error) {
+	t.wrote = t.wrote || !strings.HasPrefix(text, "SELECT")
 	return t.statements.query(t.context(), text, args...)
 }
 
 // scan reports whether there was a row.
 func (t *tx) scan(dest []any, text string, args ...any) (bool, error) {
+	t.wrote = t.wrote || !strings.HasPrefix(text, "SELECT")
 	return scanOne(t.statements, t.context(), dest, text, args...)
 }

@@ -62,17 +62,29 @@ func (s *Store) CreateAll(ctx context.Context, now time.Time, all []*transfer.Tr
 // create fences a row that is made with an owner like every other write of a
 // holder: a process whose term is over makes none.
 func (t *tx) create(now time.Time, row *transfer.Transfer) error {
-	if row.Owner != "" {
-		if err := t.inTerm(row.ID, row.Owner, row.Term); err != nil {
-			return err
-		}
-		if err := t.inSession(row.ID, row.SessionID); err != nil {
+	fenced := row.Owner != ""
+	if fenced && !t.alone() {
+		if err := t.mayOwn(row.ID, row.Owner, row.Term, row.SessionID); err != nil {
 			return err
 		}
 	}
-	n, err := t.exec(transferInsert, values(row)...)
+	text, args := transferInsert, values(row)
+	if fenced && t.alone() { // the same in one statement
+		w := where{args: args}
+		w.mayOwn(row.Owner, row.Term, row.SessionID)
+		if row.SessionID != "" {
+			w.add("NOT " + halt)
+		}
+		text, args = transferInsertIf+strings.Join(w.terms, " AND ")+onConflict, w.args
+	}
+	n, err := t.exec(text, args...)
 	if err != nil {
 		return err
+	}
+	if n == 0 && fenced && t.alone() {
+		if err := t.mayOwn(row.ID, row.Owner, row.Term, row.SessionID); err != nil {
+			return err
+		}
 	}
 	if n == 0 {
 		return t.exists(row)

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 
 	"pabal/internal/fault"
+	"pabal/transfer"
 )
 
 const (
@@ -30,6 +31,7 @@ type writer struct {
 	stop  chan struct{}
 	ended chan struct{}
 	once  sync.Once
+	hear  func(string)
 
 	// Of the loop alone:
 	conn       *sql.Conn // nil after a failure that leaves its state in doubt
@@ -37,12 +39,14 @@ type writer struct {
 }
 
 // job is one write. Its function runs on the goroutine of the caller when its
-// turn comes, so that a panic or a test's FailNow ends the right goroutine.
+// turn comes, so that a panic or a test's FailNow ends the right goroutine. It
+// may have more than one turn.
 type job struct {
 	payload int64
 	turn    chan *tx
 	ran     chan error // what the function returned
 	done    chan error // what became of it; buffered
+	events  []*transfer.Event
 	state   atomic.Int32
 }
 
@@ -52,8 +56,8 @@ const (
 	jobWithdrawn
 )
 
-func newWriter(db *sql.DB, k *knock) *writer {
-	w := &writer{db: db, knock: k, jobs: make(chan *job), stop: make(chan struct{}), ended: make(chan struct{})}
+func newWriter(db *sql.DB, k *knock, hear func(string)) *writer {
+	w := &writer{db: db, knock: k, hear: hear, jobs: make(chan *job), stop: make(chan struct{}), ended: make(chan struct{})}
 	go w.loop()
 	return w
 }
@@ -113,54 +117,80 @@ func (w *writer) loop() {
 	}
 }
 
-// group runs first and what else is waiting in one transaction.
+// group runs first and what else is waiting in one transaction. When one fails
+// that has written something, everything is undone and the others run again
+// without it. That is rare, and what does not fail pays nothing for it, as it
+// would for a savepoint.
 func (w *writer) group(first *job) {
 	if err := w.begin(); err != nil {
 		first.done <- err
 		return
 	}
-	t := &tx{statements: w.statements}
-	// Nothing else is in the transaction yet, so the first needs no savepoint.
-	taken, err := w.turn(first, t)
-	if err != nil || !taken {
-		w.rollback()
-		if taken {
-			first.done <- err
+	due := []*job{first} // to be run, in their order
+	var in []*job        // whose work is in the transaction
+	for len(due) > 0 {
+		j := due[0]
+		due = due[1:]
+		taken, wrote, err := w.turn(j)
+		switch {
+		case !taken:
+		case err == nil:
+			in = append(in, j)
+		default:
+			j.done <- err
+			if !wrote {
+				break
+			}
+			w.rollback()
+			due, in = append(in, due...), nil
+			if len(due) == 0 {
+				return
+			}
+			if err := w.begin(); err != nil {
+				answer(due, err)
+				return
+			}
 		}
+		if len(due) == 0 && !full(in) {
+			if j := w.waiting(); j != nil {
+				due = append(due, j)
+			}
+		}
+	}
+	if len(in) == 0 {
+		w.rollback()
 		return
 	}
-	group := []*job{first}
-	payload := first.payload
-	for payload < groupPayload && len(group) < groupWrites {
-		next := w.waiting()
-		if next == nil {
-			break
-		}
-		taken, err, broken := w.inSavepoint(next, t)
-		if broken != nil {
-			// The transaction is gone, and everybody's work with it.
-			w.rollback()
-			w.drop()
-			answer(append(group, next), broken)
-			return
-		}
-		if !taken {
-			continue
-		}
-		if err != nil {
-			next.done <- err
-			continue
-		}
-		group = append(group, next)
-		payload += next.payload
-	}
-	err = w.commit()
+	err := w.finish(in)
 	if err != nil {
 		// Whether it was written is settled by the next one who reads.
 		w.rollback()
 		w.drop()
 	}
-	answer(group, err)
+	answer(in, err)
+}
+
+// full says that a group is long enough.
+func full(group []*job) bool {
+	payload := int64(0)
+	for _, j := range group {
+		payload += j.payload
+	}
+	return payload >= groupPayload || len(group) >= groupWrites
+}
+
+// finish writes the events of a group, with as few statements as they need, and
+// commits.
+func (w *writer) finish(group []*job) error {
+	var events []*transfer.Event
+	for _, j := range group {
+		events = append(events, j.events...)
+	}
+	t := &tx{statements: w.statements}
+	if err := t.insertEvents(events); err != nil {
+		return err
+	}
+	return w.commit()
 }
 
 // waiting is a job that waits now, nil if there is none. Before it says so
@@ -186,31 +216,17 @@ func answer(group []*job, err error) {
 	}
 }
 
-// turn lets a job run. taken is false if it was withdrawn meanwhile.
-func (w *writer) turn(j *job, t *tx) (taken bool, err error) {
-	if !j.state.CompareAndSwap(jobWaiting, jobTaken) {
-		return false, nil
+// turn lets a job run. taken is false if it was withdrawn meanwhile; wrote says
+// that it may have changed something.
+func (w *writer) turn(j *job) (taken, wrote bool, err error) {
+	if j.state.Load() != jobTaken && !j.state.CompareAndSwap(jobWaiting, jobTaken) {
+		return false, false, nil
 	}
+	t := &tx{statements: w.statements, shared: true}
 	j.turn <- t
-	return true, <-j.ran
-}
-
-// inSavepoint lets a job run so that its failure undoes only its own work.
-// broken means that even that failed.
-func (w *writer) inSavepoint(j *job, t *tx) (taken bool, err, broken error) {
-	if _, err := t.exec("SAVEPOINT one"); err != nil {
-		return false, nil, err
-	}
-	taken, err = w.turn(j, t)
-	if err != nil {
-		if _, undo := t.exec("ROLLBACK TO one"); undo != nil {
-			return taken, err, err // err is why: a full disk rolls everything back
-		}
-	}
-	if _, release := t.exec("RELEASE one"); release != nil {
-		return taken, err, release
-	}
-	return taken, err, nil
+	err = <-j.ran
+	j.events = t.events
+	return true, t.wrote, err
 }
 
 // begin opens a transaction that may write, on a connection that it makes
@@ -225,7 +241,7 @@ func (w *writer) begin() error {
 			return err
 		}
 		w.conn = conn
-		w.statements = &statements{prepare: conn.PrepareContext, direct: conn.QueryContext, change: conn.ExecContext}
+		w.statements = &statements{prepare: conn.PrepareContext, direct: conn.QueryContext, change: conn.ExecContext, hear: w.hear}
 	}
 	// IMMEDIATE: a transaction that reads first and then finds that another
 	// process wrote could only be given up.
