@@ -6,9 +6,11 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"pabal/filemgr"
 	"pabal/internal/fault"
 	"pabal/protocol/machine"
 	"pabal/protocol/protocoltest"
+	"pabal/simulator"
 	"pabal/store"
 	"pabal/transfer"
 )
@@ -53,5 +55,36 @@ func TestLoginRefused(t *testing.T) {
 		require.NoError(t, err)
 		require.Empty(t, rows)
 		require.Empty(t, a.arrived())
+	}
+}
+
+// A closing that counts otherwise than we ends the session with an error, and
+// the file that was confirmed before it stays received.
+func TestClosingCountsOtherwise(t *testing.T) { onBoth(t, testClosingCountsOtherwise) }
+
+func testClosingCountsOtherwise(t *testing.T, on engine) {
+	for _, role := range []string{"centre", "institution"} {
+		t.Run(role, func(t *testing.T) {
+			record := func(n int) filemgr.Form { return filemgr.Form{Kind: filemgr.Fixed, Length: n} }
+			a := newAgainst(t, on, "totals", role, false, "", func(o *Options) { o.Files[0].Form = record(100) },
+				func(o *simulator.Options) { o.Record = 50 })
+			a.put(0, content(1000))
+			got := a.finish(transfer.Assembled, 1)
+			require.Equal(t, sum(content(1000)), sum(mustRead(t, got[0].FinalPath)))
+			var row *transfer.Session
+			soon(t, "the session to end", func() bool {
+				rows, err := a.ours.store.Sessions(t.Context(), store.SessionFilter{})
+				require.NoError(t, err)
+				for i := range rows {
+					if rows[i].ID == got[0].SessionID && !rows[i].ClosedAt.IsZero() {
+						row = rows[i]
+					}
+				}
+				return row != nil
+			})
+			require.Equal(t, string(machine.CodeTotals), row.ErrorCode)
+			require.Contains(t, row.ErrorDetail, "total_records")
+			require.Equal(t, 1, row.Files)
+		})
 	}
 }

@@ -36,7 +36,7 @@ type against struct {
 
 // newAgainst starts a server in a role of a profile and a counterparty with
 // faults in the other.
-func newAgainst(t *testing.T, on engine, profile, role string, sends bool, faults string, tune func(*Options)) *against {
+func newAgainst(t *testing.T, on engine, profile, role string, sends bool, faults string, tune func(*Options), peer ...func(*simulator.Options)) *against {
 	t.Helper()
 	p := protocoltest.Load(t, profile)
 	f, err := simulator.ParseFaults(faults)
@@ -69,6 +69,9 @@ func newAgainst(t *testing.T, on engine, profile, role string, sends bool, fault
 	o := simulator.Options{
 		Profile: p, Institution: wireCode(p), GiveDir: a.give, TakeDir: a.take, Faults: f,
 		Reply: reply, Idle: 3 * reply, Pause: time.Millisecond, Rounds: 6, Logger: testLog(t, "peer"),
+	}
+	for _, f := range peer {
+		f(&o)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	t.Cleanup(cancel)

@@ -78,6 +78,9 @@ func (s *session) accept(ctx context.Context, o machine.Offer) (line.Acceptance,
 	}
 	n := s.agreed(o.MessageSize)
 	acc, err := s.resume(ctx, id, o, n, rep)
+	if f := s.registered(reg); f != nil { // for a closing that says how many records the session carried
+		acc.Resume.Record = f.Form.WireRecord(filemgr.Encoding{Gzip: o.Gzip, EBCDIC: o.EBCDIC})
+	}
 	if err != nil || s.incoming != nil {
 		return acc, err
 	}

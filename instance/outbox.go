@@ -191,7 +191,7 @@ func one(list []*transfer.Transfer) *transfer.Transfer {
 func (s *session) order(t *transfer.Transfer) machine.File {
 	f := machine.File{
 		Name: t.WireName, Date: t.BaseDate, Serial: t.Serial, Size: t.WireSize, Declared: t.WireSize,
-		Unit: 1, DataSize: t.DataSize, MessageSize: t.MessageSize, Sent: t.SentBytes,
+		Records: t.Records, Unit: 1, DataSize: t.DataSize, MessageSize: t.MessageSize, Sent: t.SentBytes,
 		Ended:    t.EndedOnce && t.EndedDigest == t.FileDigest, // of this content, not just of this row (design D5)
 		Settle:   t.Status == transfer.Unknown,
 		Password: s.inst.TransferPassword,

@@ -85,6 +85,7 @@ func Compile(file string, spec *Spec) (*Profile, error) {
 	p.compileTelegrams(c, spec)
 	p.compileSession(c, spec)
 	p.compileBegins(c, spec)
+	p.compileTotals(c)
 	p.compileFiles(c, spec)
 	p.compileLetters(c, spec)
 	p.compileResponses(c, spec)

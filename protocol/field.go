@@ -10,15 +10,18 @@ type Field uint8
 
 // Number fields travel as decimal digits and are kept as int64.
 const (
-	Length      Field = iota // of the telegram, as the framing counts it
-	Size                     // of the file in bytes; in a reply, bytes already held
-	MessageSize              // N: the largest telegram the sides agree on
-	Block                    // block number, from 1
-	Sequence                 // of data, or the last of a check
-	DataLength               // real data bytes of this telegram
-	Missing                  // how many sequences are missing (결번개수)
-	Count                    // files in this session
-	Total                    // files waiting in all
+	Length       Field = iota // of the telegram, as the framing counts it
+	Size                      // of the file in bytes; in a reply, bytes already held
+	MessageSize               // N: the largest telegram the sides agree on
+	Block                     // block number, from 1
+	Sequence                  // of data, or the last of a check
+	DataLength                // real data bytes of this telegram
+	Missing                   // how many sequences are missing (결번개수)
+	Count                     // files in this session
+	Total                     // files waiting in all
+	TotalFiles                // files that the session has carried
+	TotalRecords              // … their records
+	TotalBytes                // … their bytes on the wire
 	numNumbers
 )
 
@@ -68,6 +71,7 @@ const (
 func fieldNames() []string {
 	return []string{
 		"length", "size", "message_size", "block", "sequence", "data_length", "missing", "count", "total",
+		"total_files", "total_records", "total_bytes",
 		"type", "business", "institution", "from", "to", "direction", "issuer", "name", "response", "sent_at",
 		"work", "sender_name", "sender_password", "challenge", "date", "end_date", "range", "serial", "gzip", "ebcdic",
 		"password", "query_kind", "query_date", "query_name", "result", "map", "data",

@@ -311,7 +311,7 @@ func (w *page) reason(r Reason) string {
 	if ko, ok := map[Reason]string{
 		OK: "정상", BadLength: "전문길이 오류", Unable: "수신측 응답 및 처리불가", SystemFault: "시스템 장애", BadSender: "송신자명 오류",
 		BadPassword: "송신자암호 오류", Complete: "기수신 완료", Unregistered: "미등록 업무", BadName: "비정상 파일명", BadSize: "비정상 크기",
-		ClosedHours: "송신 가능 시간 종료", Nothing: "데이터 없음", BadFormat: "FORMAT 오류", OtherReason: "기타 오류",
+		ClosedHours: "송신 가능 시간 종료", Nothing: "데이터 없음", BadFormat: "FORMAT 오류", BadTotals: "업무종료 합계 불일치", OtherReason: "기타 오류",
 		Retry: "나중에 재시도", Refused: "거부",
 	}[r]; ok {
 		return w.say(string(r), ko)

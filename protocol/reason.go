@@ -18,6 +18,7 @@ const (
 	ClosedHours  Reason = "closed"       // outside the agreed hours
 	Nothing      Reason = "nothing"      // 데이터 없음
 	BadFormat    Reason = "format"       // FORMAT 오류
+	BadTotals    Reason = "totals"       // the closing says another number of files, records or bytes
 	OtherReason  Reason = "other"        // 기타 오류
 	Retry        Reason = "retry"        // only as a meaning: try again later
 	Refused      Reason = "refused"      // only as a meaning: do not try again by yourself
@@ -25,7 +26,7 @@ const (
 
 func reasons() []Reason {
 	return []Reason{OK, BadLength, Unable, SystemFault, BadSender, BadPassword, Complete, Unregistered,
-		BadName, BadSize, ClosedHours, Nothing, BadFormat, OtherReason}
+		BadName, BadSize, ClosedHours, Nothing, BadFormat, BadTotals, OtherReason}
 }
 
 func meanings() []Reason { return []Reason{OK, Complete, Nothing, Retry, Refused} }

@@ -60,10 +60,10 @@ func (s *session) Accept(_ context.Context, o machine.Offer) (line.Acceptance, e
 	}
 	h.gzip, h.ebcdic = o.Gzip, o.EBCDIC
 	s.in, s.began = h, now
-	acc := line.Acceptance{Reason: protocol.OK, Resume: machine.Resume{Block: 1}}
+	acc := line.Acceptance{Reason: protocol.OK, Resume: machine.Resume{Block: 1, Record: opt.record()}}
 	if h.held > 0 {
 		at := h.geometry(opt.Profile.Files.PerBlock).At(h.held, h.Size)
-		acc.Resume = machine.Resume{Held: h.held, Block: at.Block}
+		acc.Resume.Held, acc.Resume.Block = h.held, at.Block
 		acc.Partial = make([]byte, h.held-h.start)
 		for range at.Seq - 1 {
 			acc.Resume.Lengths = append(acc.Resume.Lengths, uint16(h.DataSize))

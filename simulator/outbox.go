@@ -43,8 +43,11 @@ func (s *session) Next(ctx context.Context) (machine.Order, error) {
 		Sent: gi.note.Sent, Ended: gi.note.Ended,
 		Gzip: o.Gzip, EBCDIC: o.EBCDIC, Password: o.Transfer,
 	}
-	if r := o.record(); r > 0 && s.p.dataSize%r == 0 {
-		f.Unit = r
+	if r := o.record(); r > 0 {
+		f.Records = f.Size / int64(r)
+		if s.p.dataSize%r == 0 {
+			f.Unit = r
+		}
 	}
 	if gi.note.Ended && !o.Profile.Files.SettleAgain {
 		f.Settle = true

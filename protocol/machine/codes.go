@@ -6,6 +6,8 @@ const (
 	CodeSessionRefused fault.Code = "session.refused"       // the peer does not let us in
 	CodeNotLetIn       fault.Code = "session.not_let_in"    // we do not let the peer in
 	CodeLogin          fault.Code = "session.login"         // what the peer says of itself in the login is not right
+	CodeTotals         fault.Code = "session.totals"        // the closing counts otherwise than we
+	CodeCloseRefused   fault.Code = "session.close_refused" // the peer does not agree to our closing
 	CodeSilent         fault.Code = "session.silent"        // nothing came in time
 	CodeLost           fault.Code = "session.lost"          // the line was cut
 	CodeUnexpected     fault.Code = "session.unexpected"    // a telegram that has no place here

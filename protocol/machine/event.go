@@ -162,6 +162,7 @@ type File struct {
 	Serial      string
 	Size        int64 // wire bytes
 	Declared    int64 // what the announcement and the end say
+	Records     int64 // 0 = not counted
 	Unit        int   // smallest piece that a telegram must hold whole: the record on the wire, or 1
 	DataSize    int   // L it was cut for
 	MessageSize int   // N it was cut for
@@ -210,6 +211,7 @@ type Resume struct {
 	Block       int64    // the block that is expected next, from 1
 	Lengths     []uint16 // sequences of that block that are held, from 1
 	MessageSize int      // agreed N, 0 = the offered one
+	Record      int      // bytes of a record on the wire, 0 = they are not counted
 }
 
 // Claims are what the peer says of a file that it has sent whole.

@@ -44,7 +44,7 @@ func (s *Session) chosen(ev *Event) {
 }
 
 func (s *Session) takeLeave() {
-	s.env.request(protocol.Close)
+	s.total.say(s.env.request(protocol.Close))
 	s.await(Leaving)
 }
 
@@ -70,8 +70,11 @@ func (s *Session) toSender(ev *Event) {
 		s.over(s.snd.gone)
 		return
 	}
-	if s.snd.outcome.Result == ArrivedWhole {
+	if o := &s.snd.outcome; o.Result == ArrivedWhole {
 		s.files++
+		if !o.Settled { // one that the peer had says nothing of this session
+			s.total.add(s.snd.file.Records, s.snd.file.Size)
+		}
 	}
 	s.choose()
 }
@@ -82,6 +85,7 @@ func (s *Session) toReceiver(ev *Event) {
 	}
 	if ev.Kind == Verified && ev.Reason == protocol.OK {
 		s.files++
+		s.total.add(s.rcv.records(), s.rcv.came)
 		s.unheard = true
 	}
 	if s.rcv.gone != nil {
@@ -219,15 +223,14 @@ func (s *Session) inquiryReply(ev *Event) {
 func (s *Session) recorded(*Event) { s.choose() }
 
 func (s *Session) closed(ev *Event) {
-	s.reply(ev.Telegram, protocol.OK)
-	s.over(nil)
+	s.over(s.answerClose(ev.Telegram))
 }
 
 // closedWithin: the peer closes in the middle of a file.
 func (s *Session) closedWithin(ev *Event) {
-	s.reply(ev.Telegram, protocol.OK)
+	err := s.answerClose(ev.Telegram)
 	if s.rcv.state == refusing { // some senders never end a file that was refused (§1.5)
-		s.over(nil)
+		s.over(err)
 		return
 	}
 	s.rcv.leave(fault.New(CodeUnexpected, ev.Telegram.Kind.String(), "state", s.state.String()))
@@ -235,11 +238,6 @@ func (s *Session) closedWithin(ev *Event) {
 		s.over(s.rcv.gone)
 	}
 }
-
-func (s *Session) left(*Event) { s.over(nil) }
-
-// leftSilently: every file is settled; a missing reply to the closing harms nothing.
-func (s *Session) leftSilently(*Event) { s.over(nil) }
 
 func (s *Session) silent(*Event) {
 	after := s.cfg.Reply

@@ -61,7 +61,7 @@ func conversations(t testing.TB) []*protocol.Profile {
 // what is missing, or of sending it again (§4).
 func switches(t testing.TB) []*protocol.Profile {
 	t.Helper()
-	var out []*protocol.Profile
+	out := []*protocol.Profile{protocoltest.Load(t, "totals")}
 	for _, text := range []string{
 		`profile: running-from-0
 extends: cms
@@ -207,7 +207,7 @@ func newWorld(t *rapid.T, from *protocol.Profile, upload bool) *world {
 			content[j] = byte(j*7 + j/251 + i)
 		}
 		w.files = append(w.files, &file{content: content, File: File{
-			Name: fmt.Sprintf("F%02d", i), Serial: fmt.Sprintf("%03d", i), Size: int64(size), Declared: int64(size), Unit: 1,
+			Name: fmt.Sprintf("F%02d", i), Serial: fmt.Sprintf("%03d", i), Size: int64(size), Declared: int64(size), Records: int64(size), Unit: 1,
 			DataSize: l, MessageSize: p.Files.MessageSize,
 		}})
 	}
@@ -323,6 +323,7 @@ func (n *node) perform(actions []Action) Event {
 		case a.Do == HangUp:
 			n.over = true
 			require.Equal(n.w, len(actions)-1, i, "hanging up is the last thing")
+			require.NotContains(n.w, []fault.Code{CodeTotals, CodeCloseRefused}, fault.CodeOf(a.Outcome.Err), "both sides count the same")
 		case a.Do.question():
 			require.Equal(n.w, len(actions)-1, i, "a question is the last thing")
 			return n.answer(a)
@@ -510,7 +511,7 @@ func (n *node) accept(a *Action) Event {
 		n.w.stores[n.offer] = st
 	}
 	held, next, partial := st.held(n.w.p.Files.PerBlock)
-	ev := Event{Kind: Accepted, Reason: protocol.OK, Resume: Resume{Held: held, Block: next}}
+	ev := Event{Kind: Accepted, Reason: protocol.OK, Resume: Resume{Held: held, Block: next, Record: 1}}
 	n.block = next
 	st.blocks[next] = map[int][]byte{}
 	for i, d := range partial {

@@ -43,7 +43,9 @@ type receiver struct {
 	lastOf  int   // last sequence of the block before
 	checked int64 // the sum of them
 	missed  int64
-	size    int // N agreed
+	came    int64 // bytes of the blocks before it, resumed ones included
+	record  int   // bytes of a record, 0 = not counted
+	size    int   // N agreed
 	serial  string
 	asked   int // last sequence that the waiting check asked for
 	missing int
@@ -131,9 +133,11 @@ func (r *receiver) accepted(ev *Event) {
 		r.size = min(n, r.cfg.MessageSize)
 	}
 	r.block = max(1, ev.Resume.Block)
+	r.came, r.record = ev.Resume.Held, ev.Resume.Record
 	for i, n := range ev.Resume.Lengths[:min(len(ev.Resume.Lengths), r.p.Files.PerBlock)] {
 		r.held.Add(i + 1)
 		r.lengths[i] = n
+		r.came -= int64(n) // its block is counted when it is whole
 	}
 	if r.announce {
 		t := r.reply(&r.request, reason)

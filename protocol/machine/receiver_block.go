@@ -131,6 +131,14 @@ func (r *receiver) save(last int, complete bool) {
 // sequence from 1; good until the next step.
 func (r *receiver) Lengths() []uint16 { return r.lengths[:r.held.Last()] }
 
+// records is how many the file has, 0 if that is not known.
+func (r *receiver) records() int64 {
+	if r.record == 0 {
+		return 0
+	}
+	return r.came / int64(r.record)
+}
+
 func (r *receiver) saved() {
 	r.dirty = false
 	switch r.state {
@@ -163,6 +171,9 @@ func (r *receiver) advance(last int) {
 	r.idle = 0
 	r.lastOf = last
 	r.checked += int64(last)
+	for _, n := range r.Lengths() {
+		r.came += int64(n)
+	}
 	r.block++
 	r.held.Reset()
 	r.dirty = false

@@ -57,13 +57,14 @@ type Session struct {
 	fetched bool // files come unannounced from here on
 	more    bool // there is more to fetch than this session brings
 	files   int
-	unheard bool  // nothing has come since the last file's end was confirmed
-	ev      Event // the one being handled
-	open    Do    // the question that waits for its answer; Send if none
-	opens   int   // openings that may still be answered
-	stands  bool  // the session has been opened
-	planned bool  // the opening names a file, which is sent when the session is open
-	ended   error // too many mistakes: the file under way is recorded, then it is over
+	total   totals // of those, what the closing says
+	unheard bool   // nothing has come since the last file's end was confirmed
+	ev      Event  // the one being handled
+	open    Do     // the question that waits for its answer; Send if none
+	opens   int    // openings that may still be answered
+	stands  bool   // the session has been opened
+	planned bool   // the opening names a file, which is sent when the session is open
+	ended   error  // too many mistakes: the file under way is recorded, then it is over
 }
 
 // New is a session that has not started.

@@ -344,7 +344,7 @@ func (p *player) answer(a *Action, text string) Event {
 		ev.Kind, ev.Count, ev.Total = Counted, number(v["count"]), number(v["total"])
 	case AskAccept:
 		ev.Kind = Accepted
-		ev.Resume = Resume{Held: int64(number(v["held"])), Block: int64(number(v["block"]))}
+		ev.Resume = Resume{Held: int64(number(v["held"])), Block: int64(number(v["block"])), Record: number(v["record"])}
 		for l := range strings.SplitSeq(v["lengths"], ",") {
 			if l != "" {
 				ev.Resume.Lengths = append(ev.Resume.Lengths, uint16(number(l)))
@@ -371,7 +371,7 @@ func (p *player) answer(a *Action, text string) Event {
 func order(t judge, p *protocol.Profile, word string, v map[string]string) Order {
 	f := File{
 		Name: v["name"], Date: v["date"], Serial: v["serial"], Size: int64(number(v["size"])),
-		Declared: int64(number(v["size"])), Unit: 1, DataSize: number(v["data"]), MessageSize: number(v["n"]),
+		Declared: int64(number(v["size"])), Records: int64(number(v["records"])), Unit: 1, DataSize: number(v["data"]), MessageSize: number(v["n"]),
 		Sent: int64(number(v["sent"])), Ended: v["ended"] != "", Settle: v["settle"] != "",
 		Gzip: v["gzip"] != "", EBCDIC: v["ebcdic"] != "", Password: v["password"],
 	}

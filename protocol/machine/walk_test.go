@@ -397,6 +397,8 @@ func page(t *testing.T, edges map[[2]State]map[string]bool) {
 		fmt.Sprint(maxMistakes) + " end the session.\nBefore the opening is accepted the first one does.\n\n" +
 		"What comes before the opening (`session.begins` of the profile) is taken step by step. There nothing of a file is known or stored on either side:\n" +
 		"a cut or a crash leaves nothing behind, and the next session begins with the first step.\n\n" +
+		"Where the closing says how much the session has carried a difference is an error of the session alone. Each file that was confirmed stays so, as its\n" +
+		"proofs were stored before its end was answered; a cut in `leaving`, or between the last file and the closing, changes no file either.\n\n" +
 		"## Ways between states\n\n```mermaid\nstateDiagram-v2\n")
 	for from := range numStates {
 		for to := range numStates {
