@@ -183,7 +183,7 @@ func (v *validator) record(path string, r *Record) {
 
 func (v *validator) checks(path string, f *File) {
 	c := f.Checks
-	v.oneOf(path+".charset", c.Charset, "euc-kr", "cp949")
+	v.oneOf(path+".charset", c.Charset, "ascii", "euc-kr", "cp949")
 	field := func(at string, s *Span) {
 		if s != nil {
 			v.field(at, s.Offset, s.Length, f.Record)

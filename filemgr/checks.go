@@ -132,7 +132,7 @@ func (o CheckOptions) Validate(form Form) []fault.Problem {
 			}
 		}
 	}
-	if o.Text != TextAny && o.Text != TextEUCKR && o.Text != TextCP949 {
+	if o.Text != TextAny && o.Text != TextASCII && o.Text != TextEUCKR && o.Text != TextCP949 {
 		v.add("text", "unknown character set "+string(o.Text))
 	}
 	for i, r := range o.Rules {

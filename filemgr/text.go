@@ -12,9 +12,20 @@ type TextRule string
 
 const (
 	TextAny   TextRule = ""       // not checked
+	TextASCII TextRule = "ascii"  // printable ASCII
 	TextEUCKR TextRule = "euc-kr" // printable ASCII and the characters of KS X 1001
 	TextCP949 TextRule = "cp949"  // the same and the further syllables of code page 949
 )
+
+// Stricter is the rule that both allow.
+func Stricter(a, b TextRule) TextRule {
+	for _, r := range []TextRule{TextASCII, TextEUCKR, TextCP949} {
+		if a == r || b == r {
+			return r
+		}
+	}
+	return TextAny
+}
 
 // doubleBytes is the set of double-byte characters of code page 949, by lead
 // and trail byte. It is made on first use and never changes.
@@ -40,7 +51,7 @@ func badText(rule TextRule, p []byte) int {
 		if b >= 0x20 && b <= 0x7E {
 			continue
 		}
-		if b < 0x81 || i+1 == len(p) || !set[b][p[i+1]] {
+		if rule == TextASCII || b < 0x81 || i+1 == len(p) || !set[b][p[i+1]] {
 			return i
 		}
 		// KS X 1001 has both bytes in 0xA1…0xFE; the rest is Microsoft's.

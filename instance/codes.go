@@ -10,6 +10,10 @@ const (
 	CodeSameCaller    fault.Code = "instance.same_caller"    // two institutions that call with one code
 	CodeNotRoutable   fault.Code = "instance.not_routable"   // the institution is not in this configuration
 	CodeDelimiter     fault.Code = "instance.delimiter"      // the file has in it what ends a telegram
+	CodeNoEmpty       fault.Code = "instance.no_empty"       // empty files for a counterparty that takes none
+	CodeNotFull       fault.Code = "instance.not_full"       // telegrams that are not full, where they must be
+	CodeFirstData     fault.Code = "instance.first_data"     // too few data bytes in the first telegram
+	CodeGzipText      fault.Code = "instance.gzip_text"      // compressed files for a counterparty that takes only text
 	CodeWireName      fault.Code = "instance.wire_name"      // the wire name does not fit the profile
 	CodeWorkLost      fault.Code = "instance.work_lost"      // neither work file nor backup
 	CodeSameName      fault.Code = "instance.same_name"      // the same file was sent or is on its way

@@ -178,6 +178,9 @@ func (o *Options) Validate() []fault.Problem {
 		if (inst.Gzip && !p.Files.Gzip) || (inst.EBCDIC && !p.Files.EBCDIC) {
 			bad(path+".options", fault.New(CodeNoTransform, inst.Code, "profile", p.Name))
 		}
+		if inst.Gzip && p.Limits.Text != "" {
+			bad(path+".options", fault.New(CodeGzipText, inst.Code, "profile", p.Name))
+		}
 		if inst.MessageSize > 0 && p.MaxData(inst.MessageSize) < 1 {
 			bad(path+".message_size", fault.New(CodeMessageSize, inst.Code, "message_size", inst.MessageSize, "profile", p.Name))
 		}
@@ -209,6 +212,10 @@ func (o *Options) Validate() []fault.Problem {
 		if inst := by[f.Institution]; inst != nil && inst.Profile != nil {
 			if _, err := inst.dataSize(f); err != nil {
 				bad(path+".packing", fault.As(err))
+				continue
+			}
+			for _, p := range inst.limited(f) {
+				bad(path+p.Path, p.Err)
 			}
 		}
 	}

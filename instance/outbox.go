@@ -200,7 +200,7 @@ func (s *session) order(t *transfer.Transfer) machine.File {
 		f.Declared = t.FileSize
 	}
 	if reg := s.file(t); reg != nil {
-		if n := reg.Form.WireRecord(s.inst.encoding()); n > 0 && t.DataSize%n == 0 {
+		if n := reg.Form.WireRecord(s.inst.encoding()); n > 0 && t.DataSize%n == 0 && !s.profile.Limits.Full {
 			f.Unit = n
 		}
 	}

@@ -124,7 +124,7 @@ func (i *Instance) storeFile(ctx context.Context, t *transfer.Transfer) (*store.
 	b := batch{i: i, t: t, geo: geo, in: in}
 	find := delimiterSearch{delimiter: inst.Profile.Delimiter()}
 	res, err := filemgr.Split(ctx, path, filemgr.SplitOptions{
-		Form: f.Form, Encoding: inst.encoding(), Checks: f.Checks, Geometry: geo, Identity: identity,
+		Form: f.Form, Encoding: inst.encoding(), Checks: inst.checks(f), Geometry: geo, Identity: identity,
 		Names:   filemgr.Names{File: t.Name, WireName: t.WireName, BaseDate: base, FileID: t.FileID},
 		MaxWire: inst.Profile.MaxFile(size),
 	}, func(block transfer.Block) error {
@@ -135,6 +135,9 @@ func (i *Instance) storeFile(ctx context.Context, t *transfer.Transfer) (*store.
 	})
 	if werr := b.wait(); err == nil {
 		err = werr
+	}
+	if err == nil {
+		err = numbered(inst.Profile, t.Name, geo, res)
 	}
 	if err == nil && in == transfer.InFile {
 		err = filemgr.SyncWork(path) // it is what "stored" speaks of

@@ -87,6 +87,8 @@ func Compile(file string, spec *Spec) (*Profile, error) {
 	p.compileBegins(c, spec)
 	p.compileTotals(c)
 	p.compileFiles(c, spec)
+	p.compileNumbers(c)
+	p.compileLimits(c, spec)
 	p.compileLetters(c, spec)
 	p.compileResponses(c, spec)
 	for name := range c.own {

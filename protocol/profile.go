@@ -20,6 +20,7 @@ type Profile struct {
 	Session Session
 	Files   Files
 	Letters Letters
+	Limits  Limits
 
 	frame        frame
 	layouts      [NumKinds]*layout
@@ -34,6 +35,8 @@ type Profile struct {
 	meanings     map[string]Reason
 	challenge    int // bytes of a one-time value of the login
 	dataOverhead int // what N counts of a data telegram beside the data
+	// mostSequences is how many data telegrams of a file have a number.
+	mostSequences int64
 }
 
 // Session are the switches of a session.
@@ -176,11 +179,12 @@ func (p *Profile) MostData() int {
 	return most
 }
 
-// MaxFile is the largest number of wire bytes that the block counter can
+// MaxFile is the largest number of wire bytes that blocks and sequences can
 // number with l data bytes per telegram.
-func (p *Profile) MaxFile(l int) int64 {
-	return p.Files.MaxBlock * int64(p.Files.PerBlock) * int64(l)
-}
+func (p *Profile) MaxFile(l int) int64 { return p.mostSequences * int64(l) }
+
+// MostSequences is how many data telegrams a file may have.
+func (p *Profile) MostSequences() int64 { return p.mostSequences }
 
 // Width is how many bytes a field has in telegrams of a kind, 0 if none.
 func (p *Profile) Width(k Kind, f Field) int {

@@ -24,6 +24,7 @@ type Spec struct {
 	Letters   LettersSpec             `yaml:"letters"`
 	Session   SessionSpec             `yaml:"session"`
 	Files     FilesSpec               `yaml:"files"`
+	Limits    LimitsSpec              `yaml:"limits"`
 	Responses map[string]string       `yaml:"responses"` // reason → code that we answer
 	Meanings  map[string]string       `yaml:"meanings"`  // code that a peer answers → reason; default refused
 
@@ -154,6 +155,15 @@ type FilesSpec struct {
 	Sizes       string   `yaml:"sizes"`         // what size means: "wire" bytes or "file" bytes
 
 	Proofs ProofsSpec `yaml:"proofs"` // what must hold before a file counts as arrived
+}
+
+// LimitsSpec says which files the counterparty takes at all (protocols §4.12).
+// How many blocks and sequences there may be stands under files.
+type LimitsSpec struct {
+	FirstData int    `yaml:"first_data"` // least data bytes of a file's first data telegram; 0 = any
+	Empty     string `yaml:"empty"`      // files of 0 bytes: allow (the default), refuse
+	Text      string `yaml:"text"`       // only text of this set: ascii, euc-kr, cp949; "" = any bytes
+	Full      bool   `yaml:"full"`       // every data telegram but the last has as many bytes as may be
 }
 
 // ProofsSpec names the proofs of each way; none = all that the telegrams allow.

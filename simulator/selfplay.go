@@ -67,6 +67,12 @@ func (pl *Played) play(ctx context.Context, p *protocol.Profile, dir string) err
 	block := size * p.Files.PerBlock
 	want := map[string][]byte{}
 	for i, n := range []int{0, 1, block, 2*block + size + 1} {
+		switch least := p.Limits.FirstData; {
+		case n == 0 && p.Limits.NoEmpty:
+			continue
+		case n > 0:
+			n = max(n, least)
+		}
 		name := playName(p, i+1)
 		want[name] = bytes.Repeat([]byte("0123456789abcdefg"), n/17+1)[:n]
 		if err := os.WriteFile(filepath.Join(give.opt.GiveDir, name), want[name], 0o600); err != nil {

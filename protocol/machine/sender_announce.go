@@ -90,8 +90,8 @@ func (s *sender) heldWhole(code string) {
 // position goes on from held bytes, numbering as if nothing had broken.
 func (s *sender) position(held int64) {
 	s.blocks = s.geo.Blocks(s.file.Size)
-	if s.blocks > s.p.Files.MaxBlock {
-		s.fail(FailedHere, "", fault.New(CodeTooManyBlocks, s.file.Name, "blocks", s.blocks, "max", s.p.Files.MaxBlock), protocol.Unable)
+	if most := s.p.MostSequences(); s.geo.Sequences(s.file.Size) > most {
+		s.fail(FailedHere, "", fault.New(CodeTooManyBlocks, s.file.Name, "blocks", s.blocks, "max", most/int64(s.p.Files.PerBlock)), protocol.Unable)
 		return
 	}
 	s.reached = max(s.reached, held)
