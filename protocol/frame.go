@@ -144,7 +144,8 @@ func (r *Reader) search() (int, error) {
 	}
 }
 
-// Use goes on with another buffer, larger than the one before.
+// Use goes on with another buffer, of FrameBuffer bytes at least. Between two calls
+// of Next, and after an error of the source, less than a telegram is in it.
 func (r *Reader) Use(buf []byte) {
 	r.to = copy(buf, r.buf[r.from:r.to])
 	r.from, r.buf = 0, buf

@@ -23,7 +23,6 @@ func (d *driver) ask(a *machine.Action) machine.Event {
 		j, err = d.host.Open(d.ctx, &a.Telegram)
 		ev.Kind, ev.Reason, ev.Err = machine.Judged, j.Reason, j.Err
 		ev.Terms = j.Terms
-		d.grow()
 	case machine.AskNext:
 		ev.Kind = machine.Chosen
 		ev.Order, err = d.host.Next(d.ctx)
@@ -48,6 +47,7 @@ func (d *driver) ask(a *machine.Action) machine.Event {
 		ctx, cancel := d.settling()
 		err = d.host.Save(ctx, d.pack(a), a.Complete)
 		cancel()
+		d.grow() // it may have been light in a pause of the peer's
 	case machine.MarkEnding:
 		ev.Kind = machine.Marked
 		ev.More, err = d.host.Ending(d.ctx, a.Outcome.Resent)
@@ -77,12 +77,4 @@ func (d *driver) ask(a *machine.Action) machine.Event {
 // to is recorded even while the server shuts down.
 func (d *driver) settling() (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.WithoutCancel(d.ctx), d.opt.Settle)
-}
-
-// grow gives the reader room for many telegrams once the peer is known.
-func (d *driver) grow() {
-	if !d.grown {
-		d.grown = true
-		d.reader.Use(make([]byte, max(readBuffer, d.p.FrameBuffer())))
-	}
 }

@@ -116,11 +116,13 @@ func (d *driver) loop() error {
 }
 
 // Read is the reader's source: it tells the connection the deadline only when
-// it really waits, and takes the time once for all telegrams that came.
+// it really waits, and takes the time once for all telegrams that came. Who
+// holds buffers waits a moment for as long (errQuiet).
 func (d *driver) Read(b []byte) (int, error) {
-	if !d.deadline.Equal(d.set) && d.ctx.Err() == nil {
-		d.set = d.deadline
-		if err := d.conn.SetReadDeadline(d.deadline); err != nil {
+	until := d.until()
+	if !until.Equal(d.set) && d.ctx.Err() == nil {
+		d.set = until
+		if err := d.conn.SetReadDeadline(until); err != nil {
 			return 0, err
 		}
 		if d.ctx.Err() != nil { // cancelled in between: the cut must win
@@ -132,6 +134,9 @@ func (d *driver) Read(b []byte) (int, error) {
 	}
 	n, err := d.conn.Read(b)
 	d.look()
+	if n == 0 && d.waitsOn(until, err) {
+		return 0, errQuiet
+	}
 	return n, err
 }
 
@@ -145,6 +150,10 @@ func (d *driver) next() machine.Event {
 	}
 	d.heard = true
 	frame, err := d.reader.Next()
+	for errors.Is(err, errQuiet) {
+		d.lighten()
+		frame, err = d.reader.Next()
+	}
 	if err != nil {
 		if errors.Is(err, os.ErrDeadlineExceeded) && d.ctx.Err() == nil {
 			return machine.Event{Kind: machine.TimedOut, Now: d.now}

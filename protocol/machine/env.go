@@ -106,7 +106,7 @@ func newEnv(cfg Config) *env {
 	if cfg.Pause == 0 {
 		cfg.Pause = p.Files.Pause
 	}
-	return &env{p: p, cfg: cfg, out: make([]Action, 0, 8)}
+	return &env{p: p, cfg: cfg, out: make([]Action, 0, 4)}
 }
 
 // firstBlock reports that a telegram is about the first block of a file.
