@@ -22,6 +22,9 @@ import (
 const (
 	manySessions = 200
 	idleMost     = 64 << 10
+	// pooled is what the instance keeps for the next files, however many sessions
+	// there are: 16 buffers of one block.
+	pooled = 16 * 100 * 4096
 )
 
 // TestManySessions: 200 institutions are in session at once with one process.
@@ -55,7 +58,7 @@ func TestManySessions(t *testing.T) {
 			_ = l.Close()
 		}
 	})
-	opened := light(t, before)
+	opened := light(t, before, 0)
 	name := "EB21" + now.Format("0102")
 	content := strings.Repeat("0123456789", 300)
 	together(t, lines, func(n int) error {
@@ -81,10 +84,23 @@ func TestManySessions(t *testing.T) {
 		return nil
 	})
 	h.await(transfer.Receive, transfer.Assembled, manySessions)
-	t.Logf("per session: %s after the opening; %s after a file", opened, light(t, before))
+	t.Logf("per session: %s after the opening; %s after a file", opened, light(t, before, pooled))
 	together(t, lines, func(n int) error {
 		return exchange(lines[n].Conn, "0077"+strings.Replace(opening(now, fmt.Sprintf("%08d", 10_000_000+n), "FTE", "Honggildong", "123ABC")[4:], "001Hong", "004Hong", 1), "000")
 	})
+}
+
+// light waits until the sessions have given back what they do not need.
+func light(t *testing.T, before bytesOf, shared int64) (per bytesOf) {
+	t.Helper()
+	before.heap += shared
+	for began := time.Now(); ; runtime.Gosched() {
+		per = inUse(t).perSession(before)
+		if raceDetector || per.total() < idleMost {
+			return per
+		}
+		require.Less(t, time.Since(began), time.Minute, "a session holds %s", per)
+	}
 }
 
 // exchange says a telegram of cms and wants an answer with the code.

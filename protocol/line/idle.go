@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"pabal/protocol/machine"
+	"pabal/transfer"
 )
 
 // A session that waits holds little: hundreds of them stand open for hours and
@@ -48,6 +49,9 @@ func (d *driver) waitsOn(until time.Time, err error) bool {
 
 // lighten gives back what the next file would take again.
 func (d *driver) lighten() {
+	// Both point into buffers, and the next telegram or block replaces them.
+	d.telegram.Reset()
+	d.saving = transfer.Block{}
 	if d.grown {
 		d.grown = false
 		d.reader.Use(make([]byte, d.p.FrameBuffer()))
