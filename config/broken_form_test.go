@@ -27,7 +27,7 @@ var brokenForm = []broken{
 	{"duplicate key", "host: bat01", "host: bat01\nhost: bat02",
 		`3:1: "host" is written twice; the first is in line 2. Remove one of the two.`},
 	{"merge key", "    job: CMS\n", "    job: CMS\n    <<: {}\n",
-		`25:5: files[0]: There is no setting "<<" here. Possible are: id, institution, job, direction, name, record, wire_name, suffixes, packing, empty, flag, result, existing, receive_name, same_name, repeat, custom, checks.`},
+		`25:5: files[0]: There is no setting "<<" here. Possible are: id, institution, job, direction, name, record, wire_name, suffixes, packing, parts, empty, flag, result, existing, receive_name, same_name, repeat, custom, checks.`},
 	{"mapping expected", "{ length: 150 }", "150",
 		`26:13: files[0].record: A group of "name: value" lines is expected here. Write the settings indented below, or as { name: value }.`},
 	{"list expected", "days: [mon]", "days: mon",

@@ -315,6 +315,7 @@ type File struct {
 	WireName    string   `yaml:"wire_name"` // script; "" = the file ID
 	Suffixes    []string `yaml:"suffixes"`
 	Packing     string   `yaml:"packing"` // whole, filled or one; "" = the profile's
+	Parts       string   `yaml:"parts"`   // receiving: data (the default) or all, where the profile sorts parts by tags
 	Empty       string   `yaml:"empty"`   // refuse or send
 	Flag        Flag     `yaml:"flag"`
 	Result      bool     `yaml:"result"`   // write <name>.ok or .fail when sending ends

@@ -137,6 +137,7 @@ func (v *validator) file(path string, f *File) {
 		v.oneOf(path+".direction", f.Direction, "send", "receive")
 	}
 	v.oneOf(path+".packing", f.Packing, "whole", "filled", "one")
+	v.oneOf(path+".parts", f.Parts, "data", "all")
 	v.oneOf(path+".empty", f.Empty, "refuse", "send")
 	v.oneOf(path+".same_name", f.SameName, "new", "hold", "replace")
 	v.oneOf(path+".repeat", f.Repeat, "refuse", "absorb", "new")

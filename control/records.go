@@ -87,22 +87,19 @@ func (c *Control) Records(ctx context.Context, id string, q RecordQuery) ([]Reco
 	if length == 0 {
 		return nil, fault.New(CodeNoRecords, title(t), "form", t.Form, "encoding", t.Encoding)
 	}
-	held, err := c.s.Contiguous(ctx, id)
+	to = min(to, from+maxRecords-1)
+	read := c.wireRecords
+	if enc.Tag != "" {
+		read = c.taggedRecords
+	}
+	wire, most, err := read(ctx, t, (from-1)*length, (to-from+1)*length)
 	if err != nil {
 		return nil, err
 	}
-	if held == 0 {
-		return nil, fault.New(CodeNoPayload, title(t))
-	}
-	most := held / length
-	if from > most {
+	if most /= length; from > most {
 		return nil, fault.New(CodeRecordRange, title(t), "from", from, "records", most)
 	}
-	to = min(to, most, from+maxRecords-1)
-	wire, err := c.s.ReadRange(ctx, id, (from-1)*length, (to-from+1)*length, nil)
-	if err != nil {
-		return nil, err
-	}
+	to = min(to, most)
 	if enc.EBCDIC {
 		if wire, err = ascii(ctx, wire); err != nil {
 			return nil, err

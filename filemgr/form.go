@@ -1,6 +1,7 @@
 package filemgr
 
 import (
+	"encoding/hex"
 	"fmt"
 	"strconv"
 	"strings"
@@ -129,33 +130,53 @@ func (f Form) WireRecord(e Encoding) int {
 }
 
 // Encoding is what is done to the wire bytes beside the form. EBCDIC comes
-// before gzip on the way out.
+// before gzip on the way out, and tags after it.
 type Encoding struct {
 	Gzip   bool // the whole file is compressed, then cut (protocols §3)
 	EBCDIC bool // every byte through code page 037; a bijection, so any file survives
+	// Tag is what each telegram of the file's content begins with, as it travels;
+	// telegrams with another tag are a header or trailer and not content. "" =
+	// there are no tags.
+	Tag string
 }
 
-// ParseEncoding reads "", "gzip", "ebcdic" or "gzip+ebcdic".
+// tagMark begins a tag in the text of an encoding; its bytes follow in hex.
+const tagMark = "tag:"
+
+// ParseEncoding reads what String writes: "", or gzip, ebcdic and tag:HEX, in
+// this order, with + between them.
 func ParseEncoding(text string) (Encoding, error) {
-	for _, e := range []Encoding{{}, {Gzip: true}, {EBCDIC: true}, {Gzip: true, EBCDIC: true}} {
-		if e.String() == text {
-			return e, nil
+	var e Encoding
+	for _, word := range strings.Split(text, "+") {
+		switch digits, isTag := strings.CutPrefix(word, tagMark); {
+		case word == "gzip":
+			e.Gzip = true
+		case word == "ebcdic":
+			e.EBCDIC = true
+		case isTag:
+			tag, _ := hex.DecodeString(digits)
+			e.Tag = string(tag)
 		}
 	}
-	return Encoding{}, fault.New(CodeBadEncoding, text)
+	if e.String() != text {
+		return Encoding{}, fault.New(CodeBadEncoding, text)
+	}
+	return e, nil
 }
 
 // String is the text that ParseEncoding reads.
 func (e Encoding) String() string {
-	switch {
-	case e.Gzip && e.EBCDIC:
-		return "gzip+ebcdic"
-	case e.Gzip:
-		return "gzip"
-	case e.EBCDIC:
-		return "ebcdic"
+	var words []string
+	if e.Gzip {
+		words = append(words, "gzip")
 	}
-	return ""
+	if e.EBCDIC {
+		words = append(words, "ebcdic")
+	}
+	if e.Tag != "" {
+		words = append(words, tagMark+hex.EncodeToString([]byte(e.Tag)))
+	}
+	return strings.Join(words, "+")
 }
 
 // SameBytes reports that wire and file bytes are equal.
@@ -164,7 +185,7 @@ func SameBytes(f Form, e Encoding) bool { return e == Encoding{} && !f.Strip }
 // wireSize is the size on the wire of a file of fileSize bytes, if it can be
 // told without reading the file.
 func wireSize(f Form, e Encoding, fileSize int64) (int64, bool) {
-	if e.Gzip {
+	if e.Gzip || e.Tag != "" {
 		return 0, false
 	}
 	if f.Strip {

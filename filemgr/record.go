@@ -188,6 +188,9 @@ func ToFile(ctx context.Context, f Form, e Encoding, limit int64, src Source, w 
 		_, from := ebcdicTables()
 		c.Writer = &translator{w: c.Writer, table: from}
 	}
+	if e.Tag != "" {
+		src = untagged(src, e.Tag)
+	}
 	emit := func(p []byte) error {
 		if err := ctx.Err(); err != nil {
 			return err

@@ -22,6 +22,8 @@ type SplitOptions struct {
 	Checks   CheckOptions
 	Names    Names
 	Geometry transfer.Geometry
+	// Parts goes with an Encoding that has a tag, and says what else travels.
+	Parts *Parts
 
 	// Identity that the file must have at the start, "" = any. It is not known
 	// when the file is a backup.
@@ -90,8 +92,19 @@ func Split(ctx context.Context, path string, o SplitOptions, emit func(transfer.
 		wireSum = sha256.New()
 		wire = io.MultiWriter(wireSum, cut)
 	}
+	var tags *tagger
+	if o.Encoding.Tag != "" {
+		tags = newTagger(o, wire, cut.own)
+		wire = tags
+		if err := tags.begin(o.Parts); err != nil {
+			return Result{}, err
+		}
+	}
 	out := toWire(o.Form, o.Encoding, wire)
 	read, fileDigest, err := pump(ctx, f, path, before.Size(), o.Progress, check, out)
+	if err == nil && tags != nil {
+		err = tags.end(o.Parts, check.records)
+	}
 	if err == nil {
 		err = cut.flush()
 	}
@@ -223,12 +236,18 @@ type cutter struct {
 	g     transfer.Geometry
 	emit  func(transfer.Block) error
 	block transfer.Block
+	start int64 // of the block
+	tail  bool  // the last telegram, which is one of its own, …
+	split int   // … begins here in the block
 	size  int64 // wire bytes taken
 	table *crc32.Table
 }
 
 func newCutter(o SplitOptions, path string, emit func(transfer.Block) error) (*cutter, error) {
 	g := o.Geometry
+	if o.Encoding.Tag != "" && g.DataSize <= len(o.Encoding.Tag) || o.Parts != nil && len(o.Parts.Head) != g.Head {
+		return nil, fault.New(CodeBadGeometry, path, "data_size", g.DataSize, "per_block", g.PerBlock)
+	}
 	if g.DataSize < 1 || g.DataSize > MaxDataSize || g.PerBlock < 1 || g.PerBlock > transfer.MaxPerBlock {
 		return nil, fault.New(CodeBadGeometry, path, "data_size", g.DataSize, "per_block", g.PerBlock)
 	}
@@ -244,7 +263,7 @@ func (c *cutter) Write(p []byte) (int, error) {
 		n := min(len(p)-done, c.room())
 		c.block.Payload = append(c.block.Payload, p[done:done+n]...)
 		done += n
-		if int64(len(c.block.Payload)) == c.g.BlockBytes() {
+		if c.room() == 0 {
 			if err := c.flush(); err != nil {
 				return done, err
 			}
@@ -253,10 +272,56 @@ func (c *cutter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
+// full is how many bytes the block has when all its telegrams are full.
+func (c *cutter) full() int {
+	n := int(c.g.BlockBytes())
+	if c.g.Head > 0 && c.block.Number == 0 {
+		n += c.g.Head - c.g.DataSize
+	}
+	return n
+}
+
 // room is how many bytes still fit into the block. Its buffer grows as needed,
 // so a small file does not pay for a whole block.
 func (c *cutter) room() int {
-	return int(c.g.BlockBytes()) - len(c.block.Payload)
+	if c.tail {
+		return c.split + c.g.Tail - len(c.block.Payload)
+	}
+	return c.full() - len(c.block.Payload)
+}
+
+// own says that the next bytes are the last telegram, and one of its own.
+func (c *cutter) own() error {
+	if len(c.lengths()) == c.g.PerBlock {
+		if err := c.flush(); err != nil {
+			return err
+		}
+	}
+	c.tail, c.split = true, len(c.block.Payload)
+	return nil
+}
+
+// lengths are those of the telegrams of the block in hand.
+func (c *cutter) lengths() []uint16 {
+	b := &c.block
+	b.Lengths = b.Lengths[:0]
+	cut := len(b.Payload)
+	if c.tail {
+		cut = c.split
+	}
+	for at := 0; at < cut; {
+		n := c.g.DataSize
+		if at == 0 && b.Number == 0 && c.g.Head > 0 {
+			n = c.g.Head
+		}
+		n = min(n, cut-at)
+		b.Lengths = append(b.Lengths, uint16(n))
+		at += n
+	}
+	if cut < len(b.Payload) {
+		b.Lengths = append(b.Lengths, uint16(len(b.Payload)-cut))
+	}
+	return b.Lengths
 }
 
 // flush emits the block in hand and starts the next.
@@ -265,16 +330,14 @@ func (c *cutter) flush() error {
 	if len(b.Payload) == 0 {
 		return nil
 	}
+	c.lengths()
 	b.Number++
-	b.Offset = (b.Number - 1) * c.g.BlockBytes()
+	b.Offset = c.start
+	c.start += int64(len(b.Payload))
 	b.Checksum = crc32.Checksum(b.Payload, c.table)
-	b.Lengths = b.Lengths[:0]
 	b.Held.Reset()
-	for at := 0; at < len(b.Payload); at += c.g.DataSize {
-		b.Lengths = append(b.Lengths, uint16(min(c.g.DataSize, len(b.Payload)-at)))
-	}
 	b.Held.Fill(len(b.Lengths))
 	err := c.emit(*b)
-	b.Payload = b.Payload[:0]
+	b.Payload, c.tail = b.Payload[:0], false
 	return err
 }

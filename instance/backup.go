@@ -89,10 +89,14 @@ func (i *Instance) writeFile(ctx context.Context, t *transfer.Transfer, w io.Wri
 	if err != nil {
 		return err
 	}
-	return filemgr.ToFile(ctx, form, enc, 0, i.payload(ctx, t), w)
+	return filemgr.ToFile(ctx, form, enc, 0, i.payload(ctx, t, enc), w)
 }
 
-// payload reads the wire bytes of a transfer in order, a block at a time.
-func (i *Instance) payload(ctx context.Context, t *transfer.Transfer) filemgr.Source {
+// payload reads the wire bytes of a transfer in order, a block at a time, or a
+// telegram at a time where each begins with a tag.
+func (i *Instance) payload(ctx context.Context, t *transfer.Transfer, enc filemgr.Encoding) filemgr.Source {
+	if enc.Tag != "" {
+		return func(emit func([]byte) error) error { return i.s.Telegrams(ctx, t.ID, emit) }
+	}
 	return func(emit func([]byte) error) error { return i.s.Payload(ctx, t.ID, emit) }
 }

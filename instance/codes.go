@@ -30,6 +30,9 @@ const (
 	CodeLeaseLost     fault.Code = "instance.lease_lost"     // could not be renewed in time
 	CodeTermOver      fault.Code = "instance.term_over"      // others held us for dead, or our id was started again
 	CodeWrongSize     fault.Code = "instance.wrong_size"     // the end does not agree with what is held
+	CodeTrailerTotals fault.Code = "instance.trailer_totals" // the trailer counts otherwise than what came
+	CodePartsRecords  fault.Code = "instance.parts_records"  // a trailer counts records, and the file has none
+	CodeAllParts      fault.Code = "instance.all_parts"      // all parts are wanted where there are none, or to send
 	CodeGap           fault.Code = "instance.gap"            // a sequence is missing at the end
 	CodeOtherSize     fault.Code = "instance.other_size"     // a name that we hold, with another size
 	CodeMisnamed      fault.Code = "instance.misnamed"       // announced under another name than the opening's

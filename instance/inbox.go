@@ -78,7 +78,7 @@ func (s *session) accept(ctx context.Context, o machine.Offer) (line.Acceptance,
 	}
 	n := s.agreed(o.MessageSize)
 	acc, err := s.resume(ctx, id, o, n, rep)
-	if f := s.registered(reg); f != nil { // for a closing that says how many records the session carried
+	if f := s.registered(reg); f != nil && s.profile.Parts == nil { // for a closing that says how many records the session carried
 		acc.Resume.Record = f.Form.WireRecord(filemgr.Encoding{Gzip: o.Gzip, EBCDIC: o.EBCDIC})
 	}
 	if err != nil || s.incoming != nil {
@@ -222,8 +222,7 @@ func (s *session) startReceive(ctx context.Context, reg naming.Registration, nam
 		ID: store.NewID(now), Direction: transfer.Receive, Status: transfer.Receiving,
 		Institution: s.inst.Code, Job: reg.Job, FileID: reg.FileID, WireName: o.Name, BaseDate: name.BaseDate, Serial: name.Serial,
 		Place: s.o.Place, MessageSize: n, PerBlock: s.profile.Files.PerBlock,
-		Encoding: filemgr.Encoding{Gzip: o.Gzip, EBCDIC: o.EBCDIC}.String(),
-		Owner:    s.o.ID, Term: s.term, Attempt: 1, SessionID: s.row.ID, StartedAt: now, CreatedAt: now,
+		Owner: s.o.ID, Term: s.term, Attempt: 1, SessionID: s.row.ID, StartedAt: now, CreatedAt: now,
 	}
 	if s.profile.Files.FileSizes {
 		t.FileSize = max(0, o.Size)
@@ -235,7 +234,8 @@ func (s *session) startReceive(ctx context.Context, reg naming.Registration, nam
 	if err != nil {
 		return err
 	}
-	t.Name, t.Form = final, s.registered(reg).Form.String()
+	t.Name = final
+	t.Form, t.Encoding = s.arriving(s.registered(reg), o)
 	if rep.whole != nil {
 		t.RepeatOf, t.Repeat = rep.whole.ID, rep.as
 	}
@@ -333,7 +333,7 @@ func (s *session) verified(ctx context.Context, t *transfer.Transfer) (protocol.
 		s.wake.assemble.Give()
 		return protocol.OK, nil
 	case r.Status == transfer.Failed:
-		return protocol.BadSize, nil
+		return refusal(fault.Code(r.ErrorCode)), nil
 	}
 	return "", store.ErrFenced
 }
@@ -359,6 +359,15 @@ func (s *session) verify(ctx context.Context, c machine.Claims) (protocol.Reason
 	}
 	proofs := s.received(t, c, gap, blocks, sequences, size)
 	var wrong *fault.Error
+	if s.profile.Parts != nil && err == nil && !gap {
+		var totals transfer.Proof
+		if totals, err = s.trailerTotals(ctx, t); err != nil && store.Away(err) {
+			return "", err
+		}
+		if err == nil {
+			proofs = append(proofs, totals)
+		}
+	}
 	switch {
 	case err != nil: // what came does not unfold to a file
 		wrong = fault.As(err)
@@ -391,7 +400,7 @@ func (s *session) verify(ctx context.Context, c machine.Claims) (protocol.Reason
 	}
 	if wrong != nil {
 		s.log.Error("file is not whole", "transfer", t.ID, "wire_name", t.WireName, "code", wrong.Code, "err", wrong)
-		return protocol.BadSize, nil
+		return refusal(wrong.Code), nil
 	}
 	s.log.Info("received", "transfer", t.ID, "wire_name", t.WireName, "bytes", wire, "blocks", blocks, "missed", t.Missed)
 	s.wake.assemble.Give()

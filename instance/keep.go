@@ -37,7 +37,8 @@ func (i *Instance) keepIn(ctx context.Context, t *transfer.Transfer, in string, 
 	}
 	former := t.PayloadIn
 	t, err := i.s.Change(ctx, i.now(), t.Ref(), func(r *transfer.Transfer) error {
-		r.PayloadIn, r.DataSize, r.PerBlock = in, geo.DataSize, geo.PerBlock
+		r.PayloadIn = in
+		shape(r, geo)
 		return nil
 	})
 	if err == nil && former != "" && former != transfer.InFile {
@@ -93,7 +94,11 @@ func (i *Instance) stagedOf(t *transfer.Transfer) (path string, ready bool, err 
 func (i *Instance) stage(ctx context.Context, t *transfer.Transfer, o filemgr.AssembleOptions) (filemgr.Staged, error) {
 	o.Staged, o.Held = i.stagedAt(t, o.Form, o.Encoding), i.stillHolds(ctx, t)
 	if !i.standsReady(t, o.Form, o.Encoding) {
-		return filemgr.Build(ctx, o, func(emit func([]byte) error) error { return i.s.PayloadHeld(ctx, t, emit) })
+		src := func(emit func([]byte) error) error { return i.s.PayloadHeld(ctx, t, emit) }
+		if o.Encoding.Tag != "" {
+			src = i.payload(ctx, t, o.Encoding)
+		}
+		return filemgr.Build(ctx, o, src)
 	}
 	v := store.Verified{SHA256: t.WireDigest}
 	var err error

@@ -133,6 +133,7 @@ type File struct {
 	Existing   filemgr.Existing
 	Repeat     protocol.Repeat // a name that we hold whole; "" = the institution's
 	SameName   SameName        // a name that was sent before on the same day
+	AllParts   bool            // receiving: header, data and trailer are all content, as they travelled, where the profile sorts them
 }
 
 // SameName is what becomes of a second file of one name and base date that is
@@ -181,7 +182,7 @@ func (o *Options) Validate() []fault.Problem {
 		if inst.Gzip && p.Limits.Text != "" {
 			bad(path+".options", fault.New(CodeGzipText, inst.Code, "profile", p.Name))
 		}
-		if inst.MessageSize > 0 && p.MaxData(inst.MessageSize) < 1 {
+		if inst.MessageSize > 0 && !p.Carriable(inst.MessageSize) {
 			bad(path+".message_size", fault.New(CodeMessageSize, inst.Code, "message_size", inst.MessageSize, "profile", p.Name))
 		}
 		if len(inst.Windows) > 0 && !inst.weCall() {
@@ -216,6 +217,9 @@ func (o *Options) Validate() []fault.Problem {
 			}
 			for _, p := range inst.limited(f) {
 				bad(path+p.Path, p.Err)
+			}
+			for key, e := range inst.parts(f) {
+				bad(path+"."+key, e)
 			}
 		}
 	}
@@ -262,7 +266,11 @@ func (n *Institution) caller() string {
 // encoding is how files to or from the institution travel unless a telegram
 // says otherwise.
 func (n *Institution) encoding() filemgr.Encoding {
-	return filemgr.Encoding{Gzip: n.Gzip, EBCDIC: n.EBCDIC}
+	e := filemgr.Encoding{Gzip: n.Gzip, EBCDIC: n.EBCDIC}
+	if p := n.Profile.Parts; p != nil {
+		e.Tag = string(p.DataTag())
+	}
+	return e
 }
 
 // messageSize is the N that we propose.
@@ -280,7 +288,9 @@ func (n *Institution) dataSize(f *File) (int, error) {
 	if pack == filemgr.PackAuto && n.Profile.Files.Packing != "whole" {
 		pack = filemgr.Packing(n.Profile.Files.Packing)
 	}
-	return filemgr.DataSize(n.Profile.MaxData(n.messageSize()), f.Form.WireRecord(n.encoding()), pack)
+	enc := n.encoding()
+	size, err := filemgr.DataSize(n.Profile.MaxData(n.messageSize())-len(enc.Tag), f.Form.WireRecord(enc), pack)
+	return size + len(enc.Tag), err
 }
 
 func or[T comparable](v, otherwise T) T {

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"pabal/filemgr"
 	"pabal/internal/fault"
 	"pabal/protocol"
 	"pabal/protocol/line"
@@ -204,8 +205,9 @@ func (s *session) order(t *transfer.Transfer) machine.File {
 			f.Unit = n
 		}
 	}
-	f.Gzip = t.Encoding == "gzip" || t.Encoding == "gzip+ebcdic"
-	f.EBCDIC = t.Encoding == "ebcdic" || t.Encoding == "gzip+ebcdic"
+	enc, _ := filemgr.ParseEncoding(t.Encoding) // written by us when it was stored
+	f.Gzip, f.EBCDIC, f.CutOnce = enc.Gzip, enc.EBCDIC, enc.Tag != ""
+	f.Head, f.Tail = t.HeadSize, t.TailSize
 	return f
 }
 
@@ -343,6 +345,10 @@ func (s *session) Finish(ctx context.Context, o machine.Outcome) error {
 			note(r, o.Err)
 		})
 		s.wake.store.Give()
+		return nil
+	}
+	if o.MessageSize > 0 && s.restorable(t) {
+		s.cutAnew(ctx, t, o)
 		return nil
 	}
 	if lostPayload(o.Err) { // for good: no later session can send it

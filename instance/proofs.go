@@ -33,6 +33,8 @@ func (s *session) received(t *transfer.Transfer, c machine.Claims, gap bool, blo
 			if c.Declared < 0 {
 				continue
 			}
+		case transfer.ProofTrailerTotals:
+			continue // read from the payload, see trailerTotals
 		case transfer.ProofEndSize:
 			p.Expected, p.Actual = number(c.AtEnd), number(size)
 			if c.AtEnd < 0 || c.AtEnd == 0 && c.Declared == size { // some leave it blank after announcing it
@@ -51,6 +53,8 @@ func disproved(name string, proofs []transfer.Proof, wire, blocks int64) *fault.
 		case p.Holds():
 		case p.Name == transfer.ProofBlocks || p.Name == transfer.ProofLastSequence:
 			return fault.New(CodeGap, name, "held", wire, "blocks", blocks)
+		case p.Name == transfer.ProofTrailerTotals:
+			return fault.New(CodeTrailerTotals, name, "trailer", p.Expected, "held", p.Actual)
 		default:
 			return fault.New(CodeWrongSize, name, "held", p.Actual, "declared", p.Expected)
 		}

@@ -96,7 +96,7 @@ func (i *Instance) storeFile(ctx context.Context, t *transfer.Transfer) (*store.
 		return nil, i.refuse(ctx, t, Noted(t.ErrorCode, t.ErrorDetail))
 	}
 	f, inst := i.file(t), i.insts[t.Institution]
-	size, err := inst.dataSize(f)
+	cut, err := inst.cut(f, t)
 	if err != nil {
 		return nil, i.refuse(ctx, t, err)
 	}
@@ -112,21 +112,20 @@ func (i *Instance) storeFile(ctx context.Context, t *transfer.Transfer) (*store.
 			return nil, err
 		}
 	}
-	geo := transfer.Geometry{DataSize: size, PerBlock: inst.Profile.Files.PerBlock}
 	base, err := time.ParseInLocation("20060102", t.BaseDate, i.o.Zone)
 	if err != nil {
 		return nil, i.refuse(ctx, t, err)
 	}
 	in := i.sendIn(t, f, inst)
-	if t, err = i.keepIn(ctx, t, in, geo); err != nil {
+	if t, err = i.keepIn(ctx, t, in, cut.Geometry); err != nil {
 		return nil, err
 	}
-	b := batch{i: i, t: t, geo: geo, in: in}
+	b := batch{i: i, t: t, geo: cut.Geometry, in: in}
 	find := delimiterSearch{delimiter: inst.Profile.Delimiter()}
 	res, err := filemgr.Split(ctx, path, filemgr.SplitOptions{
-		Form: f.Form, Encoding: inst.encoding(), Checks: inst.checks(f), Geometry: geo, Identity: identity,
+		Form: f.Form, Encoding: inst.encoding(), Checks: inst.checks(f), Geometry: cut.Geometry, Parts: cut.parts, Identity: identity,
 		Names:   filemgr.Names{File: t.Name, WireName: t.WireName, BaseDate: base, FileID: t.FileID},
-		MaxWire: inst.Profile.MaxFile(size),
+		MaxWire: inst.Profile.MaxFile(cut.DataSize),
 	}, func(block transfer.Block) error {
 		if at, found := find.in(block.Payload); found {
 			return fault.New(CodeDelimiter, t.Name, "at", at, "profile", inst.Profile.Name)
@@ -137,7 +136,7 @@ func (i *Instance) storeFile(ctx context.Context, t *transfer.Transfer) (*store.
 		err = werr
 	}
 	if err == nil {
-		err = numbered(inst.Profile, t.Name, geo, res)
+		err = numbered(inst.Profile, t.Name, cut.Geometry, res)
 	}
 	if err == nil && in == transfer.InFile {
 		err = filemgr.SyncWork(path) // it is what "stored" speaks of
@@ -146,7 +145,7 @@ func (i *Instance) storeFile(ctx context.Context, t *transfer.Transfer) (*store.
 	if err != nil {
 		return nil, i.notStored(ctx, t, err)
 	}
-	return i.stored(ctx, t, inst, f, geo, res, b)
+	return i.stored(ctx, t, inst, f, cut, res, b)
 }
 
 // notStored sorts the reasons why a file could not be cut into blocks: the
@@ -184,7 +183,7 @@ func (i *Instance) notStored(ctx context.Context, t *transfer.Transfer, err erro
 
 // stored makes the edit with which a file is stored.
 func (i *Instance) stored(ctx context.Context, t *transfer.Transfer, inst *institution, f *File,
-	geo transfer.Geometry, res filemgr.Result, b batch,
+	cut cut, res filemgr.Result, b batch,
 ) (*store.Edit, error) {
 	if t.FileDigest != "" && t.FileDigest != res.FileDigest {
 		return nil, i.altered(ctx, t, res)
@@ -201,7 +200,8 @@ func (i *Instance) stored(ctx context.Context, t *transfer.Transfer, inst *insti
 		r.FileSize, r.WireSize = res.FileSize, res.WireSize
 		r.FileDigest, r.WireDigest = res.FileDigest, res.WireDigest
 		r.Records, r.Sequences, r.Blocks = res.Records, res.Sequences, res.Blocks
-		r.MessageSize, r.DataSize, r.PerBlock, r.PayloadIn = inst.messageSize(), geo.DataSize, geo.PerBlock, b.in
+		r.MessageSize, r.PayloadIn = cut.messageSize, b.in
+		shape(r, cut.Geometry)
 		r.Owner, r.NextTry, r.Tries = "", time.Time{}, 0
 		note(r, nil)
 		r.Status = transfer.Stored
@@ -312,7 +312,8 @@ func (b *batch) write(ctx context.Context) error {
 	}
 	// The store compares blocks with the row's geometry, so that goes with them.
 	e := &store.Edit{Row: b.t, Also: store.Also{Blocks: b.blocks}, F: func(r *transfer.Transfer) error {
-		r.DataSize, r.PerBlock, r.PayloadIn = b.geo.DataSize, b.geo.PerBlock, b.in
+		r.PayloadIn = b.in
+		shape(r, b.geo)
 		return nil
 	}}
 	b.writing = make(chan error, 1)

@@ -19,30 +19,14 @@ func (p *Profile) Append(dst []byte, t *Telegram) ([]byte, error) {
 	dataLen := patch{}
 	for i := range l.places {
 		pl := &l.places[i]
-		switch {
-		case pl.value != nil:
-			dst = append(dst, pl.value...)
-		case pl.made != nil:
-			var err error
-			if dst, err = p.appendMade(dst, pl, t); err != nil {
-				return dst[:start], err
-			}
-		case pl.field == noField, pl.field == Length: // a length is known at the end
-			dst = pl.pad(dst, nil, pl.width)
-		case pl.field == DataLength:
+		if pl.field == DataLength && pl.value == nil && pl.made == nil {
 			dataLen = patch{at: len(dst) - start, width: pl.width, num: pl.num}
 			dst = pl.pad(dst, nil, pl.width)
-		case pl.field.IsNumber():
-			at := len(dst)
-			dst = pl.pad(dst, nil, pl.width)
-			if !pl.num.put(dst[at:], t.numbers[pl.field]) {
-				return dst[:start], p.doesNotFit(pl, t)
-			}
-		default:
-			var err error
-			if dst, err = p.appendText(dst, pl, t); err != nil {
-				return dst[:start], err
-			}
+			continue
+		}
+		var err error
+		if dst, err = p.appendPlace(dst, pl, t); err != nil {
+			return dst[:start], err
 		}
 	}
 	n := len(dst) - start
@@ -59,6 +43,26 @@ func (p *Profile) Append(dst []byte, t *Telegram) ([]byte, error) {
 		return dst[:start], err
 	}
 	return dst, nil
+}
+
+// appendPlace writes one row.
+func (p *Profile) appendPlace(dst []byte, pl *place, t *Telegram) ([]byte, error) {
+	switch {
+	case pl.value != nil:
+		return append(dst, pl.value...), nil
+	case pl.made != nil:
+		return p.appendMade(dst, pl, t)
+	case pl.field == noField, pl.field == Length: // a length is known at the end
+		return pl.pad(dst, nil, pl.width), nil
+	case pl.field.IsNumber():
+		at := len(dst)
+		dst = pl.pad(dst, nil, pl.width)
+		if !pl.num.put(dst[at:], t.numbers[pl.field]) {
+			return dst, p.doesNotFit(pl, t)
+		}
+		return dst, nil
+	}
+	return p.appendText(dst, pl, t)
 }
 
 // close puts the lengths of a telegram in their places and ends it.

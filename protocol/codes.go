@@ -18,8 +18,10 @@ const (
 	CodeBadPrefix     fault.Code = "wire.bad_prefix"
 	CodeGreeting      fault.Code = "wire.greeting" // bytes before the first telegram that are not those of the profile
 	CodeDelimiter     fault.Code = "wire.delimiter"
-	CodeCounter       fault.Code = "wire.counter"    // a running number has passed its last
-	CodeExpression    fault.Code = "wire.expression" // an expression has no value for this telegram
+	CodeCounter       fault.Code = "wire.counter"       // a running number has passed its last
+	CodeExpression    fault.Code = "wire.expression"    // an expression has no value for this telegram
+	CodePart          fault.Code = "wire.part"          // a tag that sorts data has no place here, or is none
+	CodePartOfOther   fault.Code = "wire.part_of_other" // the header in the data is about another file
 	// A captured stream that is not, or not only, telegrams of the profile.
 	CodeNotThisProfile fault.Code = "wire.not_this_profile"
 )

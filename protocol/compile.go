@@ -86,9 +86,11 @@ func Compile(file string, spec *Spec) (*Profile, error) {
 	p.compileSession(c, spec)
 	p.compileBegins(c, spec)
 	p.compileTotals(c)
+	p.compileParts(c, spec)
 	p.compileFiles(c, spec)
 	p.compileNumbers(c)
 	p.compileLimits(c, spec)
+	p.partsFit(c, spec)
 	p.compileLetters(c, spec)
 	p.compileResponses(c, spec)
 	for name := range c.own {
@@ -391,7 +393,13 @@ func (p *Profile) compileProofs(c *compiler, spec ProofsSpec) {
 	if p.Carries(End, Size) {
 		receive = append(receive, transfer.ProofEndSize)
 	}
+	if p.Parts != nil {
+		receive = append(receive, transfer.ProofTrailerTotals)
+	}
 	p.Files.ReceiveProofs = list("receive", spec.Receive, transfer.ProofBlocks, receive...)
+	if p.Parts != nil && !slices.Contains(p.Files.ReceiveProofs, transfer.ProofTrailerTotals) {
+		c.problem("files.proofs.receive", CodeProfileMissing, transfer.ProofTrailerTotals, transfer.ProofTrailerTotals+", where there are parts")
+	}
 	if !p.Files.NoCheck {
 		p.Files.SendProofs = list("send", spec.Send, transfer.ProofEndReply, transfer.ProofBlocks, transfer.ProofEndReply)
 		return

@@ -48,6 +48,9 @@ func (p *Profile) Explain(frame []byte) Explained {
 		if at > len(frame) {
 			break
 		}
+		if pl.field == Data && p.Parts != nil {
+			out.Rows = append(out.Rows, p.Parts.told(at, t.Data())...)
+		}
 		out.Rows = append(out.Rows, p.told(pl, at, frame[at:end]))
 		at = end
 	}

@@ -22,6 +22,8 @@ const (
 	TotalFiles                // files that the session has carried
 	TotalRecords              // … their records
 	TotalBytes                // … their bytes on the wire
+	Records                   // records of the business file, in a trailer
+	Bytes                     // bytes of its data, in a trailer
 	numNumbers
 )
 
@@ -71,7 +73,7 @@ const (
 func fieldNames() []string {
 	return []string{
 		"length", "size", "message_size", "block", "sequence", "data_length", "missing", "count", "total",
-		"total_files", "total_records", "total_bytes",
+		"total_files", "total_records", "total_bytes", "records", "bytes",
 		"type", "business", "institution", "from", "to", "direction", "issuer", "name", "response", "sent_at",
 		"work", "sender_name", "sender_password", "challenge", "date", "end_date", "range", "serial", "gzip", "ebcdic",
 		"password", "query_kind", "query_date", "query_name", "result", "map", "data",

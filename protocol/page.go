@@ -18,6 +18,7 @@ func (p *Profile) Page(lang string) string {
 	w.head(lang)
 	w.framing()
 	w.telegrams()
+	w.parts()
 	w.begins()
 	w.switches()
 	w.codes()
@@ -222,6 +223,9 @@ func (w *page) switches() {
 	w.row(w.say("who opens", "업무개시 주체"), choose(s.SenderOpens,
 		w.say("the side that sends the files of the session, whoever called", "해당 세션에서 파일을 송신하는 쪽(접속한 쪽과 무관)"),
 		w.say("the institution, both ways", "이용기관(송수신 모두)")))
+	if s.NamesFile {
+		w.row(w.say("the opening names the file", "업무개시의 파일명"), w.say("and every file has an opening of its own", "파일마다 업무개시 전문으로 파일명을 알림"))
+	}
 	w.row(w.say("files are fetched by", "수신 요청 방법"), choose(s.FetchByRequest, w.say("a request in the session", "세션 안의 수신 요청 전문"), w.say("the direction letter of the opening", "업무개시 전문의 거래구분코드")))
 	w.row(w.say("wait for an answer", "응답 대기 시간"), fmt.Sprintf(w.say("%s, asked again %d times", "%s, 재요청 %d회"), s.Reply, s.Resends))
 	w.row(w.say("wait for the opening / the next telegram", "업무개시 / 다음 전문 대기 시간"), fmt.Sprintf("%s / %s", s.First, s.Idle))
@@ -248,6 +252,7 @@ func (w *page) proofs(names []string) string {
 	ko := map[string]string{
 		transfer.ProofBlocks: "전 블록 결번 없음", transfer.ProofLastSequence: "블록별 최종 시퀀스", transfer.ProofDeclaredSize: "통보된 크기",
 		transfer.ProofEndSize: "완료 요청의 크기", transfer.ProofEndReply: "완료 응답",
+		transfer.ProofTrailerTotals: "구분코드 순서와 트레일러의 건수·바이트 수",
 	}
 	said := make([]string, len(names))
 	for n, name := range names {

@@ -21,6 +21,7 @@ type Profile struct {
 	Files   Files
 	Letters Letters
 	Limits  Limits
+	Parts   *Parts // nil = data has no tags
 
 	frame        frame
 	layouts      [NumKinds]*layout
@@ -167,6 +168,16 @@ func (p *Profile) Sender(opening *Telegram) (Side, bool) {
 // MaxData is how many data bytes one telegram carries at most under message
 // size n (§1.5): n less what it counts beside the data.
 func (p *Profile) MaxData(n int) int { return n - p.dataOverhead }
+
+// Carriable reports that telegrams of message size n carry data at all, and
+// where a file has a header and a trailer, those.
+func (p *Profile) Carriable(n int) bool {
+	least := 1
+	if p.Parts != nil {
+		least = p.Parts.least()
+	}
+	return p.MaxData(n) >= least
+}
 
 // MostData is the most data bytes that a telegram of the framing can hold;
 // some senders fill more than the agreed size (§1.5).

@@ -23,12 +23,7 @@ func sourceOf(t testing.TB, name string) []byte {
 // of the broken text, and what would be right.
 func TestProfileMistakes(t *testing.T) {
 	good := string(sourceOf(t, "cms"))
-	for _, c := range []struct {
-		name, old, broken string
-		at                string // text whose line the message names; "" = broken
-		code              fault.Code
-		path, expected    string // expected: in the sentence's "expected" or "detail"
-	}{
+	for _, c := range []mistake{
 		{"unknown key at the top", "certainty:", "certanty:", "", CodeProfileSyntax, "certanty", "unknown key"},
 		{"unknown key in a row", "field: business, type", "feild: business, type", "", CodeProfileSyntax, "header[1].feild", "unknown key"},
 		{"unknown key in a telegram", `type: "0630", body: info`, `type: "0630", bodi: info`, "", CodeProfileSyntax, "telegrams.info.bodi", "unknown key"},
@@ -84,30 +79,40 @@ func TestProfileMistakes(t *testing.T) {
 		{"a meaning that is none", `"634": retry`, `"634": later`, "", CodeProfileValue, "meanings.634", "retry"},
 		{"letters of two characters", `held: "1"`, `held: "11"`, "", CodeProfileWidth, "letters.held", "one character"},
 	} {
-		t.Run(c.name, func(t *testing.T) {
-			require.Contains(t, good, c.old, "the test breaks nothing")
-			src := strings.Replace(good, c.old, c.broken, 1)
-			_, err := Parse("my.yaml", []byte(src))
-			require.Error(t, err)
-			mark := c.at
-			if mark == "" {
-				mark = c.broken
-			}
-			line := strings.Count(src[:strings.Index(src, mark)], "\n") + 1
-			var seen []string
-			for _, e := range faults(err) {
-				seen = append(seen, e.Error())
-				require.Equal(t, "my.yaml", e.Args["file"], "every problem names its file")
-				_, err := strconv.Atoi(e.Args["line"])
-				require.NoError(t, err, "every problem names its line")
-				if e.Code == c.code && e.Args["path"] == c.path && e.Args["line"] == strconv.Itoa(line) &&
-					strings.Contains(e.Args["expected"]+e.Args["detail"], c.expected) {
-					return
-				}
-			}
-			require.Fail(t, "not told", "%s %s line %d %q in\n%s", c.code, c.path, line, c.expected, strings.Join(seen, "\n"))
-		})
+		t.Run(c.name, func(t *testing.T) { c.told(t, good) })
 	}
+}
+
+// mistake breaks a profile in one place.
+type mistake struct {
+	name, old, broken string
+	at                string // text whose line the message names; "" = broken
+	code              fault.Code
+	path, expected    string // expected: in the sentence's "expected" or "detail"
+}
+
+func (c mistake) told(t *testing.T, good string) {
+	require.Contains(t, good, c.old, "the test breaks nothing")
+	src := strings.Replace(good, c.old, c.broken, 1)
+	_, err := Parse("my.yaml", []byte(src))
+	require.Error(t, err)
+	mark := c.at
+	if mark == "" {
+		mark = c.broken
+	}
+	line := strings.Count(src[:strings.Index(src, mark)], "\n") + 1
+	var seen []string
+	for _, e := range faults(err) {
+		seen = append(seen, e.Error())
+		require.Equal(t, "my.yaml", e.Args["file"], "every problem names its file")
+		_, err := strconv.Atoi(e.Args["line"])
+		require.NoError(t, err, "every problem names its line")
+		if e.Code == c.code && e.Args["path"] == c.path && e.Args["line"] == strconv.Itoa(line) &&
+			strings.Contains(e.Args["expected"]+e.Args["detail"], c.expected) {
+			return
+		}
+	}
+	require.Fail(t, "not told", "%s %s line %d %q in\n%s", c.code, c.path, line, c.expected, strings.Join(seen, "\n"))
 }
 
 func faults(err error) []*fault.Error {

@@ -21,6 +21,7 @@ type Spec struct {
 	Header    []FieldSpec             `yaml:"header"`
 	Bodies    map[string][]FieldSpec  `yaml:"bodies"`
 	Telegrams map[string]TelegramSpec `yaml:"telegrams"`
+	Parts     PartsSpec               `yaml:"parts"` // of the data of a file, each telegram of which begins with a tag
 	Letters   LettersSpec             `yaml:"letters"`
 	Session   SessionSpec             `yaml:"session"`
 	Files     FilesSpec               `yaml:"files"`
@@ -170,6 +171,21 @@ type LimitsSpec struct {
 type ProofsSpec struct {
 	Send    []string `yaml:"send"`    // blocks, end_reply
 	Receive []string `yaml:"receive"` // blocks, last_sequence, declared_size, end_size
+}
+
+// PartsSpec says by which tags the data of telegrams is sorted. A part without
+// a tag is not there.
+type PartsSpec struct {
+	Header  PartSpec `yaml:"header"`  // the first telegram
+	Data    PartSpec `yaml:"data"`    // the business file
+	Trailer PartSpec `yaml:"trailer"` // the last telegram
+}
+
+// PartSpec is one part.
+type PartSpec struct {
+	Title string      `yaml:"title"` // the document's own word
+	Tag   string      `yaml:"tag"`   // what its telegrams begin with: text, or bytes as hex:0B
+	Rows  []FieldSpec `yaml:"rows"`  // of header and trailer, behind the tag
 }
 
 // Duration is a time.Duration written as 60s.

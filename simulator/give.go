@@ -287,11 +287,17 @@ func (g *giver) open(ctx context.Context, file string) (gi *gift, err error) {
 	if err != nil {
 		return nil, err
 	}
-	gi.result, err = filemgr.Split(ctx, path, filemgr.SplitOptions{
-		Form: filemgr.Form{Kind: filemgr.Raw}, Encoding: g.opt.encoding(), Checks: filemgr.CheckOptions{SendEmpty: true},
-		Geometry: transfer.Geometry{DataSize: g.dataSize, PerBlock: g.opt.Profile.Files.PerBlock},
-		MaxWire:  g.opt.Profile.MaxFile(g.dataSize),
-	}, emit)
+	form := filemgr.Form{Kind: filemgr.Raw}
+	parts, err := g.parts(gi)
+	if parts != nil { // its records are counted
+		form = filemgr.Form{Kind: filemgr.Fixed, Length: g.opt.Record}
+	}
+	if err == nil {
+		gi.result, err = filemgr.Split(ctx, path, filemgr.SplitOptions{
+			Form: form, Encoding: g.opt.encoding(), Checks: filemgr.CheckOptions{SendEmpty: true},
+			Geometry: g.geometry(), Parts: parts, MaxWire: g.opt.Profile.MaxFile(g.dataSize),
+		}, emit)
+	}
 	if err == nil {
 		err = g.remember(gi)
 	}

@@ -60,14 +60,16 @@ func (s *session) Accept(_ context.Context, o machine.Offer) (line.Acceptance, e
 	}
 	h.gzip, h.ebcdic = o.Gzip, o.EBCDIC
 	s.in, s.began = h, now
-	acc := line.Acceptance{Reason: protocol.OK, Resume: machine.Resume{Block: 1, Record: opt.record()}}
+	acc := line.Acceptance{Reason: protocol.OK, Resume: machine.Resume{Block: 1}}
+	if opt.Profile.Parts == nil { // else a record does not stand where the machine would count it
+		acc.Resume.Record = opt.record()
+	}
 	if h.held > 0 {
-		at := h.geometry(opt.Profile.Files.PerBlock).At(h.held, h.Size)
+		g := h.geometry(opt.Profile)
+		at := g.At(h.held, h.Size)
 		acc.Resume.Held, acc.Resume.Block = h.held, at.Block
 		acc.Partial = make([]byte, h.held-h.start)
-		for range at.Seq - 1 {
-			acc.Resume.Lengths = append(acc.Resume.Lengths, uint16(h.DataSize))
-		}
+		acc.Resume.Lengths = lengths(g, at.Block, at.Seq-1, h.Size)
 		if _, err := h.file.ReadAt(acc.Partial, h.start); err != nil {
 			return line.Acceptance{}, err
 		}
@@ -110,7 +112,11 @@ func (s *session) Verify(ctx context.Context, c machine.Claims) (protocol.Reason
 	}
 	staged, err := t.unwrap(ctx, h, max(c.Declared, c.AtEnd, 1))
 	if err != nil {
-		return refuse(protocol.BadFormat, err)
+		reason := protocol.BadFormat
+		if fault.CodeOf(err) == CodeBadProof {
+			reason = protocol.BadSize
+		}
+		return refuse(reason, err)
 	}
 	e.Bytes, e.SHA256 = staged.size, staged.sum
 	proved := h.held
@@ -151,7 +157,7 @@ func (t *taker) unwrap(ctx context.Context, h *half, limit int64) (staged, error
 	var w io.Writer = sum
 	enc := filemgr.Encoding{Gzip: h.gzip, EBCDIC: h.ebcdic}
 	var file *os.File
-	if enc != (filemgr.Encoding{}) {
+	if enc != (filemgr.Encoding{}) || t.opt.Profile.Parts != nil {
 		var err error
 		if file, err = os.CreateTemp(t.notes, "file-*.part"); err != nil {
 			return staged{}, err
@@ -178,7 +184,15 @@ func (t *taker) unwrap(ctx context.Context, h *half, limit int64) (staged, error
 	if !enc.Gzip {
 		limit = 0 // nothing grows
 	}
-	if err := filemgr.ToFile(ctx, filemgr.Form{Kind: filemgr.Raw}, enc, limit, source, count); err != nil {
+	var totals func() error
+	if t.opt.Profile.Parts != nil {
+		source, totals = t.sorted(h, source)
+	}
+	err := filemgr.ToFile(ctx, filemgr.Form{Kind: filemgr.Raw}, enc, limit, source, count)
+	if err == nil && totals != nil {
+		err = totals()
+	}
+	if err != nil {
 		if file != nil {
 			err = errors.Join(err, os.Remove(out.path))
 		}

@@ -124,7 +124,9 @@ func (o Options) Validate() error {
 		return bad("gzip", "not in profile "+p.Name)
 	case o.EBCDIC && !p.Files.EBCDIC:
 		return bad("ebcdic", "not in profile "+p.Name)
-	case o.MessageSize != 0 && p.MaxData(o.MessageSize) < 1,
+	case p.Parts != nil && o.GiveDir != "" && o.Record == 0:
+		return bad("record", "missing: the trailer of profile "+p.Name+" counts records")
+	case o.MessageSize != 0 && !p.Carriable(o.MessageSize),
 		o.MessageSize > p.Files.MessageSize:
 		return bad("message size", "does not fit profile "+p.Name)
 	}
@@ -134,7 +136,11 @@ func (o Options) Validate() error {
 
 // encoding is what is done to the bytes of files given.
 func (o Options) encoding() filemgr.Encoding {
-	return filemgr.Encoding{Gzip: o.Gzip, EBCDIC: o.EBCDIC}
+	e := filemgr.Encoding{Gzip: o.Gzip, EBCDIC: o.EBCDIC}
+	if p := o.Profile.Parts; p != nil {
+		e.Tag = string(p.DataTag())
+	}
+	return e
 }
 
 // record is the length of a record on the wire, 0 where there are none.
@@ -148,7 +154,9 @@ func (o Options) record() int {
 // DataSize is L: the data bytes of a full telegram that we send.
 func (o Options) DataSize() (int, error) {
 	o = o.withDefaults()
-	return filemgr.DataSize(o.Profile.MaxData(o.MessageSize), o.record(), o.Packing)
+	tag := len(o.encoding().Tag)
+	size, err := filemgr.DataSize(o.Profile.MaxData(o.MessageSize)-tag, o.record(), o.Packing)
+	return size + tag, err
 }
 
 // config is what the machines are told.

@@ -43,8 +43,13 @@ func (s *session) Next(ctx context.Context) (machine.Order, error) {
 		Sent: gi.note.Sent, Ended: gi.note.Ended,
 		Gzip: o.Gzip, EBCDIC: o.EBCDIC, Password: o.Transfer,
 	}
+	g := s.p.giver.geometry()
+	f.Head, f.Tail, f.CutOnce = g.Head, g.Tail, o.Profile.Parts != nil
 	if r := o.record(); r > 0 {
 		f.Records = f.Size / int64(r)
+		if o.Profile.Parts != nil {
+			f.Records = gi.result.Records
+		}
 		if s.p.dataSize%r == 0 {
 			f.Unit = r
 		}

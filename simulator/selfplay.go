@@ -127,12 +127,19 @@ func (pl *Played) sides(p *protocol.Profile, dir string) (give, take *Peer, err 
 	if err != nil {
 		return nil, nil, err
 	}
+	carry := playBytes
+	for carry < p.MaxData(p.Files.MessageSize) && !p.Carriable(p.Files.MessageSize-p.MaxData(p.Files.MessageSize)+carry) {
+		carry++ // a header and a trailer need their room
+	}
 	common := Options{
 		Profile: p, SenderName: "PABAL", Password: "PABAL1", Institution: strings.Repeat("1", p.Width(protocol.Open, protocol.Institution)),
-		MessageSize: p.Files.MessageSize - max(0, p.MaxData(p.Files.MessageSize)-playBytes),
+		MessageSize: p.Files.MessageSize - max(0, p.MaxData(p.Files.MessageSize)-carry),
 		Reply:       30 * time.Second, Idle: 30 * time.Second, First: 30 * time.Second, Pause: time.Millisecond, Rounds: 100,
 	}
 	common.Packing = "filled"
+	if p.Parts != nil {
+		common.Record = 1 // the trailer counts records
+	}
 	one, two := common, common
 	one.Side, two.Side = protocol.InstitutionSide, protocol.CentreSide
 	one.Self, one.Peer, two.Self, two.Peer = "CLIENT", "CENTRE", "CENTRE", "CLIENT"

@@ -76,6 +76,7 @@ type half struct {
 	resumed int64
 	gzip    bool
 	ebcdic  bool
+	cells   cells // lengths of the telegrams, where they are taken apart again
 }
 
 // halfNote is what must be equal for a file to be gone on with (§1.5).
@@ -86,7 +87,8 @@ type halfNote struct {
 	Serial      string    `json:"serial,omitempty"`
 	Size        int64     `json:"size"` // declared
 	MessageSize int       `json:"message_size"`
-	DataSize    int       `json:"data_size"` // L, as the first telegram had it
+	Head        int       `json:"head,omitempty"` // bytes of the first telegram, where it is a header
+	DataSize    int       `json:"data_size"`      // L, as the first telegram of data had it
 	Begun       time.Time `json:"begun"`
 }
 
@@ -230,16 +232,13 @@ func (t *taker) reopen(s *session, h *half) error {
 		return err
 	}
 	h.owner = s
-	h.held = min(fi.Size(), h.Size)
-	h.held -= h.held % int64(h.DataSize)
+	g := h.geometry(t.opt.Profile)
+	at := g.At(min(fi.Size(), h.Size), h.Size)
+	h.held = g.Offset(at, h.Size)
 	h.resumed = h.held
-	g := h.geometry(t.opt.Profile.Files.PerBlock)
-	h.start = h.held - h.held%g.BlockBytes()
+	h.start = g.Offset(transfer.Position{Block: at.Block, Seq: 1}, h.Size)
+	h.cells = cells{from: at.Block}
 	return nil
-}
-
-func (h *half) geometry(perBlock int) transfer.Geometry {
-	return transfer.Geometry{DataSize: h.DataSize, PerBlock: perBlock}
 }
 
 // save writes what the block has without a gap. It is there for every later
@@ -250,8 +249,7 @@ func (t *taker) save(s *session, h *half, b *transfer.Block, complete bool) erro
 	if h.owner != s {
 		return fault.New(CodeTaken, h.Name)
 	}
-	if h.DataSize == 0 && b.Held.Has(1) {
-		h.DataSize = int(b.Lengths[0])
+	if h.measure(t.opt.Profile, b) {
 		if h.note != "" {
 			if err := t.writeNote(h); err != nil {
 				return err
@@ -266,6 +264,9 @@ func (t *taker) save(s *session, h *half, b *transfer.Block, complete bool) erro
 		return err
 	}
 	h.held = h.start + n
+	if t.opt.Profile.Parts != nil {
+		h.cells.put(b)
+	}
 	if complete {
 		h.start = h.held
 	}

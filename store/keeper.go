@@ -288,7 +288,25 @@ func (s *Store) Payload(ctx context.Context, id string, emit func([]byte) error)
 	if err != nil {
 		return err
 	}
-	return s.payload(ctx, t, emit)
+	return s.payload(ctx, t, func(_, payload []byte) error { return emit(payload) })
+}
+
+// Telegrams is Payload telegram by telegram, as they travelled.
+func (s *Store) Telegrams(ctx context.Context, id string, emit func([]byte) error) error {
+	t, err := s.located(ctx, id)
+	if err != nil {
+		return err
+	}
+	return s.payload(ctx, t, func(packed, payload []byte) error {
+		lengths, _ := unpackLengths(packed)
+		for _, n := range lengths {
+			if err := emit(payload[:n:n]); err != nil {
+				return err
+			}
+			payload = payload[n:]
+		}
+		return nil
+	})
 }
 
 // PayloadHeld is Payload for the holder of a transfer, whose row need not be read.
@@ -297,10 +315,10 @@ func (s *Store) PayloadHeld(ctx context.Context, t *transfer.Transfer, emit func
 	if err != nil {
 		return err
 	}
-	return s.payload(ctx, t, emit)
+	return s.payload(ctx, t, func(_, payload []byte) error { return emit(payload) })
 }
 
-func (s *Store) payload(ctx context.Context, t *transfer.Transfer, emit func([]byte) error) error {
+func (s *Store) payload(ctx context.Context, t *transfer.Transfer, emit func(packed, payload []byte) error) error {
 	id := t.ID
 	var r run
 	return s.everyBlock(ctx, t, func(number, start int64, lengths, payload []byte) error {
@@ -311,7 +329,7 @@ func (s *Store) payload(ctx context.Context, t *transfer.Transfer, emit func([]b
 		if bytes > int64(len(payload)) {
 			return fault.New(CodeBlockDamaged, id, "block", number)
 		}
-		return emit(payload[:bytes])
+		return emit(lengths, payload[:bytes])
 	})
 }
 

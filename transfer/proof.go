@@ -9,6 +9,7 @@ const (
 	ProofLastSequence    = "last_sequence"    // receiving: as many sequences as the checks of all blocks named
 	ProofDeclaredSize    = "declared_size"    // receiving: the size that was announced
 	ProofEndSize         = "end_size"         // receiving: the size that the end request names
+	ProofTrailerTotals   = "trailer_totals"   // receiving: the parts in their order, and the records and bytes that the trailer counts
 	ProofEndReply        = "end_reply"        // sending: the response to the end request
 	ProofContent         = "content"          // sending: SHA-256 of the file, committed with "ending" and as it was stored
 	ProofAlreadyComplete = "already_complete" // sending: the peer holds it whole, after an end request of this content

@@ -84,6 +84,7 @@ type player struct {
 	now   time.Time
 	s     *Session
 	queue []out
+	wire  string // of the file being sent, where it is not filling alone
 	timer time.Duration
 	bytes *protocol.Step // what the peer is to send before its first telegram
 	frame []byte         // the telegram being read: what Texts point into
@@ -200,6 +201,34 @@ func content(from, n int) string {
 	return string(b)
 }
 
+// piece is what travels of the file being sent.
+func (p *player) piece(from, n int) string {
+	if p.wire != "" {
+		return p.wire[from : from+n]
+	}
+	return content(from, n)
+}
+
+// parts makes an order of a file whose parts have tags: file= bytes of filling
+// between a header and a trailer.
+func (p *player) parts(f *File, size, record int) {
+	parts := p.p.Parts
+	facts := protocol.PartFacts{Name: f.Name, Date: f.Date, Institution: "057", Records: int64(size / record), Bytes: int64(size)}
+	head, err := parts.Make(protocol.HeaderPart, facts)
+	require.NoError(p.t, err)
+	tail, err := parts.Make(protocol.TrailerPart, facts)
+	require.NoError(p.t, err)
+	room := fit(p.p.MaxData(f.MessageSize)-parts.TagWidth(), record)
+	p.wire = string(head)
+	for at := 0; at < size; at += room {
+		p.wire += string(parts.DataTag()) + content(at, min(room, size-at))
+	}
+	p.wire += string(tail)
+	f.DataSize, f.Head, f.Tail, f.CutOnce = room+parts.TagWidth(), len(head), len(tail), true
+	f.Size = int64(len(p.wire))
+	f.Declared = f.Size
+}
+
 func (p *player) take() out {
 	if len(p.queue) == 0 {
 		p.t.Fatalf("%s: nothing was done", p.where())
@@ -265,7 +294,7 @@ func (p *player) data(a *Action) {
 		}
 		off := geo.Offset(transfer.Position{Block: a.Block, Seq: seq}, size)
 		n := geo.Offset(transfer.Position{Block: a.Block, Seq: seq + 1}, size) - off
-		b, err := tpl.Append(nil, a.Block, seq, []byte(content(int(off), int(n))))
+		b, err := tpl.Append(nil, a.Block, seq, []byte(p.piece(int(off), int(n))))
 		require.NoError(p.t, err, p.where())
 		p.queue = append(p.queue, out{sent: string(b)})
 	}
@@ -340,6 +369,9 @@ func (p *player) answer(a *Action, text string) Event {
 		ev.Terms.Peer = v["peer"]
 	case AskNext:
 		ev.Kind, ev.Order = Chosen, order(p.t, p.p, word, v)
+		if p.wire = ""; v["file"] != "" && p.p.Parts != nil {
+			p.parts(&ev.Order.File, number(v["file"]), number(v["record"]))
+		}
 	case AskFetch:
 		ev.Kind, ev.Count, ev.Total = Counted, number(v["count"]), number(v["total"])
 	case AskAccept:
