@@ -36,6 +36,23 @@ var brokenMeaning = []broken{
 		`3:18: database.url: A database address cannot begin with "mysql". Write sqlite:FILE or postgres://….`},
 	{"database without a name", "sqlite:pabal.db", "sqlite:",
 		`3:18: database.url: A database address cannot begin with "sqlite". Write sqlite:FILE or postgres://….`},
+	{"network that is a name", "    side", "    allow: { in: [10.1.2.3, bank.example] }\n    side",
+		`14:29: institutions[0].allow.in[1]: "bank.example" is neither an address nor a network. Write an address (10.1.2.3, 2001:db8::7) or a network (10.1.2.0/24, 2001:db8::/32). Names are not possible here.`},
+	{"network and address at once", "    side", "    allow: { out: [10.1.2.3/16] }\n    side",
+		`14:20: institutions[0].allow.out[0]: "10.1.2.3/16" names one address and a whole network at once. Write 10.1.0.0/16 for the network, or the address alone.`},
+	{"certificate without a key", "    side", "    tls: { certificate: a.pem }\n    side",
+		`14:5: institutions[0].tls.key: "key" is missing. Add it; "pabal init DIR" writes an example that explains every setting.`},
+	{"version of TLS that is none", "    side", "    tls: { minimum: 1.1 }\n    side",
+		`14:21: institutions[0].tls.minimum: "1.1" is not possible here (possible: 1.2, 1.3). Did you mean "1.2"?`},
+	{"listening over TLS without a certificate", ", profile: edi }", ", profile: edi, tls: { key: k.pem, client: sometimes } }",
+		`10:58: instances[0].listen[0].tls.certificate: "certificate" is missing. Add it; "pabal init DIR" writes an example that explains every setting.
+10:58: instances[0].listen[0].tls.client_ca: "client_ca" is missing. Add it; "pabal init DIR" writes an example that explains every setting.
+10:85: instances[0].listen[0].tls.client: "sometimes" is not possible here. Possible are: required, optional.`},
+	{"bandwidth of a modem", "    side", "    limits: { bandwidth: 100 }\n    side",
+		`14:26: institutions[0].limits.bandwidth: 100 is not between 4096 and 1099511627776. Write a value in that range.`},
+	{"more unknown callers than callers", "id: one", "id: one\n    limits: { unidentified: 65, opening: { bytes: 100 } }",
+		`10:29: instances[0].limits.unidentified: 65 is not between 0 and 64. Write a value in that range.
+10:51: instances[0].limits.opening.bytes: 100 is not between 4096 and 1125899906842624. Write a value in that range.`},
 	{"address without a port", `"127.0.0.1:9001"`, "127.0.0.1",
 		`16:14: institutions[0].connect: "127.0.0.1" is not an address. Write host and port number, for example 127.0.0.1:9100.`},
 	{"address with a named port", "127.0.0.1:9001", "127.0.0.1:ftp",

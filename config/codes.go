@@ -32,6 +32,8 @@ const (
 	CodeWantDuration   fault.Code = "config.want_duration"
 	CodeWantSize       fault.Code = "config.want_size"
 	CodeWantTimeOfDay  fault.Code = "config.want_time_of_day"
+	CodeWantNetwork    fault.Code = "config.want_network"
+	CodeNetworkBits    fault.Code = "config.network_bits"
 	CodeEmptyEntry     fault.Code = "config.empty_entry"
 	CodeRequired       fault.Code = "config.required"
 	CodeNotOneOf       fault.Code = "config.not_one_of"

@@ -187,14 +187,16 @@ type Instance struct {
 	ID       string   `yaml:"id"`
 	Listen   []Listen `yaml:"listen"`
 	Sessions int      `yaml:"sessions"` // at once, over all institutions
+	Limits   Door     `yaml:"limits"`
 }
 
 // Listen is an address that counterparties call, and the profile that reads
 // their first telegram.
 type Listen struct {
-	Address string `yaml:"address"` // host:port; port 0 takes any free one
-	Profile string `yaml:"profile"`
-	SendsTo string `yaml:"sends_to"` // institution that calls here to fetch, where the sender opens
+	Address string     `yaml:"address"` // host:port; port 0 takes any free one
+	Profile string     `yaml:"profile"`
+	SendsTo string     `yaml:"sends_to"` // institution that calls here to fetch, where the sender opens
+	TLS     *ListenTLS `yaml:"tls"`      // nil = in clear
 }
 
 // Run is an instance that runs on this host.
@@ -240,6 +242,10 @@ type Institution struct {
 	Closed      []Closed          `yaml:"closed"`
 	Retry       Retry             `yaml:"retry"`
 	Timeouts    Timeouts          `yaml:"timeouts"`
+	TLS         *TLS              `yaml:"tls"`    // nil = we call in clear
+	Caller      Caller            `yaml:"caller"` // what it proves when it calls, beside its telegrams
+	Allow       Allow             `yaml:"allow"`
+	Limits      Limits            `yaml:"limits"`
 	MessageSize Size              `yaml:"message_size"` // N; 0 = the profile's
 	Rounds      int               `yaml:"rounds"`       // missing rounds before a file fails
 	ResumeAge   time.Duration     `yaml:"resume_age"`   // an older partial file starts again
@@ -293,8 +299,9 @@ type Retry struct {
 
 // Timeouts of a session.
 type Timeouts struct {
-	Connect time.Duration `yaml:"connect"`
-	Reply   time.Duration `yaml:"reply"`
+	Connect   time.Duration `yaml:"connect"`
+	Handshake time.Duration `yaml:"handshake"` // of TLS
+	Reply     time.Duration `yaml:"reply"`
 }
 
 // Job is a line of business with an institution (업무).

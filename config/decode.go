@@ -48,6 +48,7 @@ var (
 	typeSize      = reflect.TypeFor[Size]()
 	typeTimeOfDay = reflect.TypeFor[TimeOfDay]()
 	typeMode      = reflect.TypeFor[Mode]()
+	typeNetwork   = reflect.TypeFor[Network]()
 )
 
 func (d *decoder) decode(node *yaml.Node, into reflect.Value, path string) {
@@ -189,6 +190,8 @@ func (d *decoder) scalar(node *yaml.Node, into reflect.Value, path string) {
 		value, f = parseSize(text)
 	case typeMode:
 		value, f = parseMode(text)
+	case typeNetwork:
+		value, f = parseNetwork(text)
 	case typeTimeOfDay:
 		value, f = parseTimeOfDay(text)
 	default:

@@ -27,14 +27,18 @@ func (l *SessionLog) setDefaults() {
 // cannot be had again stays until somebody says otherwise.
 func (r *Retention) setDefaults() { r.Payload, r.Journal = 7*24*time.Hour, 30*24*time.Hour }
 
-func (i *Instance) setDefaults() { i.Sessions = 64 }
+func (i *Instance) setDefaults() {
+	i.Sessions = 64
+	i.Limits = Door{Handshake: 10 * time.Second, Opening: Phase{Time: time.Minute, Bytes: 64 << 10, Mistakes: 20}}
+}
 
 // Times and rounds are those seen in use (protocols §3).
 func (i *Institution) setDefaults() {
 	i.Sessions = Sessions{Send: 1, Receive: 1}
 	i.Mask = MaskReason
 	i.Retry = Retry{First: 30 * time.Second, Max: 10 * time.Minute}
-	i.Timeouts = Timeouts{Connect: 5 * time.Second, Reply: 60 * time.Second}
+	i.Timeouts = Timeouts{Connect: 5 * time.Second, Handshake: 10 * time.Second, Reply: 60 * time.Second}
+	i.Limits = Limits{Between: Phase{Bytes: 16 << 20, Mistakes: 100}, File: Phase{Time: 24 * time.Hour, Mistakes: 100}}
 	i.Rounds = 10
 	i.ResumeAge = 4 * time.Hour
 	i.RepeatAge = 12 * time.Hour

@@ -212,6 +212,9 @@ func (v *validator) resolve(dir string) {
 	for _, path := range []*string{&c.System.Scan, &c.System.Work, &c.System.Receive, &c.System.Result, &c.Profiles.Directory} {
 		resolve(path)
 	}
+	for _, path := range c.certificates() {
+		resolve(path)
+	}
 	if !v.required("database", "url", c.Database.URL) {
 		return
 	}
@@ -327,9 +330,11 @@ func (v *validator) instances() {
 			works[work] = in.ID
 		}
 		v.between(path+".sessions", int64(in.Sessions), 1, 100000)
+		v.door(path+".limits", in)
 		for j, l := range in.Listen {
 			lp := fmt.Sprintf("%s.listen[%d]", path, j)
 			v.required(lp, "profile", l.Profile)
+			v.listenTLS(lp+".tls", l.TLS)
 			if !v.required(lp, "address", l.Address) || !v.address(lp+".address", l.Address, 0) {
 				continue
 			}

@@ -37,6 +37,7 @@ func (v *validator) institutions() {
 		v.between(path+".retry.tries", int64(in.Retry.Tries), 0, 1000000)
 		v.lasts(path+".timeouts.connect", in.Timeouts.Connect, time.Millisecond, time.Hour)
 		v.lasts(path+".timeouts.reply", in.Timeouts.Reply, time.Millisecond, time.Hour)
+		v.secure(path, in)
 		v.between(path+".rounds", int64(in.Rounds), 1, 10000)
 		v.lasts(path+".resume_age", in.ResumeAge, 0, 31*24*time.Hour)
 		v.oneOf(path+".repeat", in.Repeat, "refuse", "absorb", "new")

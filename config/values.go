@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"strconv"
 	"strings"
 	"time"
@@ -75,6 +76,32 @@ func parseMode(text string) (Mode, *fault.Error) {
 		return 0, fault.New(CodeWantMode, text)
 	}
 	return Mode(n), nil
+}
+
+// Network is an address or a network in the form of CIDR, v4 or v6.
+type Network string
+
+// Prefix is the network; of an address the one that has it alone.
+func (n Network) Prefix() netip.Prefix {
+	p, _ := netip.ParsePrefix(string(n)) // parseNetwork has proven it
+	return p
+}
+
+func parseNetwork(text string) (Network, *fault.Error) {
+	p, err := netip.ParsePrefix(text)
+	if err != nil {
+		var a netip.Addr
+		if a, err = netip.ParseAddr(text); err == nil {
+			p = netip.PrefixFrom(a, a.BitLen())
+		}
+	}
+	switch {
+	case err != nil || p.Addr().Zone() != "" || p.Addr().Is4In6():
+		return "", fault.New(CodeWantNetwork, text)
+	case p != p.Masked():
+		return "", fault.New(CodeNetworkBits, text, "near", p.Masked())
+	}
+	return Network(p.String()), nil
 }
 
 // TimeOfDay is minutes after midnight, 0 to 1440 (24:00).

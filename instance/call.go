@@ -3,10 +3,12 @@ package instance
 import (
 	"context"
 	"net"
+	"syscall"
 	"time"
 
 	"pabal/internal/fault"
 	"pabal/internal/loop"
+	"pabal/internal/pace"
 	"pabal/protocol/line"
 	"pabal/store"
 	"pabal/transfer"
@@ -160,11 +162,17 @@ func (s *session) call() (line.Report, error) {
 
 func (s *session) dial(ctx context.Context) (net.Conn, error) {
 	d := net.Dialer{Timeout: or(s.inst.ConnectTimeout, 5*time.Second), KeepAlive: 30 * time.Second}
+	d.Control = func(_, address string, _ syscall.RawConn) error { return s.inst.reachable(address) }
 	conn, err := d.DialContext(ctx, "tcp", s.inst.Connect)
+	if e := fault.As(err); e != nil {
+		return nil, e
+	}
 	if err != nil {
 		return nil, fault.New(CodeConnect, s.inst.Code, "address", s.inst.Connect).Because(err)
 	}
-	return conn, nil
+	paced := pace.Wrap(conn)
+	paced.Use(s.paces.of(&s.inst.Institution))
+	return s.secured(ctx, paced)
 }
 
 // fetchStep goes and fetches in the receive windows. When each was last tried

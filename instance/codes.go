@@ -48,4 +48,17 @@ const (
 	CodeStoreLost     fault.Code = "instance.store_lost"     // the connection to the database broke in mid-session
 	CodeTriesUsed     fault.Code = "instance.tries_used"     // as often as configured
 	CodeSuperseded    fault.Code = "instance.superseded"     // a partial file that nothing will resume
+
+	CodeStranger      fault.Code = "instance.stranger"    // nobody who may call has this address
+	CodeNotAllowed    fault.Code = "instance.not_allowed" // … the institution that it says to be has not
+	CodeNotAllowedOut fault.Code = "instance.not_allowed_out"
+	CodeBarred        fault.Code = "instance.barred"         // too many mistakes from one address
+	CodeCrowded       fault.Code = "instance.crowded"        // too many connections from one address
+	CodeInClear       fault.Code = "instance.in_clear"       // a caller without TLS that must use it
+	CodeNoCertificate fault.Code = "instance.no_certificate" // … without a certificate
+	CodeOtherCert     fault.Code = "instance.other_cert"     // … with somebody else's
+	CodeUnboundCert   fault.Code = "instance.unbound_cert"   // … with one that nobody has said to be its
+	CodeCallerNoCA    fault.Code = "instance.caller_no_ca"   // no address asks for the certificate that is wanted
+	CodeCallerNoTLS   fault.Code = "instance.caller_no_tls"
+	CodeCallerUnbound fault.Code = "instance.caller_unbound" // every certificate of a CA would do
 )

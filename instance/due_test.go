@@ -163,20 +163,20 @@ func TestGuessing(t *testing.T) {
 	bad, other := caller{"12345678", "192.0.2.1"}, caller{"12345678", "192.0.2.2"}
 	for range freeGuesses {
 		require.Zero(t, g.barred(bad, now))
-		g.failed(bad, now)
+		g.failed(bad, now, guessing())
 	}
 	require.NotZero(t, g.barred(bad, now))
 	require.Zero(t, g.barred(other, now))
 	for range 20 {
 		now = now.Add(longestBar)
 		require.Zero(t, g.barred(bad, now))
-		g.failed(bad, now)
+		g.failed(bad, now, guessing())
 	}
 	require.Greater(t, g.barred(bad, now).Sub(now), longestBar/2)
 	g.right(bad)
 	require.Zero(t, g.barred(bad, now))
 	for n := range 2 * mostCallers {
-		g.failed(caller{"x", string(rune(n))}, now.Add(time.Duration(n)))
+		g.failed(caller{"x", string(rune(n))}, now.Add(time.Duration(n)), guessing())
 	}
 	require.LessOrEqual(t, len(g.known), mostCallers)
 }

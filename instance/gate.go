@@ -36,6 +36,9 @@ func (s *session) Open(ctx context.Context, t *protocol.Telegram) (line.Judgemen
 	if n == nil || s.who != nil && n != s.who { // who logged in opens, and nobody else
 		return no(protocol.BadSender, fault.New(CodeUnknownPeer, code, "profile", s.profile.Name))
 	}
+	if e := s.admitted(n); e != nil {
+		return no(protocol.BadSender, e)
+	}
 	if !s.proven || s.profile.Carries(protocol.Open, protocol.SenderName) {
 		if reason, e := s.credentials(t, n, code); e != nil {
 			return no(reason, e)
@@ -81,6 +84,9 @@ func (s *session) login(t *protocol.Telegram) (line.Judgement, error) {
 	}
 	if n == nil || s.who != nil && n != s.who {
 		return line.Judgement{Reason: protocol.BadSender, Err: fault.New(CodeUnknownPeer, code, "profile", s.profile.Name)}, nil
+	}
+	if e := s.admitted(n); e != nil {
+		return line.Judgement{Reason: protocol.BadSender, Err: e}, nil
 	}
 	if s.profile.Carries(t.Kind, protocol.SenderName) {
 		if reason, e := s.credentials(t, n, n.caller()); e != nil {
@@ -128,11 +134,11 @@ func (s *session) credentials(t *protocol.Telegram, n *institution, code string)
 		return protocol.BadPassword, fault.New(CodeThrottled, code, "until", until.In(s.o.Zone).Format(time.TimeOnly))
 	}
 	if name != want.Name {
-		s.wrong.failed(who, s.now())
+		s.wrong.failed(who, s.now(), guessing())
 		return protocol.BadSender, fault.New(CodeBadSender, code, "sender", name)
 	}
 	if !s.profile.Session.Cipher.Matches(t.Text(protocol.SenderPassword), code, name, want.Password, s.business()) {
-		s.wrong.failed(who, s.now())
+		s.wrong.failed(who, s.now(), guessing())
 		return protocol.BadPassword, fault.New(CodeBadPassword, code)
 	}
 	s.wrong.right(who)

@@ -13,6 +13,7 @@ import (
 	"pabal/filemgr"
 	"pabal/internal/fault"
 	"pabal/internal/loop"
+	"pabal/internal/secure"
 	"pabal/naming"
 	"pabal/protocol/line"
 	"pabal/protocol/sessionlog"
@@ -28,6 +29,8 @@ type Instance struct {
 	o     Options
 	book  *naming.Book
 	insts map[string]*institution
+
+	keepers map[secure.Files]*secure.Keeper // of all certificates that it needs
 }
 
 // core is what an identity keeps while its options change.
@@ -50,6 +53,8 @@ type core struct {
 
 	listeners listeners
 	wrong     throttle
+	refused   refusals
+	paces     paces
 
 	quarantine atomic.Bool // as last seen, see quarantineStep
 
@@ -86,7 +91,7 @@ func New(s *store.Store, o Options) (*Instance, error) {
 		work:    filemgr.WorkDir(o.Dirs.Work, o.ID),
 		buffers: line.NewBuffers(16),
 		logs:    o.newLogs(o.Log.With("instance", o.ID).Error),
-		lobby:   newLobby(o.MaxSessions),
+		lobby:   newLobby(o.MaxSessions, o.Door),
 		wake: wakes{
 			scan: loop.NewSignal(), store: loop.NewSignal(), backup: loop.NewSignal(),
 			send: loop.NewSignal(), fetch: loop.NewSignal(), assemble: loop.NewSignal(), result: loop.NewSignal(),
@@ -146,6 +151,9 @@ func newGeneration(c *core, o Options, before *Instance) (*Instance, error) {
 		n := &institution{Institution: inst, dialing: &dialing{}}
 		n.carryOver(before)
 		i.insts[inst.Code] = n
+	}
+	if err := i.openKeepers(before); err != nil {
+		return nil, err
 	}
 	return i, nil
 }

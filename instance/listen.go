@@ -4,11 +4,14 @@ import (
 	"context"
 	"errors"
 	"net"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"pabal/internal/fault"
+	"pabal/internal/pace"
+	"pabal/internal/secure"
 	"pabal/transfer"
 )
 
@@ -146,40 +149,73 @@ func (i *Instance) accept(ctx context.Context, ln *listener) {
 			continue
 		}
 		pause = 5 * time.Millisecond
-		t := i.present.Load()
-		taken := t != nil && t.run(func() {
-			leave := i.lobby.enter(conn)
-			defer leave()
-			want := ln.want.Load()
-			s := &session{
-				Instance: i.current(), profile: want.Profile, peer: conn.RemoteAddr(), draining: t.taking.Done(), log: i.log, left: -1,
-			}
-			s.opened = func() { i.lobby.known(conn) }
-			s.ctx, s.cut = context.WithCancelCause(t.work)
-			defer s.cut(nil)
-			if want.SendsTo != "" {
-				if err := s.give(s.ctx, want.SendsTo); err != nil {
-					i.log.Warn("caller turned away", "institution", want.SendsTo, "code", fault.CodeOf(err), "err", err)
-					_ = conn.Close()
-					return
-				}
-			}
-			_, _ = s.run(s.ctx, conn)
-			i.wake.send.Give()
-		})
-		if !taken {
-			_ = conn.Close()
+		i.receive(ln.want.Load(), conn)
+	}
+}
+
+// receive begins a session with a caller, as soon as it may be one.
+func (i *Instance) receive(at *Listen, conn net.Conn) {
+	now, from := i.current(), addressOf(conn.RemoteAddr())
+	if why := now.knock(at, from); why != nil {
+		_ = conn.Close()
+		now.turnedAway(from, why, false)
+		return
+	}
+	t := i.present.Load()
+	if t == nil || !t.run(func() { now.converse(t, at, conn, from) }) {
+		_ = conn.Close()
+	}
+}
+
+// converse holds a caller's session from its first byte to its end.
+func (i *Instance) converse(t *term, at *Listen, conn net.Conn, from netip.Addr) {
+	leave := i.lobby.enter(conn, origin(from))
+	if leave == nil {
+		_ = conn.Close()
+		i.turnedAway(from, fault.New(CodeCrowded, origin(from), "connections", i.o.Door.PerAddress), false)
+		return
+	}
+	defer leave()
+	s := &session{
+		Instance: i, profile: at.Profile, peer: conn.RemoteAddr(), draining: t.taking.Done(), log: i.log, left: -1,
+	}
+	s.opened = func() {
+		i.lobby.known(conn)
+		s.paced.Use(i.paces.of(&s.inst.Institution))
+		i.wrong.right(caller{address: origin(from)})
+	}
+	s.ctx, s.cut = context.WithCancelCause(t.work)
+	defer s.cut(nil)
+	paced := pace.Wrap(conn)
+	s.paced = paced
+	line, shown, err := i.shake(s.ctx, at, paced, from)
+	if err != nil {
+		i.turnedAway(from, err, fault.CodeOf(err) != secure.CodeCut)
+		return
+	}
+	s.shown = &shown
+	if at.SendsTo != "" {
+		if err := s.give(s.ctx, at.SendsTo); err != nil {
+			_ = line.Close()
+			i.turnedAway(from, err, true)
+			return
 		}
 	}
+	_, _ = s.run(s.ctx, line)
+	i.wake.send.Give()
 }
 
 // give begins a session with a caller that comes to fetch from us, where the
 // sender opens: it says nothing before we do, so the address it called says
-// who it is. Its line is taken before it hears anything.
+// who it is, and what it showed before, if its configuration wants that. Its line is taken before it hears anything.
 func (s *session) give(ctx context.Context, code string) error {
 	s.inst = s.insts[code]
 	if s.inst == nil { // the configuration has changed meanwhile
 		return fault.New(CodeUnknownPeer, code, "profile", s.profile.Name)
+	}
+	if e := s.admitted(s.inst); e != nil {
+		s.inst = nil
+		return e
 	}
 	switch why, err := s.inQuarantine(ctx); {
 	case err != nil:
@@ -194,72 +230,4 @@ func (s *session) give(ctx context.Context, code string) error {
 	}
 	s.opened()
 	return nil
-}
-
-// lobby holds the connections whose peer has not said who it is, oldest
-// first, and counts those that have.
-type lobby struct {
-	mu      sync.Mutex
-	most    int
-	waiting []net.Conn
-	inside  map[net.Conn]bool
-}
-
-func newLobby(most int) *lobby { return &lobby{most: most, inside: map[net.Conn]bool{}} }
-
-// enter takes a connection in. When all places are taken the one that has
-// been silent for longest is closed.
-func (l *lobby) enter(c net.Conn) (leave func()) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for len(l.waiting) > 0 && len(l.waiting)+len(l.inside) >= l.most {
-		_ = l.waiting[0].Close()
-		l.waiting = l.waiting[1:]
-	}
-	l.waiting = append(l.waiting, c)
-	return func() {
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		l.drop(c)
-		delete(l.inside, c)
-	}
-}
-
-// known moves a connection out of the lobby: its peer has opened a session.
-func (l *lobby) known(c net.Conn) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.drop(c)
-	l.inside[c] = true
-}
-
-func (l *lobby) drop(c net.Conn) {
-	for n := range l.waiting {
-		if l.waiting[n] == c {
-			l.waiting = append(l.waiting[:n:n], l.waiting[n+1:]...)
-			return
-		}
-	}
-}
-
-// limit changes how many there may be.
-func (l *lobby) limit(most int) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.most = most
-}
-
-func (l *lobby) count() int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return len(l.inside)
-}
-
-// closeAll closes what is left after the drain time.
-func (l *lobby) closeAll() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for _, c := range l.waiting {
-		_ = c.Close()
-	}
 }

@@ -5,12 +5,14 @@ package instance
 
 import (
 	"log/slog"
+	"net/netip"
 	"slices"
 	"strconv"
 	"time"
 
 	"pabal/filemgr"
 	"pabal/internal/fault"
+	"pabal/internal/secure"
 	"pabal/naming"
 	"pabal/protocol"
 	"pabal/protocol/sessionlog"
@@ -37,6 +39,7 @@ type Options struct {
 
 	Listen       []Listen
 	MaxSessions  int // connections at once, the not yet opened included; 0 = 2048
+	Door         Door
 	Institutions []Institution
 	Files        []File
 
@@ -61,6 +64,10 @@ type Listen struct {
 	// sender opens: the address says who it is, and we open at once. "" = callers
 	// open.
 	SendsTo string
+	// TLS is how callers are answered; nil = in clear.
+	TLS *secure.Server
+
+	keeper *secure.Keeper // of TLS
 }
 
 // Institution is a counterparty (기관).
@@ -86,6 +93,7 @@ type Institution struct {
 	RetryMax        time.Duration    // 0 = 10 min
 	RetryTries      int              // failures in a row before a transfer fails; 0 = for ever
 	ConnectTimeout  time.Duration    // 0 = 5 s
+	Handshake       time.Duration    // of TLS when we call, 0 = 10 s
 	Reply           time.Duration    // 0 = the profile's
 	Pause           time.Duration    // between missing rounds, 0 = the profile's
 	MessageSize     int              // N; 0 = the profile's
@@ -95,6 +103,11 @@ type Institution struct {
 	Repeat          protocol.Repeat  // of its registrations that say nothing, "" = the profile's
 	SessionLog      sessionlog.Level // of what is said with it; "" = that of the place
 	StoreWait       time.Duration    // how long an answer waits for the store, 0 = half of Reply
+
+	TLS               *secure.Client // how we call it; nil = in clear
+	Caller            Caller         // what it proves when it calls, beside its telegrams
+	AllowIn, AllowOut []netip.Prefix // from where it calls, and where Connect may lead; none = all
+	Limits            Limits
 
 	Gzip             bool   // files to it are compressed, where the profile can
 	EBCDIC           bool   // … in EBCDIC
@@ -189,6 +202,7 @@ func (o *Options) Validate() []fault.Problem {
 			bad(path+".receive_windows", fault.New(CodeWindowCannot, inst.Code))
 		}
 	}
+	out = append(out, o.validateCallers()...)
 	for n, l := range o.Listen {
 		inst := by[l.SendsTo]
 		if l.SendsTo == "" || l.Profile == nil {

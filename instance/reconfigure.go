@@ -2,6 +2,8 @@ package instance
 
 import (
 	"context"
+	"reflect"
+	"slices"
 
 	"pabal/internal/fault"
 )
@@ -32,7 +34,7 @@ func (i *Instance) Reconfigure(ctx context.Context, o Options) error {
 		return err
 	}
 	err = i.listeners.change(ctx, o.Listen, func() {
-		i.lobby.limit(o.MaxSessions)
+		i.lobby.limit(o.MaxSessions, o.Door)
 		i.latest.Store(next)
 	})
 	if err != nil {
@@ -53,7 +55,7 @@ func (n *institution) carryOver(before *Instance) {
 	if old == nil {
 		return
 	}
-	if n.Connect == old.Connect && n.Sender == old.Sender && n.WireCode == old.WireCode {
+	if n.Connect == old.Connect && reflect.DeepEqual(n.TLS, old.TLS) && slices.Equal(n.AllowOut, old.AllowOut) && n.Sender == old.Sender && n.WireCode == old.WireCode {
 		n.dialing = old.dialing
 	}
 }

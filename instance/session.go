@@ -9,6 +9,7 @@ import (
 
 	"pabal/internal/fault"
 	"pabal/internal/loop"
+	"pabal/internal/pace"
 	"pabal/protocol"
 	"pabal/protocol/line"
 	"pabal/protocol/machine"
@@ -29,7 +30,9 @@ type session struct {
 	ctx      context.Context // of a session that we open, before it runs
 	cut      context.CancelCauseFunc
 	peer     net.Addr
-	opened   func() // tells the lobby that the caller is known; of one that called us
+	opened   func()      // tells the lobby that the caller is known; of one that called us
+	shown    *credential // what a caller showed before its first telegram; nil where we call
+	paced    *pace.Conn
 	draining <-chan struct{}
 
 	who     *institution       // who logged in before the opening, nil = nobody
@@ -68,7 +71,7 @@ func (s *session) run(ctx context.Context, conn net.Conn) (line.Report, error) {
 		// Who opens says which files come, and by its letter which part it plays.
 		cfg.Side, cfg.Self, cfg.Receive, cfg.EitherSide = s.calledSide(), s.selfCode(), true, true
 	}
-	opt := line.Options{Now: s.business, Buffers: s.buffers, Settle: s.storeWait() + 10*time.Second}
+	opt := line.Options{Now: s.business, Buffers: s.buffers, Settle: s.storeWait() + 10*time.Second, Limits: s.limit}
 	if log := s.recorder(); log != nil {
 		opt.Log = log
 	}
@@ -186,7 +189,7 @@ func (s *session) close(ctx context.Context, report line.Report, err error) {
 	}
 	if s.row.ID == "" {
 		if err != nil {
-			s.Instance.log.Warn("caller turned away", "profile", s.profile.Name, "code", fault.CodeOf(err), "err", err)
+			s.turnedAway(addressOf(s.peer), err, report.Came > 0)
 		}
 		return
 	}

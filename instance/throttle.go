@@ -19,7 +19,8 @@ type throttle struct {
 	known map[caller]*guesses
 }
 
-// caller is who says to be which institution.
+// caller is who says to be which institution; code is "" where all that comes
+// from one origin is meant.
 type caller struct{ code, address string }
 
 type guesses struct {
@@ -36,6 +37,8 @@ const (
 	longestBar  = 5 * time.Minute
 	mostCallers = 1024
 )
+
+func guessing() patience { return patience{freeGuesses, longestBar} }
 
 func (s *session) caller(code string) caller {
 	c := caller{code: code}
@@ -59,7 +62,14 @@ func (t *throttle) barred(c caller, now time.Time) time.Time {
 	return time.Time{}
 }
 
-func (t *throttle) failed(c caller, now time.Time) {
+// patience is how many mistakes are answered as fast as any, and how long the
+// longest wait after more of them is.
+type patience struct {
+	free    int
+	longest time.Duration
+}
+
+func (t *throttle) failed(c caller, now time.Time, p patience) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.known == nil {
@@ -73,8 +83,8 @@ func (t *throttle) failed(c caller, now time.Time) {
 	}
 	g.wrong++
 	g.last = now
-	if g.wrong >= freeGuesses {
-		g.until = now.Add(loop.Backoff(firstBar, longestBar, g.wrong-freeGuesses+1))
+	if g.wrong >= p.free {
+		g.until = now.Add(loop.Backoff(firstBar, p.longest, g.wrong-p.free+1))
 	}
 }
 
@@ -112,7 +122,7 @@ func (s *session) rightPassword(given string) bool {
 		return false
 	}
 	if subtle.ConstantTimeCompare([]byte(given), []byte(want)) != 1 {
-		s.wrong.failed(who, s.now())
+		s.wrong.failed(who, s.now(), guessing())
 		return false
 	}
 	s.wrong.right(who)

@@ -175,7 +175,7 @@ func (w *wiring) listen() (all []instance.Listen) {
 				break
 			}
 			path := fmt.Sprintf("instances[%d].listen[%d]", n, j)
-			one := instance.Listen{Address: l.Address, Profile: w.profile(path+".profile", l.Profile), SendsTo: l.SendsTo}
+			one := instance.Listen{Address: l.Address, Profile: w.profile(path+".profile", l.Profile), SendsTo: l.SendsTo, TLS: w.serverTLS(path+".tls", l.TLS)}
 			w.listens[n], w.listenAt = append(w.listens[n], one), append(w.listenAt, path)
 			all = append(all, one)
 		}
@@ -205,7 +205,7 @@ func (w *wiring) instance(n int, all instance.Options, dirs filemgr.Dirs) instan
 		o.Scans = o.Scans || r.ID == config.ScanRouter && r.Instance == in.ID
 	}
 	o.Listen = w.listens[n]
-	o.MaxSessions = in.Sessions
+	o.MaxSessions, o.Door = in.Sessions, door(in.Limits)
 	o.Institutions = slices.Clone(all.Institutions)
 	for j := range o.Institutions {
 		callers := append([]string{w.cfg.Institutions[j].Instance}, w.cfg.Institutions[j].Standby...)
@@ -260,6 +260,7 @@ func (w *wiring) institution(n int) instance.Institution {
 	for _, c := range in.Closed {
 		o.Closed = append(o.Closed, instance.Closed{From: sinceMidnight(c.From), To: sinceMidnight(c.To), Send: c.For != "receive", Receive: c.For != "send"})
 	}
+	w.protect(path, in, &o)
 	w.options(path+".options", in.Options, &o)
 	return o
 }
@@ -449,5 +450,5 @@ func (s *site) checkDirectories() []fault.Problem {
 			out = append(out, p)
 		}
 	}
-	return append(append(out, s.checkDatabaseFiles()...), s.checkOwners()...)
+	return slices.Concat(out, s.checkDatabaseFiles(), s.checkOwners(), s.checkCertificates())
 }

@@ -121,6 +121,7 @@ var isolated = []struct {
 	{"github.com/jackc", []string{"store"}, "the engines are behind the store's contract (D7)"},
 	{"github.com/pressly/goose", []string{"store"}, "the schema is the store's own matter"},
 	{"database/sql", []string{"store"}, "SQL is written in one package, so that one conformance suite covers all of it (D7)"},
+	{"golang.org/x/time", []string{"internal/pace"}, "how fast bytes pass is one wrapper of a connection"},
 	{"github.com/jlaffaye/ftp", []string{"delivery"}, "FTP is one way to deliver"},
 	{"github.com/stretchr/testify", testSuites, testOnly},
 	{"pgregory.net/rapid", testSuites, testOnly},

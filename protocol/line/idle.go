@@ -30,21 +30,22 @@ func (d *driver) carries() bool {
 	return st == machine.Sending || st == machine.Receiving
 }
 
-// until is when a wait ends: at the deadline, or after a moment if there is
+// until is when a wait ends: at its end, or after a moment if there is
 // something to give back.
 func (d *driver) until() time.Time {
+	last := d.last()
 	if !d.holds() {
-		return d.deadline
+		return last
 	}
-	if soon := d.read.Add(quiet); d.deadline.IsZero() || soon.Before(d.deadline) {
+	if soon := d.read.Add(quiet); last.IsZero() || soon.Before(last) {
 		return soon
 	}
-	return d.deadline
+	return last
 }
 
 // waitsOn reports that a wait that ended at until is to go on.
 func (d *driver) waitsOn(until time.Time, err error) bool {
-	return errors.Is(err, os.ErrDeadlineExceeded) && d.ctx.Err() == nil && !until.Equal(d.deadline)
+	return errors.Is(err, os.ErrDeadlineExceeded) && d.ctx.Err() == nil && !until.Equal(d.last())
 }
 
 // lighten gives back what the next file would take again.

@@ -26,13 +26,16 @@ type Options struct {
 	// Settle bounds how long recording an outcome may take after the session
 	// itself has been stopped.
 	Settle time.Duration
+	// Limits are asked for when a phase begins; nil = none.
+	Limits func(Phase) Limit
 }
 
 // Report tells how a session went.
 type Report struct {
-	Files       int  // sent or received to their end
-	MoreToFetch bool // the peer has more than it gave
-	Heard       bool // the peer went on after the last end that we confirmed; or we confirmed none
+	Files       int   // sent or received to their end
+	MoreToFetch bool  // the peer has more than it gave
+	Heard       bool  // the peer went on after the last end that we confirmed; or we confirmed none
+	Came        int64 // bytes that the peer sent
 }
 
 const readBuffer = 64 << 10
@@ -68,7 +71,7 @@ func Run(ctx context.Context, conn net.Conn, cfg machine.Config, host Host, opt 
 	d.look()
 	err := d.loop()
 	d.rest()
-	return Report{Files: d.session.Files(), MoreToFetch: d.session.MoreToFetch(), Heard: d.session.Heard()}, err
+	return Report{Files: d.session.Files(), MoreToFetch: d.session.MoreToFetch(), Heard: d.session.Heard(), Came: d.came}, err
 }
 
 type driver struct {
@@ -87,6 +90,8 @@ type driver struct {
 	read     time.Time // the same moment on the system's clock, which deadlines are told in
 	deadline time.Time // of the timer
 	set      time.Time // what the connection was told
+	limits   limits
+	came     int64 // bytes read
 
 	telegram protocol.Telegram
 	block    []byte // the block under way, loaded or being received
@@ -102,7 +107,9 @@ type driver struct {
 func (d *driver) loop() error {
 	ev := machine.Event{Kind: machine.Started, Now: d.now}
 	for {
-		question := d.perform(d.session.Step(ev))
+		actions := d.session.Step(ev)
+		d.enter()
+		question := d.perform(actions)
 		switch {
 		case d.session.Over():
 			return d.err
@@ -134,6 +141,8 @@ func (d *driver) Read(b []byte) (int, error) {
 	}
 	n, err := d.conn.Read(b)
 	d.look()
+	d.came += int64(n)
+	d.limits.bytes += int64(n)
 	if n == 0 && d.waitsOn(until, err) {
 		return 0, errQuiet
 	}
@@ -153,6 +162,9 @@ func (d *driver) next() machine.Event {
 	for errors.Is(err, errQuiet) {
 		d.lighten()
 		frame, err = d.reader.Next()
+	}
+	if why := d.beyond(err); why != nil && d.ctx.Err() == nil {
+		return d.lost(why)
 	}
 	if err != nil {
 		if errors.Is(err, os.ErrDeadlineExceeded) && d.ctx.Err() == nil {

@@ -80,6 +80,9 @@ func (s *Session) State() State { return s.state }
 // login before it.
 func (s *Session) Awaits() bool { return s.state == AwaitOpen || s.state == AwaitLogin }
 
+// Mistakes is how many telegrams of the peer had no place or did not fit.
+func (s *Session) Mistakes() int { return s.mistakes }
+
 // Over reports that nothing more will be done.
 func (s *Session) Over() bool { return s.state == Over }
 

@@ -1,0 +1,113 @@
+package instance
+
+import (
+	"cmp"
+	"slices"
+	"sync"
+	"time"
+
+	"pabal/internal/fault"
+)
+
+// refusals counts callers that were not let in, by where they came from and
+// why. However many there are, it stays small and says little. Its zero value
+// has counted nobody.
+type refusals struct {
+	mu     sync.Mutex
+	known  map[refusedOf]*refusedCount
+	minute time.Time // … in which so many lines were said
+	said   int
+	unsaid int // lines that were held back since the last one
+}
+
+type refusedOf struct {
+	origin string
+	code   fault.Code
+}
+
+type refusedCount struct {
+	count       int64
+	first, last time.Time
+	saidAt      time.Time
+	detail      string
+}
+
+// mostRefusals is how many are known apart; those longest ago are forgotten
+// first. A minute has at most linesAMinute lines in the log, and one for each
+// that is known.
+const (
+	mostRefusals = 256
+	linesAMinute = 30
+)
+
+// add counts one. say reports whether the log is to have a line for it, and
+// more how many it has not had since the last one.
+func (r *refusals) add(now time.Time, from string, why error) (say bool, more int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.known == nil {
+		r.known = map[refusedOf]*refusedCount{}
+	}
+	key := refusedOf{from, fault.CodeOf(why)}
+	c := r.known[key]
+	if c == nil {
+		r.makeRoom()
+		c = &refusedCount{first: now}
+		r.known[key] = c
+	}
+	c.count++
+	c.last = now
+	if f := fault.As(why); f != nil {
+		c.detail = detail(f)
+	}
+	if now.Sub(r.minute) >= time.Minute || now.Before(r.minute) {
+		r.minute, r.said = now, 0
+	}
+	if r.said >= linesAMinute || !c.saidAt.IsZero() && now.Sub(c.saidAt) < time.Minute {
+		r.unsaid++
+		return false, 0
+	}
+	c.saidAt = now
+	r.said++
+	more, r.unsaid = r.unsaid, 0
+	return true, more
+}
+
+func (r *refusals) makeRoom() {
+	if len(r.known) < mostRefusals {
+		return
+	}
+	var oldest refusedOf
+	var at time.Time
+	for k, c := range r.known {
+		if at.IsZero() || c.last.Before(at) {
+			oldest, at = k, c.last
+		}
+	}
+	delete(r.known, oldest)
+}
+
+// Refused are callers from one address, or one network of v6, that were not
+// let in for one reason, since the process began.
+type Refused struct {
+	Address string    `json:"address"`
+	Code    string    `json:"code"`
+	Detail  string    `json:"detail,omitempty"` // of the last one, as in rows
+	Count   int64     `json:"count"`
+	First   time.Time `json:"first"`
+	Last    time.Time `json:"last"`
+}
+
+// list are those that were refused last, at most n.
+func (r *refusals) list(n int) []Refused {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	out := make([]Refused, 0, len(r.known))
+	for k, c := range r.known {
+		out = append(out, Refused{k.origin, string(k.code), c.detail, c.count, c.first.UTC(), c.last.UTC()})
+	}
+	slices.SortFunc(out, func(a, b Refused) int {
+		return cmp.Or(b.Last.Compare(a.Last), cmp.Compare(a.Address, b.Address), cmp.Compare(a.Code, b.Code))
+	})
+	return out[:min(n, len(out))]
+}
