@@ -22,6 +22,7 @@ import (
 	"pabal/naming"
 	"pabal/protocol"
 	"pabal/protocol/line"
+	"pabal/protocol/sessionlog"
 	"pabal/simulator/floor"
 	"pabal/simulator/sample"
 	"pabal/store"
@@ -194,6 +195,7 @@ func (c *benchPair) end(p *protocol.Profile, j benchJob, place, own string) *ben
 		Dirs:    filemgr.Dirs{Scan: e.path("scan"), Work: e.path("work"), Receive: e.path("receive")},
 		InFiles: j.Files,
 		Scans:   place == "near", ScanEvery: 2 * time.Second, Settle: 2 * time.Second,
+		SessionLog: sessionlog.Options{Dir: e.path("said"), Level: sessionlog.Headers},
 	}
 	n := instance.Institution{
 		Code: c.centre, Profile: p, Side: protocol.InstitutionSide, WireCode: "12345678",
