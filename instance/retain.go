@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"pabal/filemgr"
+	"pabal/internal/fault"
 	"pabal/store"
 	"pabal/transfer"
 )
@@ -34,7 +35,11 @@ func (i *Instance) retainStep(ctx context.Context) (bool, error) {
 		return false, err
 	}
 	if turn {
-		if err := i.retainRows(ctx, r, now); err != nil {
+		err := i.retainRows(ctx, r, now)
+		if fault.CodeOf(err) == store.CodeQuarantined { // it has begun meanwhile
+			return false, nil
+		}
+		if err != nil {
 			return false, err
 		}
 	}

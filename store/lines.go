@@ -78,10 +78,8 @@ func (s *Store) OpenLine(ctx context.Context, now time.Time, o Opening) (ended [
 		if err := tx.inTerm(o.Session.Institution, o.Session.Instance, o.Term); err != nil {
 			return err
 		}
-		if q, err := tx.quarantine(); err != nil {
+		if err := tx.noQuarantine(o.Session.Institution); err != nil {
 			return err
-		} else if q != nil {
-			return fault.New(CodeQuarantined, o.Session.Institution, "since", q.Since.Format(time.RFC3339))
 		}
 		gone, err := tx.takeLine(now, o)
 		if err != nil {

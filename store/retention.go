@@ -12,6 +12,8 @@ import (
 // This file deletes what nobody needs any more, in steps of one short
 // transaction each, so that writers get their turn between two. A crash
 // between any two steps leaves a state in which the next call goes on.
+// In quarantine nothing is deleted (CodeQuarantined): what the rows say is old
+// may be all that is left of what the database has lost.
 
 const (
 	purgeTransfers = 64  // looked at in one step of Purge
@@ -28,6 +30,9 @@ func (s *Store) Release(ctx context.Context, now time.Time, id string) error {
 	for {
 		var t *transfer.Transfer
 		err := s.write(ctx, groupPayload, func(tx *tx) (err error) {
+			if err := tx.noQuarantine(id); err != nil {
+				return err
+			}
 			if t, err = tx.transfer(id); err != nil {
 				return err
 			}
@@ -106,6 +111,13 @@ func (s *Store) Purge(ctx context.Context, now, before time.Time) (done []string
 	if err != nil || len(ids) == 0 {
 		return nil, false, err
 	}
+	q, err := s.Quarantine(ctx) // before a file goes
+	if err == nil {
+		err = quarantined(q, "payload")
+	}
+	if err != nil {
+		return nil, false, err
+	}
 	slices.Sort(ids) // several processes lock them in one order
 	filesGone, err := s.removeFiles(ctx, ids)
 	if err != nil {
@@ -113,6 +125,9 @@ func (s *Store) Purge(ctx context.Context, now, before time.Time) (done []string
 	}
 	err = s.write(ctx, groupPayload, func(tx *tx) error {
 		done, more = nil, false
+		if err := tx.noQuarantine("payload"); err != nil {
+			return err
+		}
 		deleted := int64(0)
 		for _, id := range ids {
 			t := new(transfer.Transfer)
@@ -196,6 +211,9 @@ func (s *Store) ExpireTransfers(ctx context.Context, before time.Time) (n int64,
 		return 0, false, err
 	}
 	err = s.write(ctx, 0, func(tx *tx) error {
+		if err := tx.noQuarantine("transfers"); err != nil {
+			return err
+		}
 		if err := tx.forget(before); err != nil {
 			return err
 		}
@@ -220,6 +238,9 @@ func (s *Store) ExpireEvents(ctx context.Context, before time.Time, after int64)
 		return 0, 0, err
 	}
 	err = s.write(ctx, 0, func(tx *tx) (err error) {
+		if err := tx.noQuarantine("events"); err != nil {
+			return err
+		}
 		if err := tx.forget(before); err != nil {
 			return err
 		}
@@ -238,6 +259,9 @@ func (s *Store) ExpireSessions(ctx context.Context, before time.Time) (n int64, 
 		return 0, false, err
 	}
 	err = s.write(ctx, 0, func(tx *tx) error {
+		if err := tx.noQuarantine("sessions"); err != nil {
+			return err
+		}
 		n, err = tx.exec(`DELETE FROM sessions WHERE id IN (`+which+`)`, toMicros(before))
 		return err
 	})
@@ -246,10 +270,14 @@ func (s *Store) ExpireSessions(ctx context.Context, before time.Time) (n int64, 
 
 // Turn gives one of all processes the turn at something that is done from time
 // to time, at most once in every. It only spares work: what is done must bear
-// being done twice, because clocks differ and a holder may die.
+// being done twice, because clocks differ and a holder may die. In quarantine
+// nobody has a turn.
 func (s *Store) Turn(ctx context.Context, now time.Time, name string, every time.Duration) (bool, error) {
 	var n int64
 	err := s.write(ctx, 0, func(tx *tx) (err error) {
+		if halted, err := tx.halted(); err != nil || halted {
+			return err
+		}
 		// One that is far ahead was noted by a clock that was set back since.
 		n, err = tx.exec(`INSERT INTO windows (name, last_try, last_success, updated_at) VALUES ($1, $2, 0, $2)
 			ON CONFLICT (name) DO UPDATE SET last_try = excluded.last_try, updated_at = excluded.updated_at

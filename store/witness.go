@@ -301,6 +301,22 @@ func (t *tx) quarantine() (*Quarantine, error) {
 	return readQuarantine(text), nil
 }
 
+// noQuarantine fails with CodeQuarantined while the database is in quarantine.
+func (t *tx) noQuarantine(subject string) error {
+	q, err := t.quarantine()
+	if err != nil {
+		return err
+	}
+	return quarantined(q, subject)
+}
+
+func quarantined(q *Quarantine, subject string) error {
+	if q == nil {
+		return nil
+	}
+	return fault.New(CodeQuarantined, subject, "since", q.Since.Format(time.RFC3339))
+}
+
 // EndQuarantine lets the stages work again, as a command. What was held stays
 // held. allowed may refuse, with what the row says at that moment.
 // Errors: allowed's, CodeNoQuarantine.

@@ -31,7 +31,7 @@ func testQuarantine(t *testing.T, open Open) {
 	stored := create(t, s, transfer.Send, transfer.Stored)
 	placing := create(t, s, transfer.Receive, transfer.Placing)
 	byPerson := create(t, s, transfer.Send, transfer.Held, func(row *transfer.Transfer) { row.ErrorCode = "other" })
-	done := create(t, s, transfer.Send, transfer.Sent)
+	over := create(t, s, transfer.Send, transfer.Sent)
 	asked := create(t, s, transfer.Send, transfer.Sent, func(row *transfer.Transfer) { row.NextTry, row.Ask = start, transfer.AskStatus })
 
 	inside := opening("inside", term)
@@ -66,7 +66,7 @@ func testQuarantine(t *testing.T, open Open) {
 		require.Equal(t, transfer.Held, all[len(all)-1].To)
 	}
 	require.EqualValues(t, 500, read(t, s, sending.ID).SentBytes, "all of it may have left")
-	for _, row := range []*transfer.Transfer{byPerson, done, asked} {
+	for _, row := range []*transfer.Transfer{byPerson, over, asked} {
 		require.Equal(t, row, read(t, s, row.ID))
 	}
 	_, err = s.Change(t.Context(), now, sending.Ref(), nil)
@@ -93,6 +93,28 @@ func testQuarantine(t *testing.T, open Open) {
 		err = s.Create(t.Context(), now, &transfer.Transfer{Direction: transfer.Receive, Status: transfer.Receiving,
 			Owner: "one", Term: term + 3, SessionID: session})
 		require.ErrorIs(t, err, store.ErrFenced, session)
+	}
+
+	// Nothing is deleted, whatever its age.
+	old := done(t, s, transfer.Send, transfer.Sent, 2)
+	empty := done(t, s, transfer.Send, transfer.Sent, 0, func(r *transfer.Transfer) { r.PurgedAt = start })
+	later := now.Add(365 * 24 * time.Hour)
+	_, _, err = s.Purge(t.Context(), later, later)
+	requireCode(t, store.CodeQuarantined, err)
+	requireCode(t, store.CodeQuarantined, s.Release(t.Context(), later, old.ID))
+	_, _, err = s.ExpireEvents(t.Context(), later, 0)
+	requireCode(t, store.CodeQuarantined, err)
+	require.NoError(t, s.CloseSession(t.Context(), now, inside.Session))
+	_, _, err = s.ExpireSessions(t.Context(), later)
+	requireCode(t, store.CodeQuarantined, err)
+	_, _, err = s.ExpireTransfers(t.Context(), later)
+	requireCode(t, store.CodeQuarantined, err)
+	turn, err := s.Turn(t.Context(), later, "retention", time.Hour)
+	require.NoError(t, err)
+	require.False(t, turn)
+	require.Equal(t, 2, blocksHeld(t, s, old.ID))
+	for _, row := range []*transfer.Transfer{old, empty} {
+		require.Equal(t, row, read(t, s, row.ID))
 	}
 
 	require.NoError(t, s.Compared(t.Context(), "seoul", 2))
