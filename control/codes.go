@@ -3,6 +3,7 @@ package control
 import "pabal/internal/fault"
 
 const (
+	CodeContentGone     fault.Code = "control.content_gone"      // the file in which its content is kept is not there
 	CodeNoSession       fault.Code = "control.no_session"        // neither the database nor this host's logs have it
 	CodeReasonMissing   fault.Code = "control.reason_missing"    // release, resend and cancel are not done without a reason
 	CodeWhichOne        fault.Code = "control.which_one"         // several transfers have that name

@@ -14,6 +14,7 @@ import (
 	"pabal/filemgr"
 	"pabal/internal/fault"
 	"pabal/naming"
+	"pabal/protocol/sessionlog"
 	"pabal/store"
 	"pabal/store/journal"
 	"pabal/transfer"
@@ -24,7 +25,9 @@ type Recovery struct {
 	*Control
 	Place   string
 	Journal string       // directory of the place's journal
+	Said    string       // … and of its session logs; "" = there are none
 	Scan    string       // the scan directory, beside which the backups are
+	Receive string       // the receive directory
 	Book    *naming.Book // reads the names of backups
 	Zone    *time.Location
 	Peers   map[string]Peer // for releasing, see Order
@@ -91,10 +94,19 @@ func (r *Recovery) compare(ctx context.Context) (*Report, map[string]*transfer.T
 	if memory.From.IsZero() {
 		return nil, nil, fault.New(CodeNoJournal, r.Journal)
 	}
-	rows, err := r.rows(ctx, memory)
+	all, err := r.carried(memory)
 	if err != nil {
 		return nil, nil, err
 	}
+	rows, err := r.rows(ctx, memory, all)
+	if err != nil {
+		return nil, nil, err
+	}
+	files, err := r.files(memory.From, forgotten)
+	if err != nil {
+		return nil, nil, err
+	}
+	said := r.hear(all, rows, memory, files)
 	report := &Report{Quarantine: q, Place: r.Place, Since: memory.From}
 	ids := map[string]bool{}
 	for id := range rows {
@@ -105,17 +117,10 @@ func (r *Recovery) compare(ctx context.Context) (*Report, map[string]*transfer.T
 			ids[id] = true // else its own place has more to say
 		}
 	}
-	paths := map[string]bool{}
 	for id := range ids {
 		row, known := rows[id], memory.Transfers[id]
 		if row == nil && known.At.Before(forgotten) {
 			continue // deleted as too old
-		}
-		if row != nil {
-			paths[row.BackupPath] = true
-		}
-		if known != nil {
-			paths[known.Row.BackupPath] = true
 		}
 		if row != nil && known == nil && (row.Status != transfer.Held || row.Place != r.Place) {
 			continue // finished, or another place's
@@ -124,21 +129,14 @@ func (r *Recovery) compare(ctx context.Context) (*Report, map[string]*transfer.T
 		if row != nil && row.Place != r.Place {
 			exists = func(string) bool { return true } // its own place looks
 		}
-		report.add(judge(id, row, known, q.Since, exists))
-	}
-	from := memory.From
-	if from.Before(forgotten) {
-		from = forgotten
-	}
-	backups, err := filemgr.Backups(r.Scan, from, r.Zone)
-	if err != nil {
-		return nil, nil, err
-	}
-	for _, b := range backups {
-		if !paths[b.Path] {
-			report.add(&Finding{ID: store.NewID(b.At), Kind: FoundBackup, Name: b.Name, Direction: string(transfer.Send), Path: b.Path,
-				Size: b.Size, At: b.At, Proposal: ProposeEnter})
+		f := judge(id, row, known, q.Since, exists)
+		if c := said[id]; c != nil {
+			f.Session = c.Session
 		}
+		report.add(f)
+	}
+	for _, f := range files.unexplained() {
+		report.add(f)
 	}
 	slices.SortFunc(report.Findings, func(a, b *Finding) int { return strings.Compare(a.ID, b.ID) })
 	for _, t := range rows {
@@ -159,9 +157,9 @@ func (r *Report) add(f *Finding) {
 	}
 }
 
-// rows are the transfers that the journal may say something about, and those
-// that the quarantine holds.
-func (r *Recovery) rows(ctx context.Context, memory *journal.Memory) (map[string]*transfer.Transfer, error) {
+// rows are the transfers that the journal or a session log may say something
+// about, and those that the quarantine holds.
+func (r *Recovery) rows(ctx context.Context, memory *journal.Memory, said map[string]*sessionlog.Carried) (map[string]*transfer.Transfer, error) {
 	rows := map[string]*transfer.Transfer{}
 	for _, f := range []store.Filter{
 		{Since: memory.From.Add(-24 * time.Hour)},
@@ -178,6 +176,11 @@ func (r *Recovery) rows(ctx context.Context, memory *journal.Memory) (map[string
 	var ids []string // older ones that went on since
 	for id := range memory.Transfers {
 		if rows[id] == nil {
+			ids = append(ids, id)
+		}
+	}
+	for id := range said {
+		if rows[id] == nil && memory.Transfers[id] == nil {
 			ids = append(ids, id)
 		}
 	}

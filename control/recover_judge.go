@@ -24,6 +24,11 @@ const (
 	FoundNoFile   = "no_file"       // … and it is not there any more
 	FoundFileGone = "file_gone"     // a row that is to be cut from a file that is not there
 	FoundBackup   = "backup_alone"  // a file in backup/ that neither database nor journal knows
+	FoundPayload  = "payload_gone"  // content that is kept in a file, and the file is not there
+
+	// Nothing is to be done about these; a person may know what they are.
+	FoundReceived = "receive_alone" // a file in receive/ that neither database nor journal knows
+	FoundError    = "error_alone"   // … in error/
 )
 
 // What is proposed about it.
@@ -45,6 +50,7 @@ type Finding struct {
 	At        time.Time       `json:"at"`                 // of the journal's word, or of the file
 	Path      string          `json:"path,omitempty"`
 	Size      int64           `json:"size,omitempty"`
+	Session   string          `json:"session,omitempty"` // whose log knows more of it than the journal
 	Proposal  string          `json:"proposal,omitempty"`
 	Becomes   transfer.Status `json:"becomes,omitempty"` // the status that --apply writes
 	known     *journal.Known
@@ -78,6 +84,9 @@ func judge(id string, row *transfer.Transfer, known *journal.Known, since time.T
 		f.judgeReceived(row, known)
 	} else {
 		f.judgeSent(row, known, exists)
+	}
+	if !f.Open() {
+		f.judgeContent(row, exists)
 	}
 	return f
 }
@@ -195,6 +204,13 @@ func (f *Finding) mark(t *transfer.Transfer, now time.Time) {
 		t.SentBytes = t.WireSize
 	case FoundPlacing:
 		t.HeldFrom = transfer.Placing
+	case FoundPayload:
+		if f.Becomes == transfer.Abandoned {
+			t.EndedAt = now
+			break
+		}
+		// It is cut again from its file; what has left of it stays noted.
+		t.HeldFrom, t.WireDigest, t.ReleasedAt = transfer.Storing, "", time.Time{}
 	case FoundAbsent, FoundBackup:
 		// Its payload is not here: it is cut again from the file.
 		t.SentBytes, t.HeldFrom, t.WireDigest = t.WireSize, transfer.Storing, ""
@@ -217,6 +233,8 @@ func recovered(f *Finding) *fault.Error {
 		return fault.New(CodeContentLost, f.Name)
 	case FoundNoFile, FoundFileGone:
 		return fault.New(CodeFileGone, f.Name, "path", f.Path)
+	case FoundPayload:
+		return fault.New(CodeContentGone, f.Name, "path", f.Path)
 	case FoundAbsent, FoundBackup:
 		return fault.New(CodeEntered, f.Name, "path", f.Path)
 	}

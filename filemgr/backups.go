@@ -9,7 +9,8 @@ import (
 	"time"
 )
 
-// BackedUp is a file in the backup directory.
+// BackedUp is a file in the backup directory, or in another that Refused and
+// Placed list.
 type BackedUp struct {
 	Path string
 	Name string    // that it was dropped under
@@ -20,7 +21,37 @@ type BackedUp struct {
 // Backups lists the files in the backup directory beside the scan directory
 // that were claimed at or after a time. Names that are not ours are left out.
 func Backups(scanDir string, since time.Time, zone *time.Location) ([]BackedUp, error) {
-	root := filepath.Join(filepath.Dir(filepath.Clean(scanDir)), backupDir)
+	return dated(scanDir, backupDir, since, zone)
+}
+
+// Refused is Backups for the files in the error directory.
+func Refused(scanDir string, since time.Time, zone *time.Location) ([]BackedUp, error) {
+	return dated(scanDir, errorDir, since, zone)
+}
+
+// Placed lists the files in the receive directory that were changed at or after
+// a time. Hidden ones are left out, and those that are being put together.
+func Placed(receiveDir string, since time.Time) ([]BackedUp, error) {
+	entries, err := os.ReadDir(receiveDir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, dirFault(receiveDir, err)
+	}
+	var all []BackedUp
+	for _, e := range entries {
+		info, err := e.Info()
+		if Ignored(e.Name()) || err != nil || !info.Mode().IsRegular() || info.ModTime().Before(since) {
+			continue
+		}
+		all = append(all, BackedUp{Path: filepath.Join(receiveDir, e.Name()), Name: e.Name(), At: info.ModTime(), Size: info.Size()})
+	}
+	return all, nil
+}
+
+func dated(scanDir, kind string, since time.Time, zone *time.Location) ([]BackedUp, error) {
+	root := filepath.Join(filepath.Dir(filepath.Clean(scanDir)), kind)
 	days, err := os.ReadDir(root)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil

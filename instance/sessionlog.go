@@ -51,7 +51,7 @@ func (s *session) logFile(t *transfer.Transfer) {
 		return
 	}
 	s.said.File(s.now(), sessionlog.Record{
-		Transfer: t.ID, Direction: string(t.Direction), Name: t.Name, WireName: t.WireName, FileID: t.FileID, Job: t.Job,
+		Transfer: t.ID, Host: t.Place, Direction: string(t.Direction), Name: t.Name, WireName: t.WireName, FileID: t.FileID, Job: t.Job,
 		BaseDate: t.BaseDate, Serial: t.Serial, WireSize: t.WireSize, FileSize: t.FileSize,
 	})
 }

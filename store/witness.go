@@ -261,6 +261,10 @@ func (t *tx) holdAll(now time.Time, q *Quarantine) error {
 		toMicros(now), string(why.Code), why.Detail()); err != nil {
 		return err
 	}
+	// What waits for a second person in the copy may have been carried out since.
+	if _, err := t.exec(`UPDATE requests SET expires_at = $1 WHERE state = 'pending' AND expires_at > $1`, toMicros(now)); err != nil {
+		return err
+	}
 	// All of what was on the line may have reached the peer.
 	n, err := t.exec(`UPDATE transfers SET held_from = status, status = 'held', owner = '', session_id = '', attempt = attempt + 1,
 		sent_bytes = CASE WHEN status IN ('sending', 'ending') THEN wire_size ELSE sent_bytes END,

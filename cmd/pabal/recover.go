@@ -115,7 +115,7 @@ func recovery(c *control.Control, cfg *config.Config) (*control.Recovery, error)
 	if err := cfg.Report(append(w.problems, problems...)); err != nil {
 		return nil, err
 	}
-	return &control.Recovery{Control: c, Place: cfg.Host, Journal: journalDir(cfg), Scan: cfg.System.Scan,
+	return &control.Recovery{Control: c, Place: cfg.Host, Journal: journalDir(cfg), Said: sessionLogs(cfg), Scan: cfg.System.Scan, Receive: cfg.System.Receive,
 		Book: book, Zone: cfg.Location(), Peers: peers(cfg)}, nil
 }
 
@@ -135,7 +135,11 @@ func (a *app) printReport(r *control.Report, all bool, zone *time.Location) erro
 		if f.Open() {
 			become = "→ " + a.cat.Status(a.language(), string(f.Becomes))
 		}
-		rows = append(rows, []string{f.ID, a.cat.Direction(a.language(), f.Direction), f.Name, a.known(string(f.Row)), a.known(string(f.Journal)),
+		known := a.known(string(f.Journal))
+		if f.Session != "" {
+			known = a.text("ui.recover.log", "status", known, "session", f.Session)
+		}
+		rows = append(rows, []string{f.ID, a.cat.Direction(a.language(), f.Direction), f.Name, a.known(string(f.Row)), known,
 			a.text(fault.Code("ui.recover.found." + f.Kind)), become})
 	}
 	if len(rows) > 0 && p.err == nil {

@@ -65,7 +65,7 @@ type Record struct {
 	WireSize  int64  `json:"wire_size,omitempty"`
 	FileSize  int64  `json:"file_size,omitempty"`
 
-	// session
+	// session; Host also of file: whose directories it is in
 	Session     string `json:"session,omitempty"`
 	Institution string `json:"institution,omitempty"`
 	Profile     string `json:"profile,omitempty"`

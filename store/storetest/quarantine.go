@@ -34,6 +34,8 @@ func testQuarantine(t *testing.T, open Open) {
 	over := create(t, s, transfer.Send, transfer.Sent)
 	asked := create(t, s, transfer.Send, transfer.Sent, func(row *transfer.Transfer) { row.NextTry, row.Ask = start, transfer.AskStatus })
 
+	request := &transfer.Request{TransferID: over.ID, Command: "resend", ExpiresAt: start.Add(time.Hour)}
+	require.NoError(t, s.Ask(t.Context(), start, request, func(*transfer.Transfer) (string, error) { return "", nil }))
 	inside := opening("inside", term)
 	_, err := s.OpenLine(t.Context(), start, inside)
 	require.NoError(t, err)
@@ -69,6 +71,10 @@ func testQuarantine(t *testing.T, open Open) {
 	for _, row := range []*transfer.Transfer{byPerson, over, asked} {
 		require.Equal(t, row, read(t, s, row.ID))
 	}
+	requests, err := s.Requests(t.Context(), store.RequestFilter{})
+	require.NoError(t, err)
+	require.Len(t, requests, 1)
+	require.Equal(t, now, requests[0].ExpiresAt, "it may have been carried out since")
 	_, err = s.Change(t.Context(), now, sending.Ref(), nil)
 	require.ErrorIs(t, err, store.ErrFenced)
 	instances, err := s.Instances(t.Context())
