@@ -77,8 +77,8 @@ institutions:
 	{"unknown institution of a job", "CMS, institution: KFTC", "CMS, institution: KFB",
 		`20:31: jobs[0].institution: There is no institution "KFB" (registered: KFTC). Correct the code, or add the institution under institutions.
 24:10: files[0].job: Institution KFTC has no job "CMS" (registered: -). Correct the code, or add the job under jobs.`},
-	{"checks of what is received", "direction: send", "direction: receive",
-		`27:5: files[0].checks: "checks" is only for registrations with direction: send. What is received is not looked into. Take it away. Whoever takes the file from the receive directory must check what is in it.`},
+	{"records of what has none", "record: { length: 150 }\n    checks:", "record: { form: raw }\n    checks:\n      records: true",
+		`28:16: files[0].checks.records: "records" is of no use without "record.form: fixed, lines". Add "record.form: fixed, lines", or remove "records".`},
 	{"repeat of an institution", "    side", "    repeat: twice\n    side",
 		`14:13: institutions[0].repeat: "twice" is not possible here. Possible are: refuse, absorb, new.`},
 	{"unknown job", "    job: CMS", "    job: CMX",

@@ -76,8 +76,7 @@ const (
 	CodeRetryOrder        fault.Code = "config.retry_order"
 	CodeStripNothing      fault.Code = "config.strip_nothing"
 	CodeSpanOutside       fault.Code = "config.span_outside"
-	CodeOtherWay          fault.Code = "config.other_way"    // a setting of the other direction
-	CodeOnlySending       fault.Code = "config.only_sending" // a setting that means nothing for what is received
+	CodeOtherWay          fault.Code = "config.other_way" // a setting of the other direction
 	CodeGoesWith          fault.Code = "config.goes_with"
 	CodeDateLength        fault.Code = "config.date_length"
 	CodeBadFlag           fault.Code = "config.bad_flag"

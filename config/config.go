@@ -374,6 +374,12 @@ type Checks struct {
 	Trailer *TrailerCheck `yaml:"trailer"`
 	Charset string        `yaml:"charset"`
 	Rules   []Rule        `yaml:"rules"`
+	Records bool          `yaml:"records"` // receiving: whole records, where there is no other check
+}
+
+// Asked reports that there is something to check.
+func (c *Checks) Asked() bool {
+	return c.Records || c.Charset != "" || c.Header != nil || c.Trailer != nil || len(c.Rules) > 0
 }
 
 // HeaderCheck looks at the first record.

@@ -155,10 +155,6 @@ func (v *validator) file(path string, f *File) {
 		}
 	}
 	v.record(path+".record", &f.Record)
-	if c := f.Checks; f.Direction == "receive" && (c.Charset != "" || c.Header != nil || c.Trailer != nil || len(c.Rules) > 0) {
-		// What comes is not looked into. Taken in silence, it would be believed to be.
-		v.add(path+".checks", fault.New(CodeOnlySending, "checks"))
-	}
 	v.checks(path+".checks", f)
 }
 
@@ -185,6 +181,9 @@ func (v *validator) record(path string, r *Record) {
 
 func (v *validator) checks(path string, f *File) {
 	c := f.Checks
+	if c.Records && f.Record.Form == "raw" {
+		v.add(path+".records", fault.New(CodeGoesWith, "records", "other", "record.form: fixed, lines"))
+	}
 	v.oneOf(path+".charset", c.Charset, "ascii", "euc-kr", "cp949")
 	field := func(at string, s *Span) {
 		if s != nil {

@@ -33,6 +33,7 @@ type AssembleOptions struct {
 	Access     place.Access
 	MaxSize    int64 // most bytes the file may have; 0 = no limit. Bounds what gzip data unfold to.
 	Held       Held
+	Check      *Check // what the file must hold to; nil = nothing. Its failure is that of building
 
 	// WireSize is how many wire bytes there are, for buffers of the right
 	// size; 0 = not known. WireDigest is their sha256 in hex, where it was
@@ -205,6 +206,9 @@ func (s *Staged) fill(ctx context.Context, f *os.File, o AssembleOptions, src So
 	if !same {
 		out = io.MultiWriter(file, disk)
 	}
+	if o.Check != nil {
+		out = io.MultiWriter(o.Check, out)
+	}
 	metered := func(emit func([]byte) error) error {
 		return src(func(p []byte) error {
 			wire.Write(p) //nolint:errcheck // it never fails
@@ -213,6 +217,11 @@ func (s *Staged) fill(ctx context.Context, f *os.File, o AssembleOptions, src So
 	}
 	if err := ToFile(ctx, o.Form, o.Encoding, o.MaxSize, metered, out); err != nil {
 		return err
+	}
+	if o.Check != nil {
+		if err := o.Check.Close(); err != nil {
+			return err
+		}
 	}
 	if err := disk.Flush(); err != nil {
 		return err

@@ -69,6 +69,17 @@ const (
 	CodeBadRule     fault.Code = "check.bad_rule"
 )
 
+// IsContent reports that a code says what is wrong with the content of a file,
+// as a registration's checks find it.
+func IsContent(code fault.Code) bool {
+	switch code {
+	case CodeEmpty, CodeRecordLength, CodeLineLength, CodeLineTooLong, CodeLineEnd, CodeLastLineEnd, CodeHeaderMark,
+		CodeTrailerMark, CodeHeaderName, CodeHeaderDate, CodeField, CodeNumber, CodeCount, CodeAmount, CodeText, CodeRule, CodeRuleFailed:
+		return true
+	}
+	return false
+}
+
 // Waits reports whether the cause of an error code lies outside the file and
 // passes by itself or by an operator's hand, so that the transfer should wait
 // and be tried again instead of failing. CodeChanged and CodeShrunk are among

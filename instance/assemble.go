@@ -125,10 +125,18 @@ func (i *Instance) build(ctx context.Context, t *transfer.Transfer) (_ *store.Ed
 	if err != nil {
 		return nil, false, i.assembleLater(ctx, t, err)
 	}
+	check, err := i.check(t, f)
+	if err != nil {
+		return nil, false, i.assembleLater(ctx, t, err)
+	}
 	staged, err := i.stage(ctx, t, filemgr.AssembleOptions{
+		Check:      check,
 		ReceiveDir: i.o.Dirs.Receive, ID: t.ID, Form: f.Form, Encoding: enc, MaxSize: t.FileSize, Access: i.o.Access.Receive,
 		WireSize: t.WireSize, WireDigest: t.WireDigest,
 	})
+	if filemgr.IsContent(fault.CodeOf(err)) {
+		return nil, false, i.holdContent(ctx, t, fault.As(err))
+	}
 	if err != nil {
 		return nil, false, i.assembleLater(ctx, t, err)
 	}
@@ -139,6 +147,9 @@ func (i *Instance) build(ctx context.Context, t *transfer.Transfer) (_ *store.Ed
 		r.Status, r.FinalPath, r.Form = transfer.Placing, final, f.Form.String()
 		r.FileSize, r.FileDigest, r.WireDigest = staged.FileSize, staged.FileDigest, staged.WireDigest
 		r.Records = staged.Records
+		if check != nil {
+			r.Proofs = withChecks(r.Proofs, passed)
+		}
 		note(r, nil)
 		return nil
 	}}, staged.Named, nil

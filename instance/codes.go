@@ -33,6 +33,8 @@ const (
 	CodeTrailerTotals fault.Code = "instance.trailer_totals" // the trailer counts otherwise than what came
 	CodePartsRecords  fault.Code = "instance.parts_records"  // a trailer counts records, and the file has none
 	CodeAllParts      fault.Code = "instance.all_parts"      // all parts are wanted where there are none, or to send
+	CodePartsChecks   fault.Code = "instance.parts_checks"   // all parts are wanted, and checks of their records
+	CodeContent       fault.Code = "instance.content"        // what came does not pass the checks of its registration
 	CodeGap           fault.Code = "instance.gap"            // a sequence is missing at the end
 	CodeOtherSize     fault.Code = "instance.other_size"     // a name that we hold, with another size
 	CodeMisnamed      fault.Code = "instance.misnamed"       // announced under another name than the opening's

@@ -104,8 +104,9 @@ func (i *Instance) stage(ctx context.Context, t *transfer.Transfer, o filemgr.As
 	var err error
 	if t.WireDigest == "" { // it came in several sessions
 		v, err = i.s.Verify(ctx, t.ID)
-	} else {
-		err = i.s.PayloadHeld(ctx, t, func(p []byte) error { v.Size += int64(len(p)); return nil })
+	}
+	if err == nil && (t.WireDigest != "" || o.Check != nil) {
+		v.Size, err = i.lookThrough(ctx, t, o.Check)
 	}
 	if err != nil {
 		return filemgr.Staged{}, err

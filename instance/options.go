@@ -146,6 +146,7 @@ type File struct {
 	Existing   filemgr.Existing
 	Repeat     protocol.Repeat // a name that we hold whole; "" = the institution's
 	SameName   SameName        // a name that was sent before on the same day
+	CheckComes bool            // receiving: Checks are made on what comes, before it is placed
 	AllParts   bool            // receiving: header, data and trailer are all content, as they travelled, where the profile sorts them
 }
 

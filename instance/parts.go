@@ -28,6 +28,11 @@ func (n *Institution) parts(f *File) iter.Seq2[string, *fault.Error] {
 				return
 			}
 		}
+		if f.AllParts && f.CheckComes {
+			if !yield("checks", fault.New(CodePartsChecks, f.FileID)) {
+				return
+			}
+		}
 		if p == nil || f.Direction != transfer.Send {
 			return
 		}

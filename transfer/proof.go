@@ -10,6 +10,7 @@ const (
 	ProofDeclaredSize    = "declared_size"    // receiving: the size that was announced
 	ProofEndSize         = "end_size"         // receiving: the size that the end request names
 	ProofTrailerTotals   = "trailer_totals"   // receiving: the parts in their order, and the records and bytes that the trailer counts
+	ProofContentChecks   = "content_checks"   // received: the checks of the registration; a person may take the file although they fail
 	ProofEndReply        = "end_reply"        // sending: the response to the end request
 	ProofContent         = "content"          // sending: SHA-256 of the file, committed with "ending" and as it was stored
 	ProofAlreadyComplete = "already_complete" // sending: the peer holds it whole, after an end request of this content

@@ -316,7 +316,7 @@ func (w *wiring) file(n int) instance.File {
 		},
 		Form: w.form(n, f.Record), Packing: filemgr.Packing(f.Packing), Checks: checks(f),
 		FlagReady: f.Flag.Ready, FlagPlaced: f.Flag.Placed, Result: f.Result,
-		AllParts: f.Parts == "all",
+		AllParts: f.Parts == "all", CheckComes: direction == transfer.Receive && f.Checks.Asked(),
 		Existing: filemgr.Existing(f.Existing), Repeat: protocol.Repeat(f.Repeat), SameName: instance.SameName(f.SameName),
 	}
 }

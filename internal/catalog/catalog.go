@@ -128,7 +128,8 @@ func (c *Catalog) Sentence(lang Lang, err error) (sentence, next string) {
 	if f := fault.As(err); f != nil {
 		if e, ok := c.entries[f.Code]; ok {
 			sentence, next = e.in(lang)
-			return fill(lang, sentence, f.Subject, f.Args), fill(lang, next, f.Subject, f.Args)
+			args := c.because(lang, f.Subject, f.Args)
+			return fill(lang, sentence, f.Subject, args), fill(lang, next, f.Subject, args)
 		}
 	}
 	sentence, next = c.entries[CodeInternal].in(lang)
@@ -145,7 +146,22 @@ func (c *Catalog) Text(lang Lang, code fault.Code, args fault.Args) string {
 		return string(code)
 	}
 	sentence, _ := e.in(lang)
-	return fill(lang, sentence, args["subject"], args)
+	return fill(lang, sentence, args["subject"], c.because(lang, args["subject"], args))
+}
+
+// argBecause is a value that is a code: in its place stands the sentence of
+// that code, made with the same values. So one failure tells of another.
+const argBecause = "because"
+
+func (c *Catalog) because(lang Lang, subject string, args fault.Args) fault.Args {
+	e, ok := c.entries[fault.Code(args[argBecause])]
+	if !ok {
+		return args
+	}
+	sentence, _ := e.in(lang)
+	args = maps.Clone(args)
+	args[argBecause] = fill(lang, sentence, subject, args)
+	return args
 }
 
 // placeholder is lower case only, so that sentences can quote ${FILE_ID:4} and
