@@ -74,7 +74,8 @@ func (d *onDisk) unexplained() (out []*Finding) {
 	}
 	for _, b := range d.backups {
 		if !d.paths[b.Path] {
-			found(FoundBackup, transfer.Send, b).Proposal = ProposeEnter
+			f := found(FoundBackup, transfer.Send, b)
+			f.Proposal, f.Becomes = ProposeEnter, transfer.Held
 		}
 	}
 	for _, b := range d.refused {
