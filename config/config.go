@@ -232,6 +232,7 @@ type Institution struct {
 	Side        string            `yaml:"side"`      // the part we play: institution or centre
 	WireCode    string            `yaml:"wire_code"` // the code in the header
 	PeerCode    string            `yaml:"peer_code"` // for profiles that name both sides
+	Business    string            `yaml:"business"`  // code of the business in the header; "" = the profile's
 	Sender      Credentials       `yaml:"sender"`    // what we present
 	Expect      *Credentials      `yaml:"expect"`    // what we demand of the peer; nil = nothing
 	Connect     string            `yaml:"connect"`   // where we call, host:port; "" = they call us

@@ -33,6 +33,9 @@ func (s *session) Open(ctx context.Context, t *protocol.Telegram) (line.Judgemen
 	}
 	code := t.Text(s.profile.Session.CallerField)
 	n := s.whoOpens(t, code)
+	if n != nil && !n.Profile.RightBusiness(t) {
+		return no(protocol.Unregistered, fault.New(CodeBadBusiness, t.Text(protocol.Business)))
+	}
 	if n == nil || s.who != nil && n != s.who { // who logged in opens, and nobody else
 		return no(protocol.BadSender, fault.New(CodeUnknownPeer, code, "profile", s.profile.Name))
 	}
@@ -100,7 +103,8 @@ func (s *session) login(t *protocol.Telegram) (line.Judgement, error) {
 	}}, nil
 }
 
-// whoOpens is the institution whose opening this is, nil if it is nobody's.
+// whoOpens is the institution whose opening this is, nil if it is nobody's. Two
+// of one code may have business codes that differ.
 // Where we called it must be the one that we called.
 func (s *session) whoOpens(t *protocol.Telegram, code string) *institution {
 	if s.inst != nil {
@@ -113,12 +117,16 @@ func (s *session) whoOpens(t *protocol.Telegram, code string) *institution {
 	if sender, said := s.profile.Sender(t); said && s.profile.Session.SenderOpens {
 		side = sender.Other()
 	}
+	var found *institution
 	for _, n := range s.insts {
 		if n.Profile.Name == s.profile.Name && n.mayOpen() && n.Side == side && n.caller() == code {
-			return n
+			if n.Profile.RightBusiness(t) {
+				return n
+			}
+			found = n // told apart from others of its code by nothing, or it speaks of another business
 		}
 	}
-	return nil
+	return found
 }
 
 // credentials holds what the opening says of its sender against what was

@@ -15,6 +15,7 @@ import (
 	"pabal/internal/loop"
 	"pabal/internal/secure"
 	"pabal/naming"
+	"pabal/protocol"
 	"pabal/protocol/line"
 	"pabal/protocol/sessionlog"
 	"pabal/store"
@@ -31,6 +32,9 @@ type Instance struct {
 	insts map[string]*institution
 
 	keepers map[secure.Files]*secure.Keeper // of all certificates that it needs
+	// called are the profiles of our addresses, by name, with the business codes
+	// of all that may call there.
+	called map[string]*protocol.Profile
 }
 
 // core is what an identity keeps while its options change.
@@ -147,6 +151,12 @@ func newGeneration(c *core, o Options, before *Instance) (*Instance, error) {
 		return nil, errors.Join(errs...)
 	}
 	i := &Instance{core: c, o: o, book: book, insts: map[string]*institution{}}
+	i.called = map[string]*protocol.Profile{}
+	for _, l := range o.Listen {
+		if l.Profile != nil {
+			i.called[l.Profile.Name] = o.speaks(l.Profile)
+		}
+	}
 	for _, inst := range o.Institutions {
 		n := &institution{Institution: inst, dialing: &dialing{}}
 		n.carryOver(before)

@@ -12,6 +12,7 @@ import (
 	"pabal/internal/fault"
 	"pabal/internal/pace"
 	"pabal/internal/secure"
+	"pabal/protocol"
 	"pabal/transfer"
 )
 
@@ -177,7 +178,7 @@ func (i *Instance) converse(t *term, at *Listen, conn net.Conn, from netip.Addr)
 	}
 	defer leave()
 	s := &session{
-		Instance: i, profile: at.Profile, peer: conn.RemoteAddr(), draining: t.taking.Done(), log: i.log, left: -1,
+		Instance: i, profile: i.speaks(at), peer: conn.RemoteAddr(), draining: t.taking.Done(), log: i.log, left: -1,
 	}
 	s.opened = func() {
 		i.lobby.known(conn)
@@ -205,6 +206,11 @@ func (i *Instance) converse(t *term, at *Listen, conn net.Conn, from netip.Addr)
 	i.wake.send.Give()
 }
 
+// speaks is what is spoken at an address.
+func (i *Instance) speaks(l *Listen) *protocol.Profile {
+	return or(i.called[l.Profile.Name], l.Profile)
+}
+
 // give begins a session with a caller that comes to fetch from us, where the
 // sender opens: it says nothing before we do, so the address it called says
 // who it is, and what it showed before, if its configuration wants that. Its line is taken before it hears anything.
@@ -217,6 +223,7 @@ func (s *session) give(ctx context.Context, code string) error {
 		s.inst = nil
 		return e
 	}
+	s.profile = s.inst.Profile
 	switch why, err := s.inQuarantine(ctx); {
 	case err != nil:
 		return err

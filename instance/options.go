@@ -73,11 +73,11 @@ type Listen struct {
 // Institution is a counterparty (기관).
 type Institution struct {
 	Code     string
-	Profile  *protocol.Profile
-	Side     protocol.Side // the role that we play
-	WireCode string        // institution code in the header
-	Self     string        // our code, where the header names both sides
-	Peer     string        // theirs
+	Profile  *protocol.Profile // with the institution's business code: Profile.ForBusiness
+	Side     protocol.Side     // the role that we play
+	WireCode string            // institution code in the header
+	Self     string            // our code, where the header names both sides
+	Peer     string            // theirs
 
 	Sender Credentials // what we present
 	Expect Credentials // what we demand of a caller; an empty name demands nothing
@@ -166,7 +166,7 @@ func (o *Options) Validate() []fault.Problem {
 	var out []fault.Problem
 	bad := func(path string, e *fault.Error) { out = append(out, fault.Problem{Path: path, Err: e}) }
 	by := map[string]*Institution{}
-	callers := map[[3]string]string{} // by profile, the side that we play and code: whose it is
+	callers := map[[4]string]string{} // by profile, the side that we play, code and business: whose it is
 	for n := range o.Institutions {
 		inst := &o.Institutions[n]
 		by[inst.Code] = inst
@@ -176,7 +176,7 @@ func (o *Options) Validate() []fault.Problem {
 			continue // said by who loads profiles
 		}
 		if inst.mayOpen() && (inst.Side == protocol.CentreSide || o.awaits(p)) {
-			key := [3]string{p.Name, inst.side(), inst.caller()}
+			key := [4]string{p.Name, inst.side(), inst.caller(), p.Business()}
 			if other, taken := callers[key]; taken {
 				bad(path+".wire_code", fault.New(CodeSameCaller, inst.Code, "other", other, "code", key[2], "profile", p.Name))
 			}
@@ -240,6 +240,26 @@ func (o *Options) Validate() []fault.Problem {
 	}
 	_, problems := naming.NewBook(regs)
 	return append(out, problems...)
+}
+
+// speaks is the profile of an address with the business codes of all
+// institutions that may call there: who calls is known only when it has opened.
+func (o *Options) speaks(p *protocol.Profile) *protocol.Profile {
+	var codes []string
+	for n := range o.Institutions {
+		inst := &o.Institutions[n]
+		if other := inst.Profile; other != nil && other.Name == p.Name && inst.mayOpen() && !slices.Contains(codes, other.Business()) {
+			codes = append(codes, other.Business())
+		}
+	}
+	if len(codes) == 0 || slices.Equal(codes, []string{p.Business()}) {
+		return p
+	}
+	all, err := p.ForBusiness(codes...)
+	if err != nil { // each of them fits by itself, or the options were refused
+		return p
+	}
+	return all
 }
 
 // awaits reports that callers of p open their sessions at one of our addresses.

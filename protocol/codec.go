@@ -48,6 +48,8 @@ func (p *Profile) Append(dst []byte, t *Telegram) ([]byte, error) {
 // appendPlace writes one row.
 func (p *Profile) appendPlace(dst []byte, pl *place, t *Telegram) ([]byte, error) {
 	switch {
+	case pl.value != nil && pl.field == Business:
+		return p.appendBusiness(dst, pl, t), nil
 	case pl.value != nil:
 		return append(dst, pl.value...), nil
 	case pl.made != nil:
@@ -212,7 +214,7 @@ func (p *Profile) read(l *layout, frame []byte, t *Telegram) error {
 		case pl.second && len(trimRight(v, pl.fill)) == 0:
 			// a blank name in the body leaves the header's
 		default:
-			if pl.field == Business && pl.value != nil && !bytes.Equal(v, pl.value) && failed == nil {
+			if pl.field == Business && pl.value != nil && !bytes.Equal(v, pl.value) && failed == nil && !p.businesses.has(v) {
 				failed = fault.New(CodeWrongBusiness, printable([]byte(p.charset.text(v))), "expected", pl.shown)
 			}
 			if pl.trim {

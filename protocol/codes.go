@@ -28,12 +28,13 @@ const (
 
 // What can be wrong with a profile.
 const (
-	CodeProfileSyntax  fault.Code = "profile.syntax"
-	CodeProfileField   fault.Code = "profile.field"
-	CodeProfileWidth   fault.Code = "profile.width"
-	CodeProfileMissing fault.Code = "profile.missing"
-	CodeProfileValue   fault.Code = "profile.value"
-	CodeProfileUnknown fault.Code = "profile.unknown"
+	CodeProfileSyntax   fault.Code = "profile.syntax"
+	CodeProfileField    fault.Code = "profile.field"
+	CodeProfileWidth    fault.Code = "profile.width"
+	CodeProfileMissing  fault.Code = "profile.missing"
+	CodeProfileValue    fault.Code = "profile.value"
+	CodeProfileUnknown  fault.Code = "profile.unknown"
+	CodeProfileBusiness fault.Code = "profile.business" // no room for another business code
 	// An expression that does not compile: what and at which column.
 	CodeProfileExpression fault.Code = "profile.expression"
 )

@@ -36,6 +36,7 @@ type Profile struct {
 	meanings     map[string]Reason
 	challenge    int // bytes of a one-time value of the login
 	dataOverhead int // what N counts of a data telegram beside the data
+	businesses   businesses
 	// mostSequences is how many data telegrams of a file have a number.
 	mostSequences int64
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -41,16 +42,20 @@ func newProfile(a *app) *cobra.Command {
 // library has the profiles that come with the program and those in the
 // directory that the configuration names, if there is one here.
 func (a *app) library() (*protocol.Library, error) {
-	lib := protocol.NewLibrary()
-	if _, err := os.Stat(a.configPath); errors.Is(err, fs.ErrNotExist) {
-		return lib, nil
-	}
-	a.enterFile(a.out)
-	cfg, err := config.Load(a.configPath, a.env)
-	if err != nil {
-		return lib, err
+	cfg, err := a.configHere()
+	if err != nil || cfg == nil {
+		return protocol.NewLibrary(), err
 	}
 	return libraryOf(cfg)
+}
+
+// configHere is the configuration of this place, nil without one.
+func (a *app) configHere() (*config.Config, error) {
+	if _, err := os.Stat(a.configPath); errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	a.enterFile(a.out)
+	return config.Load(a.configPath, a.env)
 }
 
 // libraryOf has the profiles of a configuration.
@@ -121,12 +126,52 @@ func (a *app) profileShow(name string) error {
 	if err != nil {
 		return err
 	}
+	users, err := a.usersOf(p)
+	if err != nil {
+		return err
+	}
 	page := p.Page(string(a.language()))
 	if a.json {
-		return a.writeJSON(a.out, map[string]any{"profile": p.Name, "title": a.title(p), "certainty": p.Certainty, "page": page})
+		return a.writeJSON(a.out, map[string]any{"profile": p.Name, "title": a.title(p), "certainty": p.Certainty, "page": page, "institutions": users})
 	}
-	_, err = fmt.Fprint(a.out, page)
-	return err
+	if _, err = fmt.Fprint(a.out, page); err != nil {
+		return err
+	}
+	return a.showUsers(users)
+}
+
+// profileUser is an institution of a profile, and the business code that it has.
+type profileUser struct {
+	Institution string `json:"institution"`
+	Name        string `json:"name,omitempty"`
+	Business    string `json:"business,omitempty"`
+}
+
+// usersOf are the institutions of this place's configuration that speak p.
+func (a *app) usersOf(p *protocol.Profile) ([]profileUser, error) {
+	cfg, err := a.configHere()
+	if err != nil || cfg == nil {
+		return nil, err
+	}
+	var out []profileUser
+	for _, in := range cfg.Institutions {
+		if in.Profile == p.Name {
+			out = append(out, profileUser{in.Code, in.Name, cmp.Or(in.Business, p.Business())})
+		}
+	}
+	return out, nil
+}
+
+func (a *app) showUsers(users []profileUser) error {
+	if len(users) == 0 {
+		return nil
+	}
+	rows := make([][]string, len(users))
+	for n, u := range users {
+		rows[n] = []string{u.Institution, u.Name, u.Business}
+	}
+	fmt.Fprintf(a.out, "\n## %s\n\n", a.text("ui.profile.users"))
+	return writeTable(a.out, "", []string{a.text("ui.profile.institution"), a.text("ui.profile.name"), a.text("ui.profile.business")}, rows)
 }
 
 // profileCheck compiles a profile and plays it against itself.

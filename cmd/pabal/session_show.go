@@ -121,6 +121,9 @@ func (v *conversation) say(r *sessionlog.Record) error {
 		if err != nil && fault.CodeOf(err) != protocol.CodeProfileUnknown {
 			return err
 		}
+		if p != nil {
+			p = p.AnyBusiness() // institutions may have codes of their own
+		}
 		v.profile = p // without it the bytes are shown
 	}
 	v.over = v.over || r.What == sessionlog.WhatEnd

@@ -233,6 +233,14 @@ func (w *wiring) institution(n int) instance.Institution {
 		MessageSize: int(in.MessageSize), Rounds: in.Rounds, ResumeAge: in.ResumeAge, RepeatAge: in.RepeatAge,
 		Repeat: protocol.Repeat(in.Repeat), SessionLog: sessionlog.Level(in.SessionLog),
 	}
+	if p := o.Profile; p != nil && in.Business != "" {
+		own, err := p.ForBusiness(in.Business)
+		if err != nil {
+			w.bad(path+".business", fault.As(err))
+		} else {
+			o.Profile = own
+		}
+	}
 	if p := o.Profile; p != nil && p.Carries(protocol.Open, protocol.From) {
 		// The header names both sides (protocols §3); wire_code is ours.
 		o.Self, o.Peer = in.WireCode, in.PeerCode

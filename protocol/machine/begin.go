@@ -1,6 +1,7 @@
 package machine
 
 import (
+	"bytes"
 	"pabal/internal/fault"
 	"pabal/protocol"
 )
@@ -120,6 +121,7 @@ func (s *Session) vetted(ev *Event) {
 	s.agree(ev.Terms)
 	if s.cfg.Institution == "" { // who was called knows now who is there
 		s.cfg.Institution = s.request.Text(protocol.Institution)
+		s.business = bytes.Clone(s.request.Raw(protocol.Business))
 	}
 	if s.asked() {
 		s.answerLogin()

@@ -52,6 +52,7 @@ type env struct {
 	mistake  error           // the last one, for the message when there were too many
 	counts   protocol.Counts // what the counters of the next telegram of ours show
 	begun    bool            // a file has been begun in this session
+	business []byte          // the code that the peer has opened with, as it travels; nil = it has not
 
 	named, namedDate string // the file that the peer's opening is about, where openings name one
 }
@@ -163,6 +164,9 @@ func (e *env) head(t *protocol.Telegram) {
 		t.Set(protocol.Direction, e.p.Letters.Upload)
 	}
 	t.SetText(protocol.Institution, e.cfg.Institution)
+	if e.business != nil {
+		t.SetRaw(protocol.Business, e.business)
+	}
 	from, to := e.cfg.Self, e.cfg.Peer
 	if hub := e.p.Session.Hub; hub != "" && (t.Kind <= protocol.OpenReply || t.Kind >= protocol.Close && t.Kind <= protocol.CloseReply || t.Kind >= protocol.Login) {
 		if e.cfg.Side == protocol.CentreSide {

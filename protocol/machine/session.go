@@ -1,6 +1,7 @@
 package machine
 
 import (
+	"bytes"
 	"pabal/internal/fault"
 	"pabal/protocol"
 )
@@ -436,6 +437,7 @@ func (s *Session) judged(ev *Event) {
 		s.named, s.namedDate = s.request.Text(protocol.Name), s.request.Text(protocol.Date)
 	}
 	s.cfg.Institution = s.request.Text(protocol.Institution)
+	s.business = bytes.Clone(s.request.Raw(protocol.Business))
 	s.reply(&s.request, protocol.OK)
 	s.begin()
 }
