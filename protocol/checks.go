@@ -9,6 +9,7 @@ func (p *Profile) compileChecks(c *compiler, f FilesSpec) {
 	p.Files.Numbering = Numbering{
 		FirstBlock: c.first("files.first_block", f.FirstBlock), FirstSequence: c.first("files.first_sequence", f.FirstSeq),
 		Running: c.word("files.sequences", f.Sequences, "restart", "running") == "running",
+		None:    p.Files.Numbering.None,
 	}
 	has := func(k Kind) bool { return p.layouts[k] != nil }
 	switch {
@@ -23,7 +24,7 @@ func (p *Profile) compileChecks(c *compiler, f FilesSpec) {
 		c.problem("files.map", CodeProfileValue, f.Map, "marks; or no map_width, and a last row for the map of width rest in telegrams.check-reply")
 	}
 	for _, k := range []Kind{DataTelegram, Check, CheckReply} {
-		if l := p.layouts[k]; l != nil && !l.has(Block) && !p.Files.Numbering.Running {
+		if l := p.layouts[k]; l != nil && !l.has(Block) && !p.Files.Numbering.Running && !p.Files.Stream {
 			c.problem("telegrams."+k.String(), CodeProfileMissing, "block", "a row for the block, or files.sequences: running")
 		}
 	}

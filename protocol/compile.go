@@ -285,6 +285,7 @@ func (p *Profile) compileSession(c *compiler, spec *Spec) {
 	s := spec.Session
 	p.Session = Session{
 		SenderOpens:    c.word("session.opens", s.Opens, "institution", "sender") == "sender",
+		MoreUnsaid:     c.word("session.more", s.More, "said", "unsaid") == "unsaid",
 		FetchByRequest: c.one("session.fetch", s.Fetch, "open", "request") == "request",
 		Reply:          time.Duration(s.Reply), Resends: s.Resends, First: time.Duration(s.FirstOpen),
 		Idle: time.Duration(s.IdleClose), EarlyInfo: s.EarlyInfo, Hub: s.Hub,
@@ -327,7 +328,9 @@ func (p *Profile) compileFiles(c *compiler, spec *Spec) {
 		Serial:      f.Serial, Gzip: f.Gzip, EBCDIC: f.EBCDIC,
 		FileSizes: c.one("files.sizes", f.Sizes, "wire", "file") == "file",
 	}
+	p.compileStream(c, &f)
 	p.compileChecks(c, f)
+	p.compileRunning(c)
 	switch c.one("files.counts", f.Counts, "rest", "all", "data") {
 	case "data":
 		p.dataOverhead = 0
@@ -386,7 +389,10 @@ func (p *Profile) compileProofs(c *compiler, spec ProofsSpec) {
 		}
 		return given
 	}
-	receive := []string{transfer.ProofBlocks, transfer.ProofLastSequence}
+	receive := []string{transfer.ProofBlocks}
+	if !p.Files.Numbering.None {
+		receive = append(receive, transfer.ProofLastSequence)
+	}
 	if p.Carries(Info, Size) && !p.Files.NoSize {
 		receive = append(receive, transfer.ProofDeclaredSize)
 	}

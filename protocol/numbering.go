@@ -8,6 +8,7 @@ type Numbering struct {
 	FirstBlock    int64
 	FirstSequence int64
 	Running       bool // sequences go on through all blocks
+	None          bool // data telegrams have no numbers: they count as they come
 }
 
 // Place is the block and the sequence that a telegram names, both from 1. A

@@ -230,6 +230,9 @@ func (w *page) switches() {
 	w.row(w.say("wait for an answer", "응답 대기 시간"), fmt.Sprintf(w.say("%s, asked again %d times", "%s, 재요청 %d회"), s.Reply, s.Resends))
 	w.row(w.say("wait for the opening / the next telegram", "업무개시 / 다음 전문 대기 시간"), fmt.Sprintf("%s / %s", s.First, s.Idle))
 	w.row(w.say("sender password", "송신자암호"), s.Cipher)
+	if s.MoreUnsaid {
+		w.row(w.say("an end is followed by another file", "완료 후 다음 파일"), w.say("without saying so", "예고 없이 이어짐"))
+	}
 	w.row(w.say("message size N", "전문 BYTE 수 N"), fmt.Sprintf(w.say("%d, of which data %d", "%d(데이터 %d)"), f.MessageSize, w.p.MaxData(f.MessageSize)))
 	w.row(w.say("records per telegram", "전문당 레코드"), f.Packing)
 	w.row(w.say("sequences per block, greatest block", "블록당 시퀀스, 최대 블록 번호"), fmt.Sprintf("%d, %d", f.PerBlock, f.MaxBlock))
@@ -265,7 +268,12 @@ func (w *page) proofs(names []string) string {
 func (w *page) checks(f *Files) {
 	n := f.Numbering
 	w.row(w.say("numbers begin with (block, sequence)", "시작 번호(블록, 시퀀스)"), fmt.Sprintf("%d, %d", n.FirstBlock, n.FirstSequence))
-	if n.Running {
+	if f.Stream {
+		w.row(w.say("blocks", "블록"), w.say("none: a file is one stream", "없음(파일 전체를 이어서 송신)"))
+	}
+	if n.None {
+		w.row(w.say("data telegrams", "DATA 전문"), w.say("have no numbers", "번호 없음"))
+	} else if n.Running {
 		w.row(w.say("sequences", "시퀀스"), w.say("go on through all blocks", "블록이 바뀌어도 이어짐"))
 	}
 	if f.NoSize {

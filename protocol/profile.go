@@ -44,6 +44,7 @@ type Profile struct {
 // Session are the switches of a session.
 type Session struct {
 	Begins         []Step        // what comes before the opening, in order
+	MoreUnsaid     bool          // an end never says that more files follow
 	SenderOpens    bool          // who sends the files of a session opens it, whoever called; else the institution opens
 	NamesFile      bool          // the opening names the one file of the session
 	FetchByRequest bool          // a fetch telegram asks for files; else the opening does
@@ -72,6 +73,7 @@ type Files struct {
 	EmptyCheck    bool // an empty file has one Check of block 1, sequence 0
 	MapWidth      int  // 0 = as long as the last sequence
 	MapNumbers    bool // the map lists what is missing instead of a letter per sequence
+	Stream        bool // there are no blocks on the wire: a file is one stream of data telegrams
 	NoCheck       bool // blocks are not checked: the end is all that is answered
 	Resend        Resending
 	Numbering     Numbering

@@ -104,6 +104,7 @@ type LettersSpec struct {
 // SessionSpec are the switches of a session.
 type SessionSpec struct {
 	Begins     []StepSpec `yaml:"begins"`     // what comes before the opening, in order
+	More       string     `yaml:"more"`       // said (the default): end-more says that files follow; unsaid: they follow an end all the same
 	Opens      string     `yaml:"opens"`      // institution (the default): it opens in both directions; sender: who opens sends
 	Fetch      string     `yaml:"fetch"`      // "open": the opening says that files are to come; "request": a fetch telegram does
 	Cipher     string     `yaml:"cipher"`     // of the sender password: none, kftc
@@ -132,6 +133,7 @@ type FilesSpec struct {
 	NameWidth   int      `yaml:"name_width"`   // most bytes of a wire name
 	MessageSize int      `yaml:"message_size"` // N
 	Counts      string   `yaml:"counts"`       // what N counts: "rest" of the telegram after the length, "all" of it, or "data"
+	Blocks      string   `yaml:"blocks"`       // numbered (the default); none: one stream that nobody checks
 	PerBlock    int      `yaml:"per_block"`    // sequences per block
 	MaxBlock    int64    `yaml:"max_block"`    // greatest block number
 	Packing     string   `yaml:"packing"`      // whole, filled, one: records per telegram

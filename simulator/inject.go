@@ -39,6 +39,7 @@ type injector struct {
 	random         *rand.Rand
 	kinds          [protocol.NumKinds]int
 	sent, received int
+	came           [2]int64        // data telegrams of this file in either direction, where they have no numbers
 	spent          map[Place]uint8 // places already lost, doubled, moved
 	blocks         map[Point]int   // telegrams about the block of a point
 	answers        []int           // how many of our answers each of Faults.Answers has fitted
@@ -82,6 +83,8 @@ func (in *injector) judge(t *protocol.Telegram, received bool) treatment {
 	var tr treatment
 	in.kinds[t.Kind]++
 	switch t.Kind {
+	case protocol.Info:
+		in.came = [2]int64{}
 	case protocol.EndMore:
 		in.kinds[protocol.End]++
 	case protocol.EndMoreReply:
@@ -100,7 +103,7 @@ func (in *injector) judge(t *protocol.Telegram, received bool) treatment {
 		tr.delay = f.Delay
 	}
 	if t.Kind == protocol.DataTelegram || t.Kind == protocol.Resend {
-		at := placeIn(in.profile, t)
+		at := in.placeOf(t, received)
 		tr.lose = in.pick(&f.Lose, at, lost)
 		tr.double = in.pick(&f.Duplicate, at, doubled)
 		tr.hold = !tr.lose && in.pick(&f.Reorder, at, moved)
@@ -135,6 +138,21 @@ func (in *injector) answer(t *protocol.Telegram, block int64, tr *treatment) {
 // same: the end of a file is one kind, whether another follows or not.
 func same(want, k protocol.Kind) bool {
 	return want == k || want == protocol.End && k == protocol.EndMore || want == protocol.EndReply && k == protocol.EndMoreReply
+}
+
+// placeOf is the place of a data telegram, also of one without numbers. A file
+// begins with its announcement, and what is gone on with begins anew.
+func (in *injector) placeOf(t *protocol.Telegram, received bool) Place {
+	if !in.profile.Files.Numbering.None {
+		return placeIn(in.profile, t)
+	}
+	way := 0
+	if received {
+		way = 1
+	}
+	n, per := in.came[way], int64(in.profile.Files.PerBlock)
+	in.came[way]++
+	return Place{Block: n/per + 1, Sequence: int(n%per) + 1}
 }
 
 // at says whether the telegram just counted is one of the points.

@@ -14,7 +14,7 @@ func TestSelfPlay(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var parts []Played
 			require.NoError(t, SelfPlay(t.Context(), profile(t, name), t.TempDir(), func(p Played) { parts = append(parts, p) }))
-			require.Len(t, parts, 4)
+			require.Len(t, parts, 6)
 			for _, p := range parts {
 				require.NoError(t, p.Err, "%+v", p)
 				require.Equal(t, 4, p.Files)

@@ -113,7 +113,7 @@ func newEnv(cfg Config) *env {
 // firstBlock reports that a telegram is about the first block of a file.
 func (e *env) firstBlock(t *protocol.Telegram) bool {
 	block, _ := e.p.Place(t)
-	return block == 1
+	return block == 1 || e.p.Files.Numbering.None
 }
 
 // wrong counts a mistake of the peer.
@@ -236,7 +236,7 @@ func (e *env) reply(to *protocol.Telegram, r protocol.Reason) *protocol.Telegram
 
 // end is the kind of the file-end request: with or without more to follow.
 func (e *env) end(more bool) protocol.Kind {
-	if more && e.p.Has(protocol.EndMore) && !e.p.Session.NamesFile {
+	if more && e.p.Has(protocol.EndMore) && !e.p.Session.NamesFile && !e.p.Session.MoreUnsaid {
 		return protocol.EndMore
 	}
 	return protocol.End

@@ -54,7 +54,7 @@ func conversations(t testing.TB) []*protocol.Profile {
 		require.NoError(t, err)
 		out = append(out, p)
 	}
-	return append(out, protocoltest.Load(t, "login"))
+	return append(out, protocoltest.Load(t, "login"), protocoltest.Load(t, "stream"))
 }
 
 // switches are profiles that differ from cms in one way of counting, of saying
@@ -77,6 +77,13 @@ bodies:
   check: {block: null, sequence: {width: "9"}}
   check-reply: {block: null, sequence: {width: "9"}}
 files: {sequences: running}
+`, `profile: stream-with-numbers
+extends: stream
+bodies:
+  data:
+    - {title: number, field: sequence, type: N, width: 6}
+    - {title: data, field: data, type: B, width: rest}
+files: {per_block: }
 `, `profile: numbers
 extends: cms
 bodies: {check-reply: {map: {width: rest}}}
@@ -89,9 +96,7 @@ extends: cms
 files: {resend: each, rounds: 20}
 `,
 	} {
-		p, err := protocol.Parse("switch.yaml", []byte(text))
-		require.NoError(t, err)
-		out = append(out, p)
+		out = append(out, protocoltest.Parse(t, text))
 	}
 	return out
 }

@@ -44,6 +44,8 @@ type receiver struct {
 	checked int64 // the sum of them
 	missed  int64
 	came    int64 // bytes of the blocks before it, resumed ones included
+	fresh   int64 // … and of the one being received
+	overrun bool  // more came than was declared
 	record  int   // bytes of a record, 0 = not counted
 	size    int   // N agreed
 	serial  string
@@ -137,7 +139,7 @@ func (r *receiver) accepted(ev *Event) {
 	for i, n := range ev.Resume.Lengths[:min(len(ev.Resume.Lengths), r.p.Files.PerBlock)] {
 		r.held.Add(i + 1)
 		r.lengths[i] = n
-		r.came -= int64(n) // its block is counted when it is whole
+		r.came, r.fresh = r.came-int64(n), r.fresh+int64(n)
 	}
 	if r.announce {
 		t := r.reply(&r.request, reason)

@@ -2,9 +2,11 @@ package machine
 
 import (
 	"math"
+	"slices"
 
 	"pabal/internal/fault"
 	"pabal/protocol"
+	"pabal/transfer"
 )
 
 // data takes one sequence. By number, never by arrival: what is held already,
@@ -22,7 +24,11 @@ func (r *receiver) data(ev *Event) {
 	if s := t.Raw(protocol.Serial); r.serial == "" && s != nil {
 		r.serial = t.Text(protocol.Serial)
 	}
-	block, seq := r.p.Place(t)
+	block, seq := r.place(t)
+	if r.p.Files.Stream && block > r.p.Files.MaxBlock { // nothing else would end it
+		r.leave(fault.New(CodeTooManyBlocks, r.offer.Name, "blocks", block, "max", r.p.Files.MaxBlock))
+		return
+	}
 	if r.p.Files.NoCheck && block == r.block+1 && r.held.Count() > 0 {
 		// Nobody checks: a block is over when the next one begins.
 		r.pending = *ev
@@ -44,12 +50,37 @@ func (r *receiver) data(ev *Event) {
 	}
 	r.idle = 0
 	r.lengths[seq-1] = uint16(len(t.Data()))
+	r.fresh += int64(len(t.Data()))
 	r.dirty = true
 	a := r.add(Keep)
 	a.Block, a.First = block, seq
+	if r.overrun = r.tooMuch(); r.overrun {
+		r.save(r.held.Last(), r.held.MissingUpTo(r.held.Last()) == 0)
+		r.state = savingEnd
+		return
+	}
 	if t.Kind == protocol.Resend && r.p.Files.Resend == protocol.ResendEach && r.asked > 0 {
 		r.answerResend(t)
 	}
+}
+
+// place is where data belongs. Without numbers it comes behind what is held.
+func (r *receiver) place(t *protocol.Telegram) (block int64, sequence int) {
+	if !r.p.Files.Numbering.None {
+		return r.p.Place(t)
+	}
+	if last := r.held.Last(); last < r.p.Files.PerBlock {
+		return r.block, last + 1
+	}
+	return r.block + 1, 1
+}
+
+// tooMuch reports that a stream has gone on behind the size that was declared
+// and is to prove. What came is held against it at once, as at an end, so that
+// no later session goes on with it; the end is answered with no.
+func (r *receiver) tooMuch() bool {
+	return r.p.Files.Stream && r.offer.Size >= 0 && !r.p.Files.FileSizes && r.came+r.fresh > r.offer.Size &&
+		slices.Contains(r.p.Files.ReceiveProofs, transfer.ProofDeclaredSize)
 }
 
 // answerResend answers a sequence that was sent again as the check that asked
@@ -109,7 +140,10 @@ func (r *receiver) check(t *protocol.Telegram) {
 		r.misplaced(t)
 	default:
 		for seq := last + 1; seq <= r.held.Last(); seq++ {
-			r.held.Remove(seq) // not of this block, says who cut it
+			if r.held.Has(seq) { // not of this block, says who cut it
+				r.held.Remove(seq)
+				r.fresh -= int64(r.lengths[seq-1])
+			}
 		}
 		r.asked, r.missing = last, r.held.MissingUpTo(last)
 		r.buf = r.request.Keep(t, r.buf)
@@ -171,9 +205,7 @@ func (r *receiver) advance(last int) {
 	r.idle = 0
 	r.lastOf = last
 	r.checked += int64(last)
-	for _, n := range r.Lengths() {
-		r.came += int64(n)
-	}
+	r.came, r.fresh = r.came+r.fresh, 0
 	r.block++
 	r.held.Reset()
 	r.dirty = false

@@ -32,13 +32,18 @@ func (r *receiver) end(t *protocol.Telegram) {
 func (r *receiver) verify() {
 	a := r.add(Verify)
 	a.Claims = Claims{Declared: r.offer.Size, AtEnd: -1, Blocks: r.block - 1, Sequences: r.checked, Serial: r.serial, Missed: r.missed}
-	if r.p.Carries(protocol.End, protocol.Size) {
+	if r.p.Carries(protocol.End, protocol.Size) && !r.overrun {
 		a.Claims.AtEnd = r.request.Number(protocol.Size)
 	}
 	r.state = verifying
 }
 
 func (r *receiver) answerEnd(reason protocol.Reason) {
+	if r.overrun && r.state == verifying { // the end is to come, and whatever it says is no
+		r.refusal = protocol.BadSize
+		r.await(refusing)
+		return
+	}
 	r.reply(&r.request, reason)
 	r.state = recvDone
 }
@@ -117,8 +122,10 @@ func (r *receiver) broke(ev *Event) {
 	case saving:
 		r.p.SetMap(r.reply(&r.request, reason), r.block, r.asked, r.asked, func(int) bool { return false })
 	case savingEnd, verifying, givingUp:
-		r.reply(&r.request, reason)
-		r.state = recvDone
+		if !r.overrun {
+			r.reply(&r.request, reason)
+			r.state = recvDone
+		}
 	case keeping, closing:
 		if r.finished(); !ev.Drop {
 			r.out = r.out[:0]

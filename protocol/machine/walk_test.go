@@ -399,6 +399,9 @@ func page(t *testing.T, edges map[[2]State]map[string]bool) {
 		"a cut or a crash leaves nothing behind, and the next session begins with the first step.\n\n" +
 		"Where the closing says how much the session has carried a difference is an error of the session alone. Each file that was confirmed stays so, as its\n" +
 		"proofs were stored before its end was answered; a cut in `leaving`, or between the last file and the closing, changes no file either.\n\n" +
+		"A file without blocks (`blocks: none`) is made durable so many telegrams at a time as `per_block` says. A crash loses at most those after the last\n" +
+		"such part, a cut nothing that came; where the profile resumes the next session goes on behind what is held. One that turned out longer or shorter than\n" +
+		"was declared is failed for good: without numbers nobody could say which of its bytes are right.\n\n" +
 		"## Ways between states\n\n```mermaid\nstateDiagram-v2\n")
 	for from := range numStates {
 		for to := range numStates {

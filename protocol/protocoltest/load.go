@@ -50,6 +50,21 @@ func Open(name string) (*protocol.Profile, error) {
 	return protocol.Parse(name+".yaml", text)
 }
 
+// Parse is a profile written in a test, which may extend those of testdata/profiles.
+func Parse(t testing.TB, text string) *protocol.Profile {
+	t.Helper()
+	l := protocol.NewLibrary()
+	for _, name := range Names(t) {
+		_, err := l.Add(name+".yaml", []byte(Source(t, name)))
+		require.NoError(t, err)
+	}
+	name, err := l.Add("test.yaml", []byte(text))
+	require.NoError(t, err)
+	p, err := l.Load(name)
+	require.NoError(t, err)
+	return p
+}
+
 // Names are the profiles of testdata/profiles, sorted.
 func Names(t testing.TB) []string {
 	t.Helper()

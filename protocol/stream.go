@@ -1,0 +1,86 @@
+package protocol
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+)
+
+// Where a profile has no blocks (`blocks: none`) a file travels as one stream
+// of data telegrams that nobody checks. They may be numbered through the whole
+// file, or not at all; then the order in which they come is their number, as a
+// connection keeps it. What proves is the size. We go on cutting the stream
+// into blocks of our own: so much is made durable at once, and no buffer ever
+// holds more.
+
+// streamUnit is how many telegrams are made durable at once where the profile
+// does not say.
+const streamUnit = 100
+
+// compileStream reads `blocks` and gives what a stream needs not say.
+func (p *Profile) compileStream(c *compiler, f *FilesSpec) {
+	p.Files.Stream = c.word("files.blocks", f.Blocks, "numbered", "none") == "none"
+	if !p.Files.Stream {
+		return
+	}
+	const none = "nothing, where files.blocks is none"
+	for _, said := range []struct {
+		key, value string
+		is         bool
+	}{
+		{"check", f.Check, f.Check != "" && f.Check != "none"},
+		{"map", f.Map, f.Map != ""},
+		{"map_width", strconv.Itoa(f.MapWidth), f.MapWidth != 0},
+		{"resend", f.Resend, f.Resend != ""},
+		{"empty_check", "true", f.EmptyCheck},
+		{"first_block", "", f.FirstBlock != nil},
+		{"sequences", f.Sequences, f.Sequences == "restart"},
+	} {
+		if said.is {
+			c.problem("files."+said.key, CodeProfileValue, said.value, none)
+		}
+	}
+	for _, k := range []Kind{Check, CheckReply, Resend} {
+		if l := p.layouts[k]; l != nil && l.kind == k {
+			c.problem("telegrams."+k.String(), CodeProfileValue, k.String(), none)
+		}
+	}
+	if p.Carries(DataTelegram, Block) {
+		c.problem("telegrams.data", CodeProfileField, "block", "no row for the block where files.blocks is none")
+	}
+	f.Check, f.FirstBlock = "none", nil
+	if f.PerBlock == 0 {
+		f.PerBlock = streamUnit
+	}
+	if f.MaxBlock == 0 {
+		f.MaxBlock = math.MaxInt32
+	}
+	if f.Rounds == 0 {
+		f.Rounds = 1
+	}
+	if f.Sequences = ""; p.Carries(DataTelegram, Sequence) {
+		f.Sequences = "running"
+	}
+	p.Files.PerBlock, p.Files.MaxBlock, p.Files.Rounds = f.PerBlock, f.MaxBlock, f.Rounds
+	p.Files.Numbering.None = f.Sequences == ""
+}
+
+// compileRunning bounds files by what the row of a sequence that goes on
+// through all blocks can say.
+func (p *Profile) compileRunning(c *compiler) {
+	l := p.layouts[DataTelegram]
+	if !p.Files.Numbering.Running || l == nil || p.Files.PerBlock < 1 {
+		return
+	}
+	for _, pl := range l.places {
+		if pl.field != Sequence || pl.width < 1 {
+			continue
+		}
+		most := (pl.num.most(pl.width) + 1 - p.Files.Numbering.FirstSequence) / int64(p.Files.PerBlock)
+		if most < 1 {
+			c.problem("files.per_block", CodeProfileValue, strconv.Itoa(p.Files.PerBlock),
+				fmt.Sprintf("at most %d, which is what the sequence can say", pl.num.most(pl.width)))
+		}
+		p.Files.MaxBlock = min(p.Files.MaxBlock, most)
+	}
+}
