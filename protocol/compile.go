@@ -330,7 +330,6 @@ func (p *Profile) compileFiles(c *compiler, spec *Spec) {
 	}
 	p.compileStream(c, &f)
 	p.compileChecks(c, f)
-	p.compileRunning(c)
 	switch c.one("files.counts", f.Counts, "rest", "all", "data") {
 	case "data":
 		p.dataOverhead = 0

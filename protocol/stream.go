@@ -1,7 +1,6 @@
 package protocol
 
 import (
-	"fmt"
 	"math"
 	"strconv"
 )
@@ -63,24 +62,4 @@ func (p *Profile) compileStream(c *compiler, f *FilesSpec) {
 	}
 	p.Files.PerBlock, p.Files.MaxBlock, p.Files.Rounds = f.PerBlock, f.MaxBlock, f.Rounds
 	p.Files.Numbering.None = f.Sequences == ""
-}
-
-// compileRunning bounds files by what the row of a sequence that goes on
-// through all blocks can say.
-func (p *Profile) compileRunning(c *compiler) {
-	l := p.layouts[DataTelegram]
-	if !p.Files.Numbering.Running || l == nil || p.Files.PerBlock < 1 {
-		return
-	}
-	for _, pl := range l.places {
-		if pl.field != Sequence || pl.width < 1 {
-			continue
-		}
-		most := (pl.num.most(pl.width) + 1 - p.Files.Numbering.FirstSequence) / int64(p.Files.PerBlock)
-		if most < 1 {
-			c.problem("files.per_block", CodeProfileValue, strconv.Itoa(p.Files.PerBlock),
-				fmt.Sprintf("at most %d, which is what the sequence can say", pl.num.most(pl.width)))
-		}
-		p.Files.MaxBlock = min(p.Files.MaxBlock, most)
-	}
 }

@@ -42,17 +42,3 @@ func TestStream(t *testing.T) {
 	require.Contains(t, en, "| an end is followed by another file | without saying so |")
 	require.NotContains(t, en+ko, "%!")
 }
-
-// What a row of a running sequence cannot say no file may need.
-func TestRunningSequencesBoundFiles(t *testing.T) {
-	of := func(width string) *Profile {
-		p, err := Parse("my.yaml", []byte("profile: my\nextends: cms\nfiles: {sequences: running, first_sequence: 0}\nbodies:\n"+
-			"  data: {sequence: {width: \""+width+"\"}}\n  check: {sequence: {width: \""+width+"\"}}\n  check-reply: {sequence: {width: \""+width+"\"}}\n"))
-		require.NoError(t, err)
-		return p
-	}
-	require.EqualValues(t, 9999, of("7").Files.MaxBlock, "the block says less")
-	require.EqualValues(t, 1000, of("5").Files.MaxBlock, "0 to 99999")
-	_, err := Parse("my.yaml", []byte("profile: my\nextends: cms\nfiles: {sequences: running, per_block: 200}\nbodies: {data: {sequence: {width: \"2\"}}}\n"))
-	require.Contains(t, err.Error(), "at most 99")
-}
