@@ -122,3 +122,28 @@ func FuzzProfile(f *testing.F) {
 		}
 	})
 }
+
+// FuzzSorter: whatever the telegrams of a file begin with, its parts are taken
+// apart or refused, and what is taken is what came behind the tags of data.
+func FuzzSorter(f *testing.F) {
+	p, err := Load("kfb")
+	require.NoError(f, err)
+	f.Add([]byte("11057GR15550720250709|22abc|330000000001000000000003"))
+	f.Add([]byte("22|33|11|"))
+	f.Fuzz(func(t *testing.T, telegrams []byte) {
+		s := p.Parts.Sort(PartFacts{Name: "GR155507", Date: "20250709"}, func(d string) string { return d })
+		var taken int64
+		for telegram := range bytes.SplitSeq(telegrams, []byte("|")) {
+			data, err := s.Telegram(telegram)
+			if err != nil {
+				require.NotEmpty(t, fault.CodeOf(err))
+				return
+			}
+			taken += int64(len(data))
+			require.True(t, len(data) == 0 || bytes.HasPrefix(telegram, []byte("22")))
+		}
+		_, n, err := s.End()
+		require.Equal(t, taken, n)
+		require.True(t, err == nil || fault.CodeOf(err) == CodePart)
+	})
+}
