@@ -189,11 +189,12 @@ func (s *scan) row(ctx context.Context, c filemgr.Claimed, before []*transfer.Tr
 		BackupPath: filemgr.BackupPath(s.o.Dirs.Scan, c.Name, now, s.o.Zone),
 		CreatedAt:  now,
 	}
-	name, err := s.book.Parse(c.Name, now.In(s.o.Zone))
+	first := func(n int) ([]byte, error) { return filemgr.First(c.Path, n) }
+	name, err := s.book.ParseFile(c.Name, now.In(s.o.Zone), first)
 	if err == nil {
 		err = s.identify(ctx, t, name, before)
 	}
-	if err != nil && store.Away(err) {
+	if err != nil && (store.Away(err) || unreadable(fault.CodeOf(err))) {
 		return nil, err
 	}
 	note(t, err)
@@ -202,6 +203,10 @@ func (s *scan) row(ctx context.Context, c filemgr.Claimed, before []*transfer.Tr
 	}
 	return t, nil
 }
+
+// unreadable: the disk of the first record is away, which is no fault of the
+// file's. One that we may not read at all is refused, as it would keep others.
+func unreadable(code fault.Code) bool { return filemgr.Waits(code) && code != filemgr.CodeNoPermission }
 
 // identify fills in what the name says, and the serial where the profile
 // numbers the files of a day; before are those that get their rows with it.

@@ -174,6 +174,7 @@ func tryScript(s *Script, r Registration) error {
 		FileID: r.FileID, Institution: r.Institution, Job: r.Job,
 		Serial: strings.Repeat("1", 255), WireName: strings.Repeat("W", 255),
 		BaseDate: sampleDate.Format("20060102"), Clock: sampleDate.Format("150405"),
+		Record: strings.Repeat("R", mostRecordOffset+mostRecordWidth),
 	})
 	return err
 }

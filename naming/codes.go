@@ -18,6 +18,8 @@ const (
 	CodeAmbiguous          fault.Code = "name.ambiguous"
 	CodeSerialMissing      fault.Code = "name.serial_missing"
 	CodeCustomFailed       fault.Code = "name.custom_failed"
+	CodeRecordShort        fault.Code = "name.record_short"
+	CodeRecordCharacters   fault.Code = "name.record_characters"
 )
 
 // Naming what a peer sends.
@@ -37,6 +39,7 @@ const (
 	CodeScriptStray       fault.Code = "name.script_stray"
 	CodeScriptSerialTwice fault.Code = "name.script_serial_twice"
 	CodeScriptShort       fault.Code = "name.script_short"
+	CodeScriptRecord      fault.Code = "name.script_record"
 )
 
 // Registrations that cannot work.

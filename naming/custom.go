@@ -80,7 +80,7 @@ func compileCustom(r *registration) (*customNames, []fault.Problem) {
 	}
 	for i, example := range r.Examples {
 		again, err := "", error(nil)
-		n, ok, err := c.read(r, example, sampleDate)
+		n, ok, err := c.read(r, example, sampleDate, sampleFirst)
 		if err == nil && ok {
 			again, err = c.write(n)
 		}
@@ -98,7 +98,7 @@ func compileCustom(r *registration) (*customNames, []fault.Problem) {
 }
 
 // read runs the parse expression. It is not ok when the name is another's.
-func (c *customNames) read(r *registration, name string, now time.Time) (Name, bool, error) {
+func (c *customNames) read(r *registration, name string, now time.Time, first First) (Name, bool, error) {
 	got, err := expr.Run(c.parse, parseEnv(r, name, now))
 	if err != nil {
 		return Name{}, false, err
@@ -129,7 +129,7 @@ func (c *customNames) read(r *registration, name string, now time.Time) (Name, b
 		return Name{}, false, fault.New(CodeBadDate, name, "part", n.BaseDate)
 	}
 	if n.WireName == "" {
-		if n.WireName, err = r.wireName(n, now); err != nil {
+		if n.WireName, err = r.wireName(n, now, first); err != nil {
 			return Name{}, false, err
 		}
 	}

@@ -25,6 +25,7 @@ const (
 	elemDate             // one digit of the date or time
 	elemSerial           // one digit of the serial number
 	elemSerials          // one or more digits of it
+	elemAny              // one character out of a record
 )
 
 // elems lays the script out. It is not ok when a known value is too short, so
@@ -39,6 +40,12 @@ func (s *Script) elems(known Vars) ([]elem, bool) {
 	for _, p := range s.parts {
 		if p.name == "" {
 			literal(p.literal)
+			continue
+		}
+		if p.name == varRecord {
+			for range p.width {
+				out = append(out, elem{kind: elemAny})
+			}
 			continue
 		}
 		slot, isDate := dateSlots[p.name]
@@ -102,6 +109,10 @@ func (m *matcher) match(elems []elem, text []rune) bool {
 		switch e.kind {
 		case elemLiteral:
 			if r != e.lit {
+				return false
+			}
+		case elemAny:
+			if !recordRune(r) {
 				return false
 			}
 		case elemDate:
@@ -264,6 +275,9 @@ func commonRune(a, b elem) (rune, bool) {
 func (e elem) allows(r rune) bool {
 	if e.kind == elemLiteral {
 		return r == e.lit
+	}
+	if e.kind == elemAny {
+		return recordRune(r)
 	}
 	if e.kind == elemDate {
 		switch e.slot {

@@ -49,6 +49,13 @@ func (r reading) key(d transfer.Direction) key { return key{r.fileID, r.institut
 // A wire name in the file name must fit the registration's script, and a date
 // that it carries is the base date when the file name has no other.
 func (b *Book) Parse(fileName string, now time.Time) (Name, error) {
+	return b.ParseFile(fileName, now, nil)
+}
+
+// ParseFile is Parse of a file whose first bytes can be read, for wire names
+// that take characters from the first record. An error of first is returned as
+// it is.
+func (b *Book) ParseFile(fileName string, now time.Time, first First) (Name, error) {
 	if !readable(fileName) {
 		return Name{}, fault.New(CodeNotText, strings.ToValidUTF8(fileName, "?"))
 	}
@@ -60,7 +67,7 @@ func (b *Book) Parse(fileName string, now time.Time) (Name, error) {
 			continue
 		}
 		if r.custom != nil {
-			n, ok, err := r.custom.read(r, fileName, now)
+			n, ok, err := r.custom.read(r, fileName, now, first)
 			if ok {
 				found = append(found, n)
 			}
@@ -79,7 +86,7 @@ func (b *Book) Parse(fileName string, now time.Time) (Name, error) {
 			if way.key(transfer.Send) != r.key() {
 				continue
 			}
-			n, err := r.read(fileName, way, suffix, now)
+			n, err := r.read(fileName, way, suffix, now, first)
 			if err == nil {
 				found = append(found, n)
 			} else if failed == nil {
@@ -113,7 +120,7 @@ func cutSuffix(name string, suffixes []string) (core, suffix string) {
 }
 
 // read takes a reading whose file ID, institution and job are r's.
-func (r *registration) read(fileName string, way reading, suffix string, now time.Time) (Name, error) {
+func (r *registration) read(fileName string, way reading, suffix string, now time.Time, first First) (Name, error) {
 	n := Name{FileID: r.FileID, Institution: r.Institution, Job: r.Job, Suffix: suffix, BaseDate: way.date}
 	if way.date != "" && !validDate(way.date) {
 		if strings.ContainsAny(way.date[:1], "0123456789") {
@@ -126,7 +133,7 @@ func (r *registration) read(fileName string, way reading, suffix string, now tim
 			n.BaseDate = now.Format("20060102")
 		}
 		var err error
-		if n.WireName, err = r.wireName(n, now); err != nil {
+		if n.WireName, err = r.wireName(n, now, first); err != nil {
 			return Name{}, about(fileName, err)
 		}
 		return n, nil
@@ -145,7 +152,7 @@ func (r *registration) read(fileName string, way reading, suffix string, now tim
 		}
 		v := r.vars()
 		v.BaseDate, v.Clock = n.BaseDate, now.Format("150405")
-		if n.WireName, err = script.Expand(v); err != nil {
+		if n.WireName, err = expand(script, v, first); err != nil {
 			return Name{}, about(fileName, err)
 		}
 	}
@@ -173,13 +180,13 @@ func (r *registration) fit(fileName string, n Name, now time.Time) (Name, error)
 }
 
 // wireName is the name for the peer when the file name gives none.
-func (r *registration) wireName(n Name, now time.Time) (string, error) {
+func (r *registration) wireName(n Name, now time.Time, first First) (string, error) {
 	if r.wire == nil {
 		return r.FileID, nil
 	}
 	v := r.vars()
 	v.BaseDate, v.Serial, v.Clock = n.BaseDate, n.Serial, now.Format("150405")
-	return r.wire.Expand(v)
+	return expand(r.wire, v, first)
 }
 
 // about gives a script's error the file as its subject.

@@ -11,7 +11,7 @@ import (
 
 // Script is a compiled name script (design §5): parts joined by +, each literal
 // text, ${NAME} or ${NAME:n}. ${NAME:n} takes the first n characters and refuses
-// a shorter value. With EA11 on 20 March ${FILE_ID:4}+${MMdd:4} is EA110320.
+// a shorter value; ${RECORD@offset:n} takes n bytes of the first record. With EA11 on 20 March ${FILE_ID:4}+${MMdd:4} is EA110320.
 type Script struct {
 	text  string
 	parts []part
@@ -21,6 +21,7 @@ type Script struct {
 type part struct {
 	literal string
 	name    string
+	at      int // of RECORD: its offset
 	width   int
 }
 
@@ -33,6 +34,7 @@ type Vars struct {
 	BaseDate    string // YYYYMMDD, for yyyyMMdd, yyMMdd and MMdd
 	Clock       string // HHMMSS, for HHmmss
 	WireName    string // only in the script of a received name
+	Record      string // the beginning of the file, for RECORD
 }
 
 // The names of scripts. The date patterns are looked up in dateSlots.
@@ -44,7 +46,7 @@ const (
 	varWireName    = "WIRE_NAME"
 )
 
-const scriptNames = "FILE_ID, INSTITUTION, JOB, SEQ, yyyyMMdd, yyMMdd, MMdd, HHmmss"
+const scriptNames = "FILE_ID, INSTITUTION, JOB, SEQ, yyyyMMdd, yyMMdd, MMdd, HHmmss, RECORD@offset"
 
 // A date and time is fourteen digits, yyyyMMddHHmmss. A pattern is a run of
 // them, which lets matching put each digit where it belongs and notice when two
@@ -105,6 +107,9 @@ func compileScript(text string, received bool) (*Script, error) {
 }
 
 func compilePart(text, inside string, received bool) (part, error) {
+	if strings.HasPrefix(inside, varRecord) && !received {
+		return compileRecord(text, inside)
+	}
 	name, digits, cut := strings.Cut(inside, ":")
 	limit := 255
 	switch name {
@@ -168,6 +173,14 @@ func (s *Script) Expand(v Vars) (string, error) {
 	for _, p := range s.parts {
 		if p.name == "" {
 			b.WriteString(p.literal)
+			continue
+		}
+		if p.name == varRecord {
+			taken, err := p.ofRecord(s.text, v.Record)
+			if err != nil {
+				return "", err
+			}
+			b.WriteString(taken)
 			continue
 		}
 		value := v.value(p.name)
