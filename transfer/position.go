@@ -69,13 +69,14 @@ func (g Geometry) BlockRange(block, size int64) (offset, length int64, last int)
 // Block is the geometry of one block of a file of the given size, as if the
 // block were the file.
 func (g Geometry) Block(block, size int64) Geometry {
+	of := g
 	if block > 1 {
-		g.Head = 0
+		of.Head = 0
 	}
 	if block < g.Blocks(size) {
-		g.Tail = 0
+		of.Tail = 0
 	}
-	return g
+	return of
 }
 
 // Fits reports that a block of a file whose size is not known yet may start at

@@ -53,6 +53,10 @@ func TestGeometryAgreesWithLayingTelegramsOut(t *testing.T) {
 				require.False(t, g.Fits(b, offset+int64(g.DataSize)))
 				require.Positive(t, length)
 				require.Equal(t, min(g.PerBlock, len(starts)-int(b-1)*g.PerBlock), last)
+				of := g.Block(b, size) // names the same telegrams of the block alone
+				for seq := 1; seq <= last; seq++ {
+					require.Equal(t, starts[int(b-1)*g.PerBlock+seq-1]-offset, of.Offset(Position{Block: 1, Seq: seq}, length), "block %d sequence %d", b, seq)
+				}
 			} else {
 				require.Zero(t, length)
 				require.Zero(t, last)
