@@ -167,3 +167,29 @@ func TestPointsOfABlock(t *testing.T) {
 	require.Equal(t, 3, set.Split)
 	require.Equal(t, CodeFaults, fault.CodeOf(set.Set("cut", "nowhere")))
 }
+
+// What comes late comes whole: with the bytes that end it, where telegrams have
+// no length.
+func TestLateTelegramIsWhole(t *testing.T) {
+	p := profile(t, "hyundai")
+	frame := func(seq int64) []byte {
+		tel := protocol.Telegram{Kind: protocol.DataTelegram}
+		tel.SetNumber(protocol.Block, 1)
+		tel.SetNumber(protocol.Sequence, seq)
+		tel.Set(protocol.Data, []byte("data"))
+		b, err := p.Append(nil, &tel)
+		require.NoError(t, err)
+		return b
+	}
+	f, err := ParseFaults("reorder=1:1")
+	require.NoError(t, err)
+	near, far := net.Pipe()
+	c := newInjector(p, f).wrap(near, protocol.InstitutionSide, false)
+	go func() {
+		_, _ = c.Write(append(frame(1), frame(2)...))
+		_ = c.Close()
+	}()
+	got, err := io.ReadAll(far)
+	require.NoError(t, err)
+	require.Equal(t, append(frame(2), frame(1)...), got)
+}

@@ -470,7 +470,7 @@ func (c *faultyConn) one(d *direction, frame []byte, received bool) (cut bool) {
 	switch {
 	case tr.lose:
 	case tr.hold:
-		d.held = slices.Clone(frame)
+		d.held = append(slices.Clone(frame), c.in.profile.Delimiter()...)
 	default:
 		at := len(d.buf)
 		d.buf = c.in.change(d.buf, frame, &t, tr)
