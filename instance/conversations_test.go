@@ -1,7 +1,6 @@
 package instance
 
 import (
-	"fmt"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -9,37 +8,10 @@ import (
 	"pabal/filemgr"
 	"pabal/internal/fault"
 	"pabal/protocol/machine"
-	"pabal/protocol/protocoltest"
 	"pabal/simulator"
 	"pabal/store"
 	"pabal/transfer"
 )
-
-// Ways of talking that no profile has which comes with the program: in either
-// role, either way, on a line that is cut now and then, over TCP, files arrive equal.
-func TestConversations(t *testing.T) { onBoth(t, testConversations) }
-
-func testConversations(t *testing.T, on engine) {
-	for _, profile := range protocoltest.Names(t) {
-		for _, role := range []string{"institution", "centre"} {
-			for _, sends := range []bool{true, false} {
-				t.Run(fmt.Sprintf("%s/%s/sends=%t", profile, role, sends), func(t *testing.T) {
-					t.Parallel()
-					a := newAgainst(t, on, profile, role, sends, "cut=data:7,after-data:120", nil)
-					first, second := content(2*blockOf(profile)+1234), content(999)
-					a.put(0, first)
-					a.put(1, second)
-					end := transfer.Assembled
-					if sends {
-						end = transfer.Sent
-					}
-					a.finish(end, 2)
-					require.Equal(t, map[string]int{sum(first): 1, sum(second): 1}, a.arrived())
-				})
-			}
-		}
-	}
-}
 
 // A counterparty with another password than agreed is refused in the login:
 // nothing of it is taken, no session is begun, and guessing gets slow.

@@ -25,8 +25,7 @@ func testSenderOpens(t *testing.T, on engine) {
 	for _, test := range []struct {
 		profile, way, caller string
 	}{
-		{"citi", "up", "institution"}, {"citi", "down", "institution"}, {"hyundai", "down", "institution"},
-		{"citi", "down", "centre"}, {"samsung", "up", "centre"},
+		{"citi", "down", "institution"}, {"citi", "down", "centre"}, {"samsung", "up", "centre"},
 	} {
 		t.Run(fmt.Sprintf("%s/%s/%s calls", test.profile, test.way, test.caller), func(t *testing.T) {
 			up, down := []file{rawForm("TR01")}, []file(nil)

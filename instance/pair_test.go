@@ -303,7 +303,14 @@ func blockOf(profile string) int {
 	return 4057 * 100
 }
 
-func TestBothEndsBothWays(t *testing.T) { onAll(t, testBothEndsBothWays) }
+// TestBothEndsBothWays: two servers of ours, and telegrams as large as they are
+// in use. Each engine and each payload keeper has it once; TestEveryProfile has
+// the rest of what may be combined.
+func TestBothEndsBothWays(t *testing.T) {
+	for _, on := range []engine{sqlite, postgresFiles} {
+		t.Run(string(on), func(t *testing.T) { testBothEndsBothWays(t, on) })
+	}
+}
 
 func testBothEndsBothWays(t *testing.T, on engine) {
 	for _, profile := range []string{"cms", "edi"} {
