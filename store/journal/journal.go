@@ -59,12 +59,19 @@ type Journal struct {
 	mu         sync.Mutex
 	mark       store.Mark
 	quarantine string // the last that was noted
-	file       *os.File
+	file       output
+	torn       bool // the last line has no end
 	number     int
 	size       int64
 	day        string
 	dirty      bool
-	old        []*os.File // begun anew since, still to be synced and closed
+	old        []output // begun anew since, still to be synced and closed
+}
+
+// output is a file to which lines are appended.
+type output interface {
+	io.WriteCloser
+	Sync() error
 }
 
 // Open opens the journal in a directory. Without Server it returns nil where
@@ -180,7 +187,7 @@ func (j *Journal) begin() error {
 	if j.file != nil {
 		j.old = append(j.old, j.file)
 	}
-	j.file, j.number, j.size = f, j.number+1, 0
+	j.file, j.number, j.size, j.torn = f, j.number+1, 0, false
 	j.day = j.o.Now().UTC().Format(time.DateOnly)
 	if j.mark.Identity != "" {
 		j.append(j.base().bytes())
@@ -219,11 +226,18 @@ func (j *Journal) expire() {
 
 // append writes to the page cache. What cannot be written is told once and
 // left out: a journal that is behind is no false alarm, and a server that
-// stops over it would be one.
+// stops over it would be one. A line of which a full disk took a part is ended
+// before the next one, so that it spoils only itself.
 func (j *Journal) append(b []byte) {
+	if j.torn {
+		b = append([]byte{'\n'}, b...)
+	}
 	n, err := j.file.Write(b)
 	j.size += int64(n)
 	j.dirty = true
+	if n > 0 {
+		j.torn = b[n-1] != '\n'
+	}
 	if err != nil {
 		j.o.Failed(err)
 	}
@@ -351,8 +365,13 @@ func files(dir string) ([]int, error) {
 
 func fileName(n int) string { return fmt.Sprintf("%s%06d%s", prefix, n, suffix) }
 
+// lineBegins is how every line begins. It stands nowhere within one, because
+// texts have their quotes escaped.
+const lineBegins = `{"what":`
+
 // readFile gives every line that can be read. One that cannot was torn by a
-// crash.
+// crash or a full disk; what another process has written behind it, before
+// anybody could end it, is read all the same.
 func readFile(path string, f func(Line)) error {
 	file, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -364,6 +383,7 @@ func readFile(path string, f func(Line)) error {
 	defer file.Close() //nolint:errcheck // only read
 	return readLines(file, func(b []byte) {
 		var l Line
+		b = b[max(0, bytes.LastIndex(b, []byte(lineBegins))):]
 		if json.Unmarshal(b, &l) == nil && l.What != "" {
 			f(l)
 		}

@@ -105,6 +105,7 @@ func (l Line) event() transfer.Event {
 
 // Known is what a journal knows of a transfer.
 type Known struct {
+	event  int64 // its number
 	Status transfer.Status
 	At     time.Time
 	Code   string // fault of the last change
@@ -148,7 +149,11 @@ func Recall(dir string) (*Memory, error) {
 				quarantine, frozen = l.Quarantine, true
 				m.Transfers = maps.Clone(now)
 			case l.What == lineEvent && l.Row != nil:
-				now[l.Transfer] = &Known{Status: l.To, At: time.UnixMicro(l.At).UTC(), Code: l.Code, Row: *l.Row}
+				// A process that still wrote to the file before this one may have been later.
+				if k := now[l.Transfer]; k != nil && k.event > l.Event && k.At.After(time.UnixMicro(l.At)) {
+					return
+				}
+				now[l.Transfer] = &Known{event: l.Event, Status: l.To, At: time.UnixMicro(l.At).UTC(), Code: l.Code, Row: *l.Row}
 			case l.What == lineEvent && l.Kind == store.EventBackup:
 				var d struct{ Path string }
 				if k := now[l.Transfer]; k != nil && json.Unmarshal([]byte(l.Detail), &d) == nil {
