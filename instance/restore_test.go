@@ -96,7 +96,7 @@ func (h *host) recovery() *control.Recovery {
 	book, problems := naming.NewBook(regs)
 	require.Empty(h.t, problems)
 	return &control.Recovery{Control: control.New(s, cat, catalog.EN, nil), Place: h.opt.Place, Journal: h.path("work", ".pabal"),
-		Scan: h.opt.Dirs.Scan, Book: book, Zone: h.opt.Zone}
+		Said: h.path("said"), Scan: h.opt.Dirs.Scan, Receive: h.opt.Dirs.Receive, Book: book, Zone: h.opt.Zone}
 }
 
 // eventually waits for something that another goroutine does.
