@@ -16,6 +16,9 @@ type Status struct {
 	Instances   []Instance `json:"instances"`
 	Lines       []Line     `json:"lines"`     // sessions that are open now
 	Transfers   []Count    `json:"transfers"` // open ones, and all of the business day
+
+	Certificates []Certificate `json:"certificates,omitempty"` // of TLS, where it is used
+	Refused      []Refused     `json:"refused,omitempty"`      // callers that were not let in
 }
 
 // States of an instance.
@@ -88,6 +91,9 @@ func (c *Control) Status(ctx context.Context, since time.Time) (*Status, error) 
 			Started: i.Started, Lease: i.Lease.Seconds(), Beat: i.Beat, BeatAge: max(0, now.Sub(i.Beat)).Round(time.Millisecond).Seconds(),
 			Lines: used[i.ID], Ended: at(i.Ended), EndedBy: i.EndedBy,
 		})
+		if err := c.lineState(ctx, s, i, state); err != nil {
+			return nil, err
+		}
 	}
 	counts, err := c.s.Counts(ctx, since)
 	if err != nil {

@@ -69,7 +69,7 @@ type core struct {
 
 // wakes are the hints that one stage's work may be another's.
 type wakes struct {
-	scan, store, backup, send, fetch, assemble, result loop.Signal
+	scan, store, backup, send, fetch, assemble, result, lines loop.Signal
 }
 
 // institution is a counterparty in the options of one configuration.
@@ -98,7 +98,7 @@ func New(s *store.Store, o Options) (*Instance, error) {
 		lobby:   newLobby(o.MaxSessions, o.Door),
 		wake: wakes{
 			scan: loop.NewSignal(), store: loop.NewSignal(), backup: loop.NewSignal(),
-			send: loop.NewSignal(), fetch: loop.NewSignal(), assemble: loop.NewSignal(), result: loop.NewSignal(),
+			send: loop.NewSignal(), fetch: loop.NewSignal(), assemble: loop.NewSignal(), result: loop.NewSignal(), lines: loop.NewSignal(),
 		},
 		ready: make(chan struct{}),
 		open:  openSessions{cuts: map[string]context.CancelCauseFunc{}, coming: map[string]bool{}},

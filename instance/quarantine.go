@@ -49,5 +49,5 @@ func (i *Instance) quarantineStep(ctx context.Context) (bool, error) {
 
 // worksInQuarantine are the stages that carry no file.
 func worksInQuarantine(stage string) bool {
-	return stage == "quarantine" || stage == "observe" || stage == "settle"
+	return stage == "quarantine" || stage == "observe" || stage == "settle" || stage == "lines"
 }

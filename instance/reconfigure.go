@@ -68,4 +68,5 @@ func (w wakes) all() {
 	w.send.Give()
 	w.fetch.Give()
 	w.assemble.Give()
+	w.lines.Give()
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"pabal/internal/fault"
+	"pabal/store"
 )
 
 // refusals counts callers that were not let in, by where they came from and
@@ -87,26 +88,16 @@ func (r *refusals) makeRoom() {
 	delete(r.known, oldest)
 }
 
-// Refused are callers from one address, or one network of v6, that were not
-// let in for one reason, since the process began.
-type Refused struct {
-	Address string    `json:"address"`
-	Code    string    `json:"code"`
-	Detail  string    `json:"detail,omitempty"` // of the last one, as in rows
-	Count   int64     `json:"count"`
-	First   time.Time `json:"first"`
-	Last    time.Time `json:"last"`
-}
-
 // list are those that were refused last, at most n.
-func (r *refusals) list(n int) []Refused {
+func (r *refusals) list(n int) []store.Refused {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	out := make([]Refused, 0, len(r.known))
+	out := make([]store.Refused, 0, len(r.known))
 	for k, c := range r.known {
-		out = append(out, Refused{k.origin, string(k.code), c.detail, c.count, c.first.UTC(), c.last.UTC()})
+		out = append(out, store.Refused{Address: k.origin, Code: string(k.code), Detail: c.detail, Count: c.count,
+			First: c.first.UTC(), Last: c.last.UTC()})
 	}
-	slices.SortFunc(out, func(a, b Refused) int {
+	slices.SortFunc(out, func(a, b store.Refused) int {
 		return cmp.Or(b.Last.Compare(a.Last), cmp.Compare(a.Address, b.Address), cmp.Compare(a.Code, b.Code))
 	})
 	return out[:min(n, len(out))]

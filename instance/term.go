@@ -186,6 +186,9 @@ func (i *Instance) serve(ctx, hard context.Context, begun time.Time, ready func(
 	stage("retain", func(g *Instance) time.Duration { return or(g.o.Retention.Every, time.Minute) }, loop.NewSignal(), (*Instance).retainStep)
 	stage("expire", func(*Instance) time.Duration { return time.Minute }, loop.NewSignal(), (*Instance).expireStep)
 	stage("observe", func(g *Instance) time.Duration { return g.s.Lease() / beatPart }, loop.NewSignal(), (*Instance).observeStep)
+	told := store.LineState{}
+	stage("lines", func(*Instance) time.Duration { return lineStateEvery }, i.wake.lines,
+		func(g *Instance, ctx context.Context) (bool, error) { return g.lineStateStep(ctx, &told) })
 	stage("send", poll, i.wake.send, func(g *Instance, ctx context.Context) (bool, error) { return g.sendStep(ctx, t) })
 	stage("fetch", poll, i.wake.fetch, func(g *Instance, ctx context.Context) (bool, error) { return g.fetchStep(ctx, t) })
 	stages.Go(func() { i.hearWork(taking) })

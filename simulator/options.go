@@ -6,6 +6,7 @@ import (
 
 	"pabal/filemgr"
 	"pabal/internal/fault"
+	"pabal/internal/secure"
 	"pabal/protocol"
 	"pabal/protocol/machine"
 )
@@ -54,6 +55,9 @@ type Options struct {
 	Pause       time.Duration // between missing rounds; 0 = the profile's
 	Dial        time.Duration // wait for a connection; 0 = 5 s
 	MaxAge      time.Duration // of half a file that is gone on with; 0 = 4 h (§1.5)
+
+	TLS    *secure.Client // how Call calls; nil = in clear
+	Secure *secure.Server // how Serve is called; nil = in clear
 
 	Faults  Faults
 	Observe func(Event)      // called in order, by one goroutine at a time; nil = nobody

@@ -10,6 +10,7 @@ import (
 
 	"pabal/filemgr"
 	"pabal/internal/fault"
+	"pabal/internal/secure"
 	"pabal/protocol"
 	"pabal/protocol/line"
 	"pabal/protocol/machine"
@@ -24,6 +25,8 @@ type Peer struct {
 	faults   *injector
 	buffers  *line.Buffers
 	sessions atomic.Int64
+
+	calling, called *secure.Keeper // nil = in clear
 
 	giver *giver
 	taker *taker
@@ -45,6 +48,9 @@ func New(opt Options) (*Peer, error) {
 	}
 	p := &Peer{opt: opt, dataSize: l, faults: newInjector(opt.Profile, opt.Faults), buffers: line.NewBuffers(8)}
 	if p.business, err = businessCode(opt.Profile); err != nil {
+		return nil, err
+	}
+	if err := p.openKeepers(); err != nil {
 		return nil, err
 	}
 	if opt.GiveDir != "" {
@@ -101,7 +107,15 @@ func (p *Peer) Serve(ctx context.Context, l net.Listener) error {
 			continue
 		}
 		receive := p.opt.Profile.Session.SenderOpens && !p.opt.CallersFetch
-		all.Go(func() { _, _ = p.Answer(ctx, conn, receive) })
+		all.Go(func() {
+			line, err := p.answer(ctx, conn)
+			if err != nil {
+				p.opt.Logger.Warn("not let in", "remote", conn.RemoteAddr().String(), "error", err)
+				p.observe(Event{Kind: Closed, Session: p.sessions.Add(1), Err: err})
+				return
+			}
+			_, _ = p.Answer(ctx, line, receive)
+		})
 	}
 }
 
@@ -112,6 +126,9 @@ func (p *Peer) Call(ctx context.Context, address string, receive bool) (Report, 
 	conn, err := d.DialContext(ctx, "tcp", address)
 	if err != nil {
 		return Report{}, fault.New(CodeAddress, address).Because(err)
+	}
+	if conn, err = p.secured(ctx, conn, address); err != nil {
+		return Report{}, err
 	}
 	return p.Session(ctx, conn, receive)
 }

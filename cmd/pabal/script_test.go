@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"pabal/internal/secure/securetest"
 )
 
 // The scripts in testdata/script are what users type and what they see. The
@@ -38,6 +40,7 @@ func TestScripts(t *testing.T) {
 			"until":    until,
 			"edit":     edit,
 			"freeport": freePort,
+			"certs":    certs,
 			"code":     code,
 			"sees":     sees,
 			"holds":    holds,
@@ -223,4 +226,29 @@ func hurry(ts *testscript.TestScript, neg bool, args []string) {
 		}
 	}
 	ts.Fatalf("no pabal %s in the background", args[0])
+}
+
+// scriptT lets a script's commands use what tests share.
+type scriptT struct{ *testscript.TestScript }
+
+func (t scriptT) Errorf(format string, args ...any) { t.Fatalf(format, args...) }
+func (t scriptT) FailNow()                          { t.Fatalf("failed") }
+func (scriptT) Helper()                             {}
+
+// certs DIR makes a CA (ca.pem), a server's certificate for this
+// machine (us), a second one (us2), a caller's (van) and, of another CA, one
+// more caller's (stranger).
+func certs(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: certs DIR")
+	}
+	t, dir := scriptT{ts}, ts.MkAbs(args[0])
+	ts.Check(os.MkdirAll(dir, 0o750))
+	here := []net.IP{net.IPv4(127, 0, 0, 1)}
+	ca := securetest.NewCA(t, dir, "ca")
+	for _, name := range []string{"us", "us2"} {
+		ca.Issue(t, securetest.Ask{Name: name, IP: here})
+	}
+	ca.Issue(t, securetest.Ask{Name: "van", Client: true})
+	securetest.NewCA(t, dir, "ca-other").Issue(t, securetest.Ask{Name: "stranger", Client: true})
 }

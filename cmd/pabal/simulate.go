@@ -30,6 +30,9 @@ type simulateFlags struct {
 	record, messageSize        int
 	packing                    string
 	gzip, ebcdic, configChosen bool
+	tls                        bool
+	tlsCA, tlsCertificate      string
+	tlsKey, tlsServerName      string
 }
 
 func newSimulate(a *app) *cobra.Command {
@@ -70,6 +73,11 @@ func newSimulate(a *app) *cobra.Command {
 	text(&f.scenario, "scenario")
 	text(&f.dir, "dir")
 	text(&f.received, "received")
+	text(&f.tlsCA, "tls-ca")
+	text(&f.tlsCertificate, "tls-certificate")
+	text(&f.tlsKey, "tls-key")
+	text(&f.tlsServerName, "tls-server-name")
+	flags.BoolVar(&f.tls, "tls", false, a.text("ui.flag.simulate.tls"))
 	flags.BoolVar(&f.receive, "receive", false, a.text("ui.flag.simulate.receive"))
 	flags.BoolVar(&f.callersFetch, "callers-fetch", false, a.text("ui.flag.simulate.callers_fetch"))
 	flags.DurationVar(&f.every, "every", 0, a.text("ui.flag.simulate.every"))
@@ -119,6 +127,9 @@ func (a *app) simulate(ctx context.Context, profile string, f simulateFlags) err
 		GiveDir: f.give, TakeDir: f.take, Record: f.record, Packing: filemgr.Packing(f.packing),
 		Gzip: f.gzip, EBCDIC: f.ebcdic, MessageSize: f.messageSize, CallersFetch: f.callersFetch,
 		Logger: newLogger(config.Log{Level: "warn", Format: "auto"}, a.err),
+	}
+	if err := f.secure(&o); err != nil {
+		return err
 	}
 	// Passwords come by the environment: a command line is seen by everybody on
 	// the machine.

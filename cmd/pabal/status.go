@@ -76,7 +76,12 @@ func (a *app) printStatus(s *control.Status, today time.Time) error {
 		{"ui.status.instances", "ui.status.no_instances", []string{"instance", "place", "started", "term", "lines", "beat", "state"}, instances},
 		{"ui.status.lines", "ui.status.no_lines", []string{"institution", "direction", "instance", "session", "since"}, lines},
 		{"ui.status.transfers", "ui.list.none", []string{"direction", "status", "count", "remark"}, transfers},
+		{"ui.status.certificates", "", []string{"instance", "certificate", "until", "file", "state"}, a.certificateRows(s)},
+		{"ui.status.callers", "", []string{"instance", "address", "count", "last", "code", "reason"}, a.refusedRows(s, at)},
 	} {
+		if part.none == "" && len(part.rows) == 0 { // most sites have none
+			continue
+		}
 		if _, err := fmt.Fprintln(a.out, "\n"+a.text(part.title)); err != nil {
 			return err
 		}
@@ -95,4 +100,30 @@ func (a *app) printStatus(s *control.Status, today time.Time) error {
 		}
 	}
 	return nil
+}
+
+// certificateRows are the certificates of all instances.
+func (a *app) certificateRows(s *control.Status) (rows [][]string) {
+	for _, c := range s.Certificates {
+		state := a.text("ui.certificate.good")
+		if c.Failure != nil {
+			state = c.Failure.Sentence
+		}
+		subject, until := c.Subject, ""
+		if c.CA {
+			subject = a.text("ui.certificate.ca", "subject", c.Subject)
+		}
+		if c.NotAfter != nil {
+			until = c.NotAfter.Format(time.DateOnly)
+		}
+		rows = append(rows, []string{c.Instance, dash(subject), dash(until), c.File, state})
+	}
+	return rows
+}
+
+func (a *app) refusedRows(s *control.Status, at func(time.Time) string) (rows [][]string) {
+	for _, r := range s.Refused {
+		rows = append(rows, []string{r.Instance, r.Address, count(r.Count), at(r.Last), r.Failure.Code, r.Failure.Sentence})
+	}
+	return rows
 }

@@ -36,6 +36,7 @@ type Keeper struct {
 	held    material
 	seen    []fs.FileInfo // of the files as they were read last; nil = not there
 	problem *fault.Error  // why what they hold now is not used
+	said    bool          // somebody has asked Unsaid about it
 }
 
 // material is what the files of one moment contain.
@@ -75,13 +76,23 @@ func (k *Keeper) Look() (shown []Shown, problem *fault.Error, news bool) {
 	// The files are looked at before they are read: what is written in between
 	// is found by the next look.
 	if now := look(k.files); !same(now, k.seen) {
-		k.seen, news = now, true
+		k.seen, k.said, news = now, false, true
 		held, err := read(k.files)
 		if k.problem = fault.As(err); err == nil {
 			k.held = held
 		}
 	}
 	return k.held.shown, k.problem, news
+}
+
+// Unsaid reports, once for each state of the files, that nobody has been told
+// of its problem: a handshake may have found it before those who tell.
+func (k *Keeper) Unsaid() bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	first := k.problem != nil && !k.said
+	k.said = true
+	return first
 }
 
 // current is what counts for a handshake that begins now.

@@ -75,6 +75,7 @@ func Run(t *testing.T, open Open) {
 		{"SessionEnded", testSessionEnded},
 		{"Terms", testTerms},
 		{"Sessions", testSessions},
+		{"LineState", testLineState},
 		{"Settings", testSettings},
 		{"Versions", testVersions},
 		{"VersionsTogether", testVersionsTogether},

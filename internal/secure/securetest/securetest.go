@@ -12,13 +12,18 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"pabal/internal/secure"
 )
+
+// T is what is needed of a test; a script of one has it as well.
+type T interface {
+	require.TestingT
+	Helper()
+}
 
 // CA issues certificates into a directory.
 type CA struct {
@@ -44,7 +49,7 @@ type Pair struct {
 }
 
 // NewCA makes one that is called name.
-func NewCA(t testing.TB, dir, name string) *CA {
+func NewCA(t T, dir, name string) *CA {
 	t.Helper()
 	ca := &CA{dir: dir, File: filepath.Join(dir, name+".pem")}
 	c := &x509.Certificate{SerialNumber: serial(t), Subject: pkix.Name{CommonName: name}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().AddDate(1, 0, 0),
@@ -59,7 +64,7 @@ func NewCA(t testing.TB, dir, name string) *CA {
 }
 
 // Issue makes a certificate and its key, as NAME.pem and NAME.key.
-func (ca *CA) Issue(t testing.TB, a Ask) Pair {
+func (ca *CA) Issue(t T, a Ask) Pair {
 	t.Helper()
 	if a.From.IsZero() {
 		a.From, a.To = time.Now().Add(-time.Hour), time.Now().AddDate(0, 0, 1)
@@ -84,21 +89,21 @@ func (ca *CA) Issue(t testing.TB, a Ask) Pair {
 	return p
 }
 
-func newKey(t testing.TB) *ecdsa.PrivateKey {
+func newKey(t T) *ecdsa.PrivateKey {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	require.NoError(t, err)
 	return key
 }
 
-func serial(t testing.TB) *big.Int {
+func serial(t T) *big.Int {
 	t.Helper()
 	n, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 62))
 	require.NoError(t, err)
 	return n
 }
 
-func write(t testing.TB, path, kind string, der []byte, mode os.FileMode) {
+func write(t T, path, kind string, der []byte, mode os.FileMode) {
 	t.Helper()
 	require.NoError(t, os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), mode))
 }

@@ -1,0 +1,70 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+)
+
+// LineState is what an instance tells of its lines beside their sessions: the
+// certificates that it uses, and the callers that it did not let in. It is for
+// people; nothing is decided by it.
+type LineState struct {
+	Since        time.Time     `json:"since"` // from when callers are counted
+	Certificates []Certificate `json:"certificates,omitempty"`
+	Refused      []Refused     `json:"refused,omitempty"` // those of the last ones
+}
+
+// Certificate is one that an instance shows or trusts, or, with an error, a
+// file that has changed and whose new content cannot be used.
+type Certificate struct {
+	File        string    `json:"file"`
+	CA          bool      `json:"ca,omitempty"` // it is trusted, not shown
+	Subject     string    `json:"subject,omitempty"`
+	SHA256      string    `json:"sha256,omitempty"`
+	NotBefore   time.Time `json:"not_before,omitzero"`
+	NotAfter    time.Time `json:"not_after,omitzero"`
+	ErrorCode   string    `json:"error_code,omitempty"`
+	ErrorDetail string    `json:"error_detail,omitempty"`
+}
+
+// Refused are callers from one address, or one network of v6, that were not
+// let in for one reason.
+type Refused struct {
+	Address string    `json:"address"`
+	Code    string    `json:"code"`
+	Detail  string    `json:"detail,omitempty"` // of the last one, as in rows
+	Count   int64     `json:"count"`
+	First   time.Time `json:"first"`
+	Last    time.Time `json:"last"`
+}
+
+// lineState is the name of an instance's LineState in table meta.
+func lineState(instanceID string) string { return "lines of " + instanceID }
+
+// SetLineState replaces what the instance told before. Errors: CodeFenced when
+// its term is over.
+func (s *Store) SetLineState(ctx context.Context, instanceID string, term int64, l LineState) error {
+	text, err := json.Marshal(l)
+	if err != nil {
+		return err
+	}
+	return s.write(ctx, 0, func(tx *tx) error {
+		if err := tx.inTerm("", instanceID, term); err != nil {
+			return err
+		}
+		_, err := tx.exec(`INSERT INTO meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value`,
+			lineState(instanceID), string(text))
+		return err
+	})
+}
+
+// LineState is what the instance told last; the zero value if it never did, or
+// in a form that this version does not know.
+func (s *Store) LineState(ctx context.Context, instanceID string) (l LineState, err error) {
+	text, ok, err := s.Meta(ctx, lineState(instanceID))
+	if err == nil && ok && json.Unmarshal([]byte(text), &l) != nil {
+		l = LineState{}
+	}
+	return l, err
+}
