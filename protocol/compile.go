@@ -321,7 +321,6 @@ func (p *Profile) compileFiles(c *compiler, spec *Spec) {
 		NameWidth: f.NameWidth, MessageSize: f.MessageSize, PerBlock: f.PerBlock, MaxBlock: f.MaxBlock,
 		Packing:       c.one("files.packing", f.Packing, "whole", "filled", "one"),
 		AnnounceFetch: c.one("files.announce", f.Announce, "always", "upload") == "always",
-		Resume:        c.one("files.resume", f.Resume, "bytes", "none") == "bytes",
 		Rounds:        f.Rounds, Pause: time.Duration(f.Pause), EmptyCheck: f.EmptyCheck, MapWidth: f.MapWidth,
 		SettleAgain: c.one("files.settle", f.Settle, "again", "inquiry") == "again",
 		Repeat:      Repeat(c.one("files.repeat", f.Repeat, string(RepeatRefuse), string(RepeatAbsorb), string(RepeatNew))),
@@ -330,6 +329,7 @@ func (p *Profile) compileFiles(c *compiler, spec *Spec) {
 	}
 	p.compileStream(c, &f)
 	p.compileChecks(c, f)
+	p.compileResume(c, f)
 	switch c.one("files.counts", f.Counts, "rest", "all", "data") {
 	case "data":
 		p.dataOverhead = 0
@@ -361,9 +361,6 @@ func (p *Profile) compileFiles(c *compiler, spec *Spec) {
 		}
 	}
 	p.compileProofs(c, f.Proofs)
-	if p.Files.Resume && !p.Carries(InfoReply, Size) {
-		c.problem("files.resume", CodeProfileMissing, "size", "a row for the size in telegrams.info-reply")
-	}
 	if !p.Files.SettleAgain && p.layouts[Inquiry] == nil {
 		c.problem("files.settle", CodeProfileMissing, Inquiry.String(), "its layout under telegrams")
 	}

@@ -240,7 +240,7 @@ func (w *page) switches() {
 	w.row(w.say("largest file in bytes", "최대 파일 크기(바이트)"), w.p.MaxFile(w.p.MaxData(f.MessageSize)))
 	w.checks(f)
 	w.row(w.say("missing rounds, pause between", "결번 재전송 횟수, 간격"), fmt.Sprintf("%d, %s", f.Rounds, f.Pause))
-	w.row(w.say("a cut file goes on where it stood", "이어받기"), yes(f.Resume))
+	w.row(w.say("a cut file goes on where it stood", "이어받기"), w.resume(f.ResumeBy, yes(f.Resume)))
 	w.row(w.say("an unknown end is settled by", "완료 여부 불명 시"), choose(f.SettleAgain, w.say("announcing the file again", "파일정보 재요구"), w.say("inquiry", "파일 조회")))
 	w.row(w.say("a name that is held whole", "기수신 파일명"), map[Repeat]string{
 		RepeatRefuse: w.say("refused as complete", "기수신 완료로 응답"), RepeatAbsorb: w.say("taken and compared", "수신하여 비교"), RepeatNew: w.say("taken as a new file", "새 파일로 수신"),
@@ -249,6 +249,17 @@ func (w *page) switches() {
 	w.row(w.say("proofs of a received file", "수신 완료 확인 항목"), w.proofs(f.ReceiveProofs))
 	w.row(w.say("serial, gzip, EBCDIC", "일련번호, gzip, EBCDIC"), fmt.Sprintf("%s, %s, %s", yes(f.Serial), yes(f.Gzip), yes(f.EBCDIC)))
 	w.line("")
+}
+
+// resume is how a cut file goes on.
+func (w *page) resume(by Resuming, plain string) string {
+	switch by {
+	case ResumeNext:
+		return w.say("yes, from the block that the answer names", "예(응답이 지정한 블록부터)")
+	case ResumeLast:
+		return w.say("yes, after the block that the answer names", "예(응답이 지정한 블록 다음부터)")
+	}
+	return plain
 }
 
 func (w *page) proofs(names []string) string {

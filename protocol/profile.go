@@ -67,7 +67,8 @@ type Files struct {
 	MaxBlock      int64
 	Packing       string
 	AnnounceFetch bool // fetched files are announced by Info too
-	Resume        bool // the reply to Info says how many bytes are held
+	Resume        bool // the reply to Info says what is held
+	ResumeBy      Resuming
 	Rounds        int
 	Pause         time.Duration
 	EmptyCheck    bool // an empty file has one Check of block 1, sequence 0

@@ -138,7 +138,7 @@ type FilesSpec struct {
 	MaxBlock    int64    `yaml:"max_block"`    // greatest block number
 	Packing     string   `yaml:"packing"`      // whole, filled, one: records per telegram
 	Announce    string   `yaml:"announce"`     // "always"; "upload": fetched files start with their first data
-	Resume      string   `yaml:"resume"`       // bytes, none
+	Resume      string   `yaml:"resume"`       // bytes, next-block, last-block, none
 	Rounds      int      `yaml:"rounds"`       // missing rounds of a block before the file fails
 	Pause       Duration `yaml:"pause"`        // between rounds, from the second on
 	EmptyCheck  bool     `yaml:"empty_check"`  // an empty file has one check of block 1, sequence 0

@@ -61,7 +61,7 @@ func conversations(t testing.TB) []*protocol.Profile {
 // what is missing, or of sending it again (§4).
 func switches(t testing.TB) []*protocol.Profile {
 	t.Helper()
-	out := []*protocol.Profile{protocoltest.Load(t, "totals")}
+	out := []*protocol.Profile{protocoltest.Load(t, "totals"), protocoltest.Load(t, "byblock")}
 	for _, text := range []string{
 		`profile: running-from-0
 extends: cms
@@ -84,6 +84,12 @@ bodies:
     - {title: number, field: sequence, type: N, width: 6}
     - {title: data, field: data, type: B, width: rest}
 files: {per_block: }
+`, `profile: by-last-block
+extends: byblock
+files: {resume: last-block}
+`, `profile: by-next-block-from-0
+extends: byblock
+files: {first_block: 0}
 `, `profile: numbers
 extends: cms
 bodies: {check-reply: {map: {width: rest}}}
@@ -420,8 +426,12 @@ func (n *node) honest(t *protocol.Telegram) {
 	switch t.Kind {
 	case protocol.InfoReply:
 		if p.Files.Resume {
-			held, _, _ := st.held(p.Files.PerBlock)
-			require.LessOrEqual(n.w, t.Number(protocol.Size), held)
+			held, next, _ := st.held(p.Files.PerBlock)
+			if p.Files.ResumeBy == protocol.ResumeBytes {
+				require.LessOrEqual(n.w, t.Number(protocol.Size), held)
+			} else {
+				require.LessOrEqual(n.w, p.NextBlock(t), next)
+			}
 		}
 	case protocol.CheckReply:
 		n.honestMap(t, st)

@@ -147,7 +147,7 @@ func (r *receiver) accepted(ev *Event) {
 			t.SetNumber(protocol.MessageSize, int64(r.size))
 		}
 		if r.p.Files.Resume {
-			t.SetNumber(protocol.Size, ev.Resume.Held)
+			r.p.SayHeld(t, ev.Resume.Held, ev.Resume.Block)
 		}
 	}
 	switch reason {

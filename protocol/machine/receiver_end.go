@@ -115,7 +115,7 @@ func (r *receiver) broke(ev *Event) {
 		if r.announce {
 			t := r.reply(&r.request, reason)
 			if r.p.Files.Resume {
-				t.SetNumber(protocol.Size, 0)
+				r.p.SayHeld(t, 0, 1)
 			}
 		}
 		r.takePending()

@@ -33,11 +33,10 @@ func (s *sender) infoReply(t *protocol.Telegram) {
 	if n := int(t.Number(protocol.MessageSize)); s.p.Carries(protocol.InfoReply, protocol.MessageSize) && n > 0 && n < s.file.MessageSize && !s.agree(n, code) {
 		return
 	}
-	held := int64(0)
-	if s.p.Files.Resume {
-		held = t.Number(protocol.Size)
-	}
+	held := s.held(t)
 	switch {
+	case held < 0:
+		s.fail(FailedHere, code, fault.New(CodeOutOfRange, t.Kind.String(), "block", t.Number(protocol.Block), "sequence", 0), protocol.Unable)
 	case held > s.file.Sent:
 		s.fail(FailedHere, code, fault.New(CodeResumeForeign, s.file.Name, "held", held, "sent", s.file.Sent), protocol.Unable)
 	case held > s.file.Size || !s.geo.Starts(held, s.file.Size):
@@ -45,6 +44,24 @@ func (s *sender) infoReply(t *protocol.Telegram) {
 	default:
 		s.position(held)
 	}
+}
+
+// held is what the peer says to hold, in bytes: -1 if it wants a block that
+// the file does not have. By block, what it holds of the next one is sent
+// again; it knows by the numbers.
+func (s *sender) held(t *protocol.Telegram) int64 {
+	switch s.p.Files.ResumeBy {
+	case protocol.ResumeBytes:
+		return t.Number(protocol.Size)
+	case protocol.ResumeNext, protocol.ResumeLast:
+		next := s.p.NextBlock(t)
+		if next > s.geo.Blocks(s.file.Size)+1 {
+			return -1
+		}
+		held, _, _ := s.geo.BlockRange(next, s.file.Size)
+		return held
+	}
+	return 0
 }
 
 // agree makes do with the smaller telegrams of a peer. What is cut for good is

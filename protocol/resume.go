@@ -1,0 +1,59 @@
+package protocol
+
+import "strings"
+
+// Resuming is how the answer to an announcement says what the receiver holds
+// of the file (§1.5).
+type Resuming string
+
+const (
+	ResumeBytes Resuming = "bytes"      // so many bytes
+	ResumeNext  Resuming = "next-block" // the block that it wants next
+	ResumeLast  Resuming = "last-block" // the last block that it holds whole
+	resumeNone  Resuming = "none"
+)
+
+// compileResume reads how a cut file goes on.
+func (p *Profile) compileResume(c *compiler, f FilesSpec) {
+	words := []string{string(ResumeBytes), string(ResumeNext), string(ResumeLast), string(resumeNone)}
+	p.Files.ResumeBy = Resuming(c.one("files.resume", f.Resume, words...))
+	p.Files.Resume = p.Files.ResumeBy != resumeNone
+	switch p.Files.ResumeBy {
+	case ResumeBytes:
+		if !p.Carries(InfoReply, Size) {
+			c.problem("files.resume", CodeProfileMissing, "size", "a row for the size in telegrams.info-reply")
+		}
+	case ResumeNext, ResumeLast:
+		switch {
+		case p.Files.Stream:
+			c.problem("files.resume", CodeProfileValue, f.Resume, strings.Join([]string{string(ResumeBytes), string(resumeNone)}, ", ")+" where files.blocks is none")
+		case !p.Carries(InfoReply, Block):
+			c.problem("files.resume", CodeProfileMissing, "block", "a row for the block in telegrams.info-reply")
+		case p.Files.ResumeBy == ResumeLast && p.Files.Numbering.FirstBlock == 0:
+			c.problem("files.resume", CodeProfileValue, f.Resume, string(ResumeNext)+" where blocks start at 0: that none is held could not be said")
+		}
+	}
+}
+
+// SayHeld has the answer to an announcement say what is held: so many bytes,
+// which reach into block next, from 1.
+func (p *Profile) SayHeld(t *Telegram, held, next int64) {
+	switch p.Files.ResumeBy {
+	case ResumeBytes:
+		t.SetNumber(Size, held)
+	case ResumeNext:
+		t.SetNumber(Block, max(1, next)-1+p.Files.Numbering.FirstBlock)
+	case ResumeLast:
+		t.SetNumber(Block, max(1, next)-2+p.Files.Numbering.FirstBlock)
+	}
+}
+
+// NextBlock is the block that an answer to an announcement wants next, from 1.
+// A zero, which some write where nothing is held, is the first.
+func (p *Profile) NextBlock(t *Telegram) int64 {
+	next := t.Number(Block) - p.Files.Numbering.FirstBlock + 1
+	if p.Files.ResumeBy == ResumeLast {
+		next++
+	}
+	return max(1, next)
+}
