@@ -49,7 +49,7 @@ func testContentOfWhatComes(t *testing.T, on engine) {
 	} {
 		p.institution.drop("EB21.CENTRE.JOB."+date, []byte(content))
 	}
-	p.institution.await(transfer.Send, transfer.Sent, 6) // all came, and were confirmed
+	sent := p.institution.await(transfer.Send, transfer.Sent, 6) // all came, and were confirmed
 	r := p.centre.await(transfer.Receive, transfer.Assembled, 1)[0]
 	require.Equal(t, "20261101", r.BaseDate)
 	require.Contains(t, transfer.ProofsOf(r.Proofs), transfer.Proof{Name: transfer.ProofContentChecks, Expected: "passed", Actual: "passed"})
@@ -66,6 +66,17 @@ func testContentOfWhatComes(t *testing.T, on engine) {
 		"The trailer of EB211103 (record 3, byte 21) counts 2 records; the file has 1.", sentence)
 	require.Contains(t, next, "pabal transfer release")
 	require.Len(t, placedFiles(t, p.centre), 1)
+
+	// The counterparty that asks is told (0410).
+	for _, s := range sent {
+		if s.BaseDate != "20261105" {
+			continue
+		}
+		_, err := p.institution.store.Command(context.Background(), time.Now(), transfer.Command{Name: "inquire", TransferID: s.ID, Who: "kim", Host: "h", Reason: "r"},
+			func(r *transfer.Transfer) error { r.Ask, r.NextTry = transfer.AskStatus, time.Now(); return nil })
+		require.NoError(t, err)
+		require.Contains(t, awaitEvents(t, p.institution.store, s.ID, "answer")[0].Detail, `"result":"413"`)
+	}
 
 	// A person takes one as it is, and drops another.
 	order := func(id string, f func(*transfer.Transfer)) {

@@ -235,6 +235,8 @@ func (s *session) Inquire(ctx context.Context, t *protocol.Telegram) (line.Answe
 			return line.Answer{Reason: protocol.OK, Result: "411"}, nil
 		}
 		return line.Answer{Reason: protocol.Nothing}, nil
+	case last.Status == transfer.Held && last.ErrorCode == string(CodeContent) && byResult:
+		return line.Answer{Reason: protocol.OK, Result: "413"}, nil // it came, but its data is wrong
 	case last.Status == transfer.Failed:
 		if byResult {
 			return line.Answer{Reason: protocol.OK, Result: "413"}, nil
