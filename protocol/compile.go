@@ -432,7 +432,7 @@ func (p *Profile) compileLetters(c *compiler, spec *Spec) {
 	for path, v := range map[string]string{
 		"letters.direction.upload": spec.Letters.Direction["upload"], "letters.direction.download": spec.Letters.Direction["download"],
 		"letters.issuer.institution": spec.Letters.Issuer["institution"], "letters.issuer.centre": spec.Letters.Issuer["centre"],
-		"letters.held": spec.Letters.Held, "letters.missing": spec.Letters.Missing,
+		"letters.held": spec.Letters.Held, "letters.missing": spec.Letters.Missing, "letters.pad": spec.Letters.Pad,
 	} {
 		if len(v) > 1 {
 			c.problem(path, CodeProfileWidth, v, "one character")
@@ -443,6 +443,12 @@ func (p *Profile) compileLetters(c *compiler, spec *Spec) {
 	}
 	if m := spec.Letters.Missing; m != "" {
 		p.Letters.Missing = m[0]
+	}
+	if p.Letters.Pad = p.Letters.Missing; spec.Letters.Pad != "" {
+		p.Letters.Pad = spec.Letters.Pad[0]
+		if p.Files.MapWidth == 0 {
+			c.problem("letters.pad", CodeProfileValue, spec.Letters.Pad, "nothing, or files.map_width: a map up to the last sequence has no rest")
+		}
 	}
 	if wire, err := c.charset.encode([]byte{p.Letters.Held}); err == nil && len(wire) == 1 {
 		p.heldWire = wire[0]

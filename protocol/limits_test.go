@@ -44,6 +44,8 @@ func TestLimitMistakes(t *testing.T) {
 		{"limits: {first_data: -1}\n", "limits.first_data", "at most 4057"},
 		{"limits: {full: true}\nfiles: {packing: one}\n", "limits.full", "packing is one"},
 		{"limits: {full: maybe}\n", "", "maybe"},
+		{"letters: {pad: x}\n", "letters.pad", "files.map_width"},
+		{"letters: {pad: xx}\n", "letters.pad", "one character"},
 		{"limits: {last: 1}\n", "limits.last", "unknown key"},
 		{"files: {max_block: 10000}\n", "files.max_block", "at most 9999"},
 		{"files: {max_block: 9999, first_block: 0}\nbodies:\n  check: {block: {width: 3}}\n", "files.max_block", "at most 1000, which is what the row of the block in telegrams.check"},

@@ -59,9 +59,13 @@ func (p *Profile) SetMap(t *Telegram, block int64, last, missing int, held func(
 	}
 	m := make([]byte, width)
 	for i := range m {
-		m[i] = p.Letters.Missing
-		if i < last && held(i+1) {
+		switch {
+		case i >= last:
+			m[i] = p.Letters.Pad
+		case held(i + 1):
 			m[i] = p.Letters.Held
+		default:
+			m[i] = p.Letters.Missing
 		}
 	}
 	t.Set(Map, m)

@@ -112,6 +112,7 @@ type Letters struct {
 	Upload, Download    []byte // direction letters; nil where the header has none per session
 	Institution, Centre []byte // issuer letters
 	Held, Missing       byte
+	Pad                 byte // of a map of fixed width, behind the last sequence
 }
 
 //go:embed profiles/*.yaml

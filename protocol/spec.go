@@ -99,6 +99,7 @@ type LettersSpec struct {
 	Issuer    map[string]string `yaml:"issuer"`    // institution, centre
 	Held      string            `yaml:"held"`      // in the map, default 1
 	Missing   string            `yaml:"missing"`   // in the map, default 0
+	Pad       string            `yaml:"pad"`       // in a map of fixed width behind the last sequence; default as missing
 }
 
 // SessionSpec are the switches of a session.

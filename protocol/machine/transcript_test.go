@@ -162,17 +162,47 @@ func telegrams(line string) []string {
 	return []string{fill(strings.TrimSuffix(strings.TrimPrefix(body, "|"), "|"))}
 }
 
-var filling, bytesAt = regexp.MustCompile(`\*(\d+)`), regexp.MustCompile(`(\\x[0-9A-F]{2})+`)
+var notation = regexp.MustCompile(`\*\d+|e'([^']*)'(?:x(\d+))?|(?:\\x[0-9A-F]{2})+`)
 
 func fill(text string) string {
-	text = filling.ReplaceAllStringFunc(text, func(star string) string {
-		size, _ := strconv.Atoi(star[1:])
-		return content(0, size)
-	})
-	return bytesAt.ReplaceAllStringFunc(text, func(escaped string) string {
-		b, _ := hex.DecodeString(strings.ReplaceAll(escaped, `\x`, ""))
+	return notation.ReplaceAllStringFunc(text, func(found string) string {
+		switch found[0] {
+		case '*':
+			size, _ := strconv.Atoi(found[1:])
+			return content(0, size)
+		case 'e':
+			m, times := notation.FindStringSubmatch(found), 1
+			if m[2] != "" {
+				times, _ = strconv.Atoi(m[2])
+			}
+			return strings.Repeat(inEBCDIC(m[1]), times)
+		}
+		b, _ := hex.DecodeString(strings.ReplaceAll(found, `\x`, ""))
 		return string(b)
 	})
+}
+
+// inEBCDIC is capital letters, digits, blanks and hyphens by the table of code
+// page 037, not by our codec.
+func inEBCDIC(text string) string {
+	out := make([]byte, len(text))
+	for i, c := range []byte(text) {
+		switch {
+		case c >= '0' && c <= '9':
+			out[i] = 0xF0 + c - '0'
+		case c >= 'A' && c <= 'I':
+			out[i] = 0xC1 + c - 'A'
+		case c >= 'J' && c <= 'R':
+			out[i] = 0xD1 + c - 'J'
+		case c >= 'S' && c <= 'Z':
+			out[i] = 0xE2 + c - 'S'
+		case c == '-':
+			out[i] = 0x60
+		default:
+			out[i] = 0x40
+		}
+	}
+	return string(out)
 }
 
 // placed reads "@offset text" pairs over blanks; the last offset, with text or
