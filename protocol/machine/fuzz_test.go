@@ -12,7 +12,7 @@ import (
 // on a session that has come some way already. It never panics, never asks
 // and hangs up at once, and confirms nothing that was not saved or verified.
 func FuzzSession(f *testing.F) {
-	cfgs := configs(f)
+	cfgs := configs(conversations(f))
 	lists := make([][]stimulus, len(cfgs))
 	for i, cfg := range cfgs {
 		lists[i] = stimuli(cfg.Profile)

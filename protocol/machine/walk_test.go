@@ -2,10 +2,6 @@ package machine
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
-	"reflect"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -15,6 +11,7 @@ import (
 
 	"pabal/internal/fault"
 	"pabal/protocol"
+	"pabal/protocol/protocoltest"
 )
 
 // place is where a session stands, as far as the walk tells places apart.
@@ -52,6 +49,8 @@ type walk struct {
 	do    []stimulus
 	paths map[place]way
 	edges map[[2]State]map[string]bool
+	room  *room // for the next step
+	aside *room // for what is tried besides
 }
 
 // way is how the walk came to a place, and a session that stands there.
@@ -60,25 +59,68 @@ type way struct {
 	s    *Session
 }
 
-// clone is a session that goes on by itself.
-func clone(s *Session) *Session {
-	c, e := *s, *s.env
-	e.out = make([]Action, 0, 8)
-	c.env, c.snd.env, c.rcv.env = &e, &e, &e
-	c.buf, c.rcv.buf = nil, nil // the original's stay as they are: what was kept points into them
-	return &c
+// room is where a session is copied to that goes on by itself.
+type room struct {
+	s   Session
+	env env
 }
 
-// configs are one for each profile whose conversation is another.
-func configs(t testing.TB) []Config {
+func (r *room) copy(s *Session) *Session {
+	out := r.env.out[:0]
+	r.s, r.env = *s, *s.env
+	r.env.out = out
+	r.s.env, r.s.snd.env, r.s.rcv.env = &r.env, &r.env, &r.env
+	r.s.buf, r.s.rcv.buf = nil, nil // the original's stay as they are: what was kept points into them
+	return &r.s
+}
+
+// everyProfile are those that come with the program, those of testdata/profiles
+// and those of conversations, without those that differ from one before them in
+// nothing but codes and constants, which no machine looks at.
+func everyProfile(t testing.TB) []*protocol.Profile {
+	t.Helper()
+	all := conversations(t)
+	for _, name := range append(protocol.Embedded(), protocoltest.Names(t)...) {
+		all = append(all, protocoltest.Load(t, name))
+	}
+	var out []*protocol.Profile
+	seen := map[string]bool{}
+	for _, p := range all {
+		var b strings.Builder
+		fmt.Fprintf(&b, "%+v %+v %t %t", p.Session, p.Files, p.Letters.Upload != nil, p.Parts != nil)
+		for _, k := range protocol.Kinds() {
+			fmt.Fprintf(&b, "\n%s %t", k, p.Has(k))
+			for f := range protocol.Field(100) { // more than there are
+				fmt.Fprintf(&b, " %t %d", p.Carries(k, f), p.Width(k, f))
+			}
+		}
+		if !seen[b.String()] {
+			seen[b.String()] = true
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+// institution is a code that the header has room for.
+func institution(p *protocol.Profile) string {
+	const code = "057"
+	if w := p.Width(protocol.Open, protocol.Institution); w > 0 {
+		return code[max(0, len(code)-w):]
+	}
+	return code
+}
+
+// configs are the ways to hold a session under profiles.
+func configs(profiles []*protocol.Profile) []Config {
 	var out []Config
-	for _, p := range conversations(t) {
+	for _, p := range profiles {
 		for _, side := range []protocol.Side{protocol.InstitutionSide, protocol.CentreSide} {
 			for _, receive := range []bool{false, true} {
 				if receive && !p.Session.SenderOpens && (side == protocol.CentreSide || p.Session.FetchByRequest) {
 					continue // makes no difference there
 				}
-				cfg := Config{Profile: p, Side: side, Called: side == protocol.CentreSide, Challenge: "123456", Institution: "057", Self: "A", Peer: "B",
+				cfg := Config{Profile: p, Side: side, Called: side == protocol.CentreSide, Challenge: "123456", Institution: institution(p), Self: "A", Peer: "B",
 					SenderName: "S", Password: "P", Receive: receive, Rounds: 2}
 				out = append(out, cfg)
 				if receive && p.Session.SenderOpens && side == protocol.CentreSide {
@@ -91,14 +133,14 @@ func configs(t testing.TB) []Config {
 	return out
 }
 
-// Every state, every telegram, every answer of our own side, for both profiles
+// Every state, every telegram, every answer of our own side, for every profile
 // and both sides: something defined happens.
 func TestWalk(t *testing.T) {
 	states := map[State]bool{}
 	senders, receivers := map[sendState]bool{}, map[recvState]bool{}
 	edges := map[[2]State]map[string]bool{}
-	for _, cfg := range configs(t) {
-		w := &walk{t: t, cfg: cfg, do: stimuli(cfg.Profile), paths: map[place]way{}, edges: edges}
+	for _, cfg := range configs(everyProfile(t)) {
+		w := &walk{t: t, cfg: cfg, do: stimuli(cfg.Profile), paths: map[place]way{}, edges: edges, room: new(room), aside: new(room)}
 		w.visit()
 		for p := range w.paths {
 			states[p.state], senders[p.snd], receivers[p.rcv] = true, true, true
@@ -126,12 +168,13 @@ func (w *walk) visit() {
 		w.endsWhenLost(from)
 		before := placeOf(from.s)
 		for _, st := range w.do {
-			s := clone(from.s)
+			s := w.room.copy(from.s)
 			actions := w.step(s, st, from.path)
 			after := placeOf(s)
 			w.edge(before, after, st, len(actions) > 0)
 			if _, known := w.paths[after]; !known {
 				next := way{append(slices.Clone(from.path), st), s}
+				w.room = new(room) // this one stays
 				w.paths[after] = next
 				todo = append(todo, next)
 			}
@@ -196,7 +239,7 @@ func (w *walk) step(s *Session, st stimulus, path []stimulus) []Action {
 		return actions
 	}
 	if !s.open.question() && s.state != Fresh {
-		require.NotEmpty(w.t, clone(s).Step(Event{Kind: TimedOut}), "waits without end: %s", told())
+		require.NotEmpty(w.t, w.aside.copy(s).Step(Event{Kind: TimedOut}), "waits without end: %s", told())
 	}
 	return actions
 }
@@ -219,7 +262,7 @@ func (w *walk) negative(t *protocol.Telegram, told func() string) {
 
 // endsWhenLost: a lost line ends the session as soon as what it held is recorded.
 func (w *walk) endsWhenLost(from way) {
-	s := clone(from.s)
+	s := w.aside.copy(from.s)
 	s.Step(Event{Kind: Lost, Err: fault.New(CodeLost, "")})
 	for range 3 {
 		if s.Over() {
@@ -246,7 +289,7 @@ func stimuli(p *protocol.Profile) []stimulus {
 	telegram := func(k protocol.Kind, response protocol.Reason, block, seq int64) *protocol.Telegram {
 		t := &protocol.Telegram{Kind: k}
 		t.SetText(protocol.Name, "F1")
-		t.SetText(protocol.Institution, "057")
+		t.SetText(protocol.Institution, institution(p))
 		t.SetText(protocol.Challenge, "123456")
 		if response != "" {
 			t.SetText(protocol.Response, p.Code(response))
@@ -382,64 +425,3 @@ func TestRepetitionIsBounded(t *testing.T) {
 	last := play("finished")
 	require.Equal(t, CodeNoProgress, fault.CodeOf(last[len(last)-1].Outcome.Err))
 }
-
-func handlerName(h handler) string {
-	name := runtime.FuncForPC(reflect.ValueOf(h).Pointer()).Name()
-	return name[strings.LastIndex(name, ".")+1:]
-}
-
-// page holds docs/protocol-machine.md against the tables.
-func page(t *testing.T, edges map[[2]State]map[string]bool) {
-	var b strings.Builder
-	b.WriteString("# What a session does, state by state\n\nThis page is made from the tables of `protocol/machine` by its test (`go test ./protocol/machine -update`).\n\n" +
-		"The file machines run inside `sending` and `receiving`. From every state a lost line ends the session, after what the file under way has come to is recorded.\n" +
-		"A telegram that stands in no row of its state is answered with the profile's format error if it wants an answer, and counted; more than " +
-		fmt.Sprint(maxMistakes) + " end the session.\nBefore the opening is accepted the first one does.\n\n" +
-		"What comes before the opening (`session.begins` of the profile) is taken step by step. There nothing of a file is known or stored on either side:\n" +
-		"a cut or a crash leaves nothing behind, and the next session begins with the first step.\n\n" +
-		"Where the closing says how much the session has carried a difference is an error of the session alone. Each file that was confirmed stays so, as its\n" +
-		"proofs were stored before its end was answered; a cut in `leaving`, or between the last file and the closing, changes no file either.\n\n" +
-		"A file without blocks (`blocks: none`) is made durable so many telegrams at a time as `per_block` says. A crash loses at most those after the last\n" +
-		"such part, a cut nothing that came; where the profile resumes the next session goes on behind what is held. One that turned out longer or shorter than\n" +
-		"was declared is failed for good: without numbers nobody could say which of its bytes are right.\n\n" +
-		"## Ways between states\n\n```mermaid\nstateDiagram-v2\n")
-	for from := range numStates {
-		for to := range numStates {
-			if labels := edges[[2]State{from, to}]; labels != nil {
-				words := make([]string, 0, len(labels))
-				for l := range labels {
-					words = append(words, l)
-				}
-				slices.Sort(words)
-				fmt.Fprintf(&b, "    %s --> %s: %s\n", mermaid(from), mermaid(to), strings.Join(words, ", "))
-			}
-		}
-	}
-	b.WriteString("```\n\n## Telegrams\n\n| state | telegram | handler |\n|--|--|--|\n")
-	for st := range numStates {
-		for _, k := range protocol.Kinds() {
-			if h := onTelegram[st][k]; h != nil {
-				fmt.Fprintf(&b, "| %s | %s | `%s` |\n", st, k, handlerName(h))
-			}
-		}
-	}
-	b.WriteString("\n## Answers of our own side, and time\n\n| state | event | handler |\n|--|--|--|\n")
-	events := [numEvents]string{"started", "arrived", "garbled", "timed out", "lost", "greeted", "judged", "chosen", "counted", "accepted",
-		"loaded", "saved", "marked", "verified", "finished", "answered", "broke"}
-	for st := range numStates {
-		for k, h := range onEvent[st] {
-			if h != nil {
-				fmt.Fprintf(&b, "| %s | %s | `%s` |\n", st, events[k], handlerName(h))
-			}
-		}
-	}
-	file := filepath.Join("..", "..", "docs", "protocol-machine.md")
-	if *update {
-		require.NoError(t, os.WriteFile(file, []byte(b.String()), 0o644))
-	}
-	want, err := os.ReadFile(file)
-	require.NoError(t, err)
-	require.Equal(t, string(want), b.String(), "the tables have changed: go test ./protocol/machine -update")
-}
-
-func mermaid(s State) string { return strings.ReplaceAll(s.String(), "-", "_") }
