@@ -74,9 +74,6 @@ func testSettings(t *testing.T, open Open) {
 	again, err := s.Identity(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, id, again, "the identity is given once")
-	other, err := open(t).Identity(t.Context())
-	require.NoError(t, err)
-	require.NotEqual(t, id, other)
 
 	_, ok, err := s.Meta(t.Context(), "x")
 	require.NoError(t, err)
