@@ -82,8 +82,57 @@ func split(text []byte, path, dir string) (*Source, error) {
 	}
 	if len(f.shared.Content) == 0 {
 		f.shared = nil
+		return f, nil
 	}
+	own := map[*yaml.Node]bool{}
+	nodes(f.shared, own)
+	standAlone(f.shared, own)
 	return f, nil
+}
+
+// nodes notes a node and all below it.
+func nodes(n *yaml.Node, into map[*yaml.Node]bool) {
+	into[n] = true
+	for _, c := range n.Content {
+		nodes(c, into)
+	}
+}
+
+// mostWritten bounds how many nodes aliases are written out to: a few lines
+// can stand for any number of them, and an anchor for itself.
+const mostWritten = 10000
+
+// standAlone writes out what an alias stands for where its anchor is in the
+// other part: the document is read without that part. What cannot be written
+// out stays, and is refused when the document is read.
+func standAlone(n *yaml.Node, own map[*yaml.Node]bool) {
+	for i, c := range n.Content {
+		if c.Kind != yaml.AliasNode || own[c.Alias] {
+			standAlone(c, own)
+			continue
+		}
+		left := mostWritten
+		if w := written(c.Alias, &left); left > 0 {
+			n.Content[i] = w
+		}
+	}
+}
+
+// written is a copy of a node without anchors and aliases.
+func written(n *yaml.Node, left *int) *yaml.Node {
+	for n.Kind == yaml.AliasNode && *left > 0 {
+		*left--
+		n = n.Alias
+	}
+	c := emptyLike(n)
+	c.Anchor = ""
+	for _, inner := range n.Content {
+		if *left--; *left <= 0 {
+			break
+		}
+		c.Content = append(c.Content, written(inner, left))
+	}
+	return c
 }
 
 const (

@@ -52,6 +52,56 @@ func source(t *testing.T, text string) *Source {
 	return f
 }
 
+// TestAnchorsBetweenTheParts: what one part takes from the other by an alias
+// stands in the document, which is read without that other part. Aliases
+// within a part stay as they are written.
+func TestAnchorsBetweenTheParts(t *testing.T) {
+	text := strings.Replace(hostPart, "host: bat01", "host: &here bat01\nruns: [ { instance: instance_A, listen: &both [ { address: \"127.0.0.1:9100\", profile: &p cms } ] } ]", 1) +
+		strings.NewReplacer(
+			`listen: [{address: "0.0.0.0:9100", profile: cms}]`, "listen: *both",
+			"    profile: cms", "    profile: *p",
+			`code: KFTC`, "code: &code KFTC\n    name: *code",
+		).Replace(sharedPart)
+	both := source(t, text)
+	whole, err := both.Config(secrets)
+	require.NoError(t, err)
+	document, err := both.Document()
+	require.NoError(t, err)
+	require.NotContains(t, document, "*both")
+	require.NotContains(t, document, "*p")
+	require.Contains(t, document, "name: *code")
+	shared, err := ReadDocument(document, "version 1")
+	require.NoError(t, err, document)
+	apart, err := source(t, text).With(shared, secrets)
+	require.NoError(t, err, document)
+	require.Equal(t, whole.Instances, apart.Instances)
+	require.Equal(t, "127.0.0.1:9100", apart.Instances[0].Listen[0].Address)
+	require.Equal(t, []string{"KFTC", "KFTC", "cms"}, []string{apart.Institutions[0].Code, apart.Institutions[0].Name, apart.Institutions[0].Profile})
+
+	// A part of the shared one that the host uses is not touched by it.
+	back := source(t, "zone: &z Asia/Seoul\n"+strings.Replace(hostPart, "host: bat01", "host: *z", 1)+strings.Replace(sharedPart, "zone: Asia/Seoul\n", "", 1))
+	c, err := back.Config(secrets)
+	require.NoError(t, err)
+	require.Equal(t, "Asia/Seoul", c.Host)
+
+	// What cannot be written out is refused, and takes neither time nor memory.
+	for _, odd := range []string{
+		"host: &x [*x]\njobs: *x\n",
+		"host: [&a [x,x,x,x,x,x,x,x], &b [*a,*a,*a,*a,*a,*a,*a,*a], &c [*b,*b,*b,*b,*b,*b,*b,*b], &d [*c,*c,*c,*c,*c,*c,*c,*c], &e [*d,*d,*d,*d,*d,*d,*d,*d]]\njobs: *e\n",
+	} {
+		f, err := split([]byte(odd), "odd.yaml", "/site")
+		if err != nil {
+			continue
+		}
+		text, err := f.Document()
+		if err == nil {
+			require.Less(t, len(text), 1<<20)
+			_, err = ReadDocument(text, "odd.yaml")
+		}
+		require.Error(t, err)
+	}
+}
+
 // TestPartsTogetherAreTheWhole: one file with both parts means what the two
 // mean apart, and the document is the same text, wherever it came from.
 func TestPartsTogetherAreTheWhole(t *testing.T) {
