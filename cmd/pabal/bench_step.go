@@ -111,7 +111,7 @@ type stepBar struct {
 	label       string
 }
 
-func newStepBar(a *app) *stepBar { return &stepBar{w: a.err, terminal: isTerminal(a.err)} }
+func newStepBar(a *app) *stepBar { return &stepBar{w: a.progress(), terminal: isTerminal(a.err)} }
 
 const stepBarWidth = 24
 

@@ -132,6 +132,28 @@ func TestConfigurationOfTwoHosts(t *testing.T) {
 	require.Equal(t, exitFailed, code)
 	require.Contains(t, errs, `"refused":"-","silent":"bat02"`)
 
+	// One that is killed says nothing more, and its row stays: a person says that
+	// the host is gone, which is on record, and it is not waited for.
+	require.NoError(t, b.cmd.Process.Kill())
+	_ = b.cmd.Wait()
+	code, _, errs = apply("in vain too", "--wait", "1s")
+	require.Equal(t, exitFailed, code)
+	require.Contains(t, errs, `"silent":"bat02"`)
+	code, out, errs = apply("bat02 has burned", "--wait", "15s", "--without", "bat02")
+	require.Equal(t, exitOK, code, errs)
+	require.Contains(t, out, `"active":true,"answers":[{"host":"bat01"`)
+	require.NotContains(t, out, "bat02")
+	require.NotContains(t, history(), "bat02 (process")
+	_, out, _ = start(t, "audit", "-c", one, "--command", "config apply", "--limit", "1", "--json")
+	require.Contains(t, out, "bat02 has burned")
+	// Back again it follows what is active, and is asked again.
+	b = serve(t, two, "instance_B")
+	eventually(t, "the host that is back", func() bool { return strings.Contains(history(), "bat02 (process") })
+	document(`record: { form: raw }`, `record: { form: raw }, existing: wait`)
+	code, out, errs = apply("with both")
+	require.Equal(t, exitOK, code, errs)
+	require.Contains(t, out, `"host":"bat02","pid":`+fmt.Sprint(b.cmd.Process.Pid)+`,"accepted":true`)
+
 	// Two at once: one is active, the other hears of it or comes after it.
 	other := filepath.Join(dir, "other.yaml")
 	require.NoError(t, os.WriteFile(other, []byte(strings.Replace(sharedDocument, "{ form: raw }", "{ form: raw }, existing: replace", 1)), 0o600))

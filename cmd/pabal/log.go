@@ -24,6 +24,15 @@ func newLogger(c config.Log, w io.Writer) *slog.Logger {
 	return slog.New(tint.NewTextHandler(w, &tint.Options{Level: level, TimeFormat: time.DateTime, NoColor: !terminal}))
 }
 
+// progress is where long work says how far it is: the error stream, and nothing
+// where a program reads and nobody looks on.
+func (a *app) progress() io.Writer {
+	if a.json && !isTerminal(a.err) {
+		return io.Discard
+	}
+	return a.err
+}
+
 func isTerminal(w any) bool {
 	f, ok := w.(*os.File)
 	return ok && isatty.IsTerminal(f.Fd())
