@@ -1,7 +1,9 @@
 package main
 
 import (
+	"crypto/tls"
 	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,8 +15,11 @@ import (
 	"pabal/config"
 	"pabal/control"
 	"pabal/filemgr"
+	"pabal/instance"
 	"pabal/internal/fault"
+	"pabal/internal/secure"
 	"pabal/protocol"
+	"pabal/protocol/line"
 )
 
 // site1 has two instances, both kinds of profile and every key that wiring
@@ -261,4 +266,54 @@ func TestPeersSayWhatCanBeAsked(t *testing.T) {
 		"KSNET": {Profile: "edi"},
 		"GONE":  {}, // nothing to ask; what needs a second person would stand here
 	}, got)
+}
+
+// TestWireSecurity: TLS, callers, lists and limits of the file are those of the
+// options, and mistakes in them are told at their keys.
+func TestWireSecurity(t *testing.T) {
+	print64 := strings.Repeat("AB:", 31) + "AB"
+	text := strings.Replace(site1, `{ id: instance_A, sessions: 7 }`,
+		`{ id: instance_A, sessions: 7, limits: { handshake: 3s, opening: { time: 4s, bytes: 8KiB, mistakes: 9 }, unidentified: 5, per_address: 6 } }`, 1)
+	text = strings.Replace(text, `{ address: "127.0.0.1:0", profile: edi }`,
+		`{ address: "127.0.0.1:0", profile: edi, tls: { certificate: us.pem, key: us.key, client_ca: ca.pem, client: optional, minimum: 1.3 } }`, 1)
+	text = strings.Replace(text, "    rounds: 4\n", `    rounds: 4
+    tls: { server_name: gw, ca: ca.pem, certificate: us.pem, key: us.key, fingerprints: ["`+print64+`"] }
+    allow: { in: [10.0.0.0/8], out: [10.0.0.1, "2001:db8::/32"] }
+    limits: { bandwidth: 1MiB, between: { time: 1m, bytes: 5KiB, mistakes: 2 }, file: { time: 1h, bytes: 1GiB, mistakes: 3 } }
+`, 1)
+	text = strings.Replace(text, "    peer_code: VAN001\n", "    peer_code: VAN001\n    caller: { names: [van] }\n", 1)
+	read := func(text string) (*site, []fault.Problem, string) {
+		path := filepath.Join(t.TempDir(), "pabal.yaml")
+		require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
+		cfg, err := config.Load(path, func(string) (string, bool) { return "geheim", true })
+		require.NoError(t, err)
+		s, problems := wire(cfg)
+		return s, problems, filepath.Dir(path)
+	}
+	s, problems, dir := read(text)
+	require.Empty(t, problems)
+	files := secure.Files{Certificate: filepath.Join(dir, "us.pem"), Key: filepath.Join(dir, "us.key"), CA: filepath.Join(dir, "ca.pem")}
+	a, b := s.instances[0], s.instances[1]
+	require.Equal(t, instance.Door{Handshake: 3 * time.Second, Opening: line.Limit{Time: 4 * time.Second, Bytes: 8 << 10, Mistakes: 9}, Unidentified: 5, PerAddress: 6}, a.Door)
+	require.Equal(t, &secure.Server{Files: files, Minimum: tls.VersionTLS13, Optional: true}, b.Listen[0].TLS)
+	kftc := a.Institutions[0]
+	require.Equal(t, &secure.Client{Files: files, ServerName: "gw", Minimum: tls.VersionTLS12, Fingerprints: []string{strings.Repeat("ab", 32)}}, kftc.TLS)
+	require.Equal(t, []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}, kftc.AllowIn)
+	require.Equal(t, []netip.Prefix{netip.MustParsePrefix("10.0.0.1/32"), netip.MustParsePrefix("2001:db8::/32")}, kftc.AllowOut)
+	require.Equal(t, instance.Limits{Bandwidth: 1 << 20, Between: line.Limit{Time: time.Minute, Bytes: 5 << 10, Mistakes: 2},
+		File: line.Limit{Time: time.Hour, Bytes: 1 << 30, Mistakes: 3}}, kftc.Limits)
+	require.Equal(t, instance.Caller{Names: []string{"van"}}, b.Institutions[1].Caller)
+
+	var at []string
+	for _, p := range s.checkCertificates() {
+		at = append(at, p.Path)
+	}
+	require.Equal(t, []string{"instances[1].listen[0].tls.certificate", "institutions[0].tls.certificate"}, at)
+
+	_, problems, _ = read(strings.Replace(strings.Replace(text, print64, "12:34", 1), ", client_ca: ca.pem, client: optional", "", 1))
+	at = nil
+	for _, p := range problems {
+		at = append(at, p.Path+" "+string(p.Err.Code))
+	}
+	require.ElementsMatch(t, []string{"institutions[0].tls.fingerprints[0] secure.fingerprint", "institutions[1].caller instance.caller_no_ca"}, at)
 }
