@@ -73,6 +73,12 @@ func Open(files Files) (*Keeper, error) {
 func (k *Keeper) Look() (shown []Shown, problem *fault.Error, news bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	news = k.renew()
+	return k.held.shown, k.problem, news
+}
+
+// renew reads the files again if they have changed, and reports that they have.
+func (k *Keeper) renew() (news bool) {
 	// The files are looked at before they are read: what is written in between
 	// is found by the next look.
 	if now := look(k.files); !same(now, k.seen) {
@@ -82,7 +88,7 @@ func (k *Keeper) Look() (shown []Shown, problem *fault.Error, news bool) {
 			k.held = held
 		}
 	}
-	return k.held.shown, k.problem, news
+	return news
 }
 
 // Unsaid reports, once for each state of the files, that nobody has been told
@@ -97,9 +103,9 @@ func (k *Keeper) Unsaid() bool {
 
 // current is what counts for a handshake that begins now.
 func (k *Keeper) current() material {
-	k.Look()
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	k.renew()
 	return k.held
 }
 

@@ -22,7 +22,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // meet has both sides shake hands over TCP and gives what came of each. The
 // client then reads once: with TLS 1.3 it hears only there that it is refused.
-func meet(t *testing.T, client *secure.Keeper, c secure.Client, server *secure.Keeper, s secure.Server) (cerr, serr error, seen *secure.Conn) {
+func meet(t *testing.T, client *secure.Keeper, c secure.Client, server *secure.Keeper, s secure.Server) (seen *secure.Conn, cerr, serr error) {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -50,7 +50,7 @@ func meet(t *testing.T, client *secure.Keeper, c secure.Client, server *secure.K
 		_ = line.Close()
 	}
 	<-answered
-	return cerr, serr, seen
+	return seen, cerr, serr
 }
 
 func open(t *testing.T, f secure.Files) *secure.Keeper {
@@ -106,7 +106,7 @@ func TestHandshakes(t *testing.T) {
 		{name: "a server's certificate, shown by a caller", client: with(wrongUse.Files), call: plain, server: with(server.Files), clientErr: secure.CodeRefused, serverErr: secure.CodeBadChain},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			cerr, serr, seen := meet(t, open(t, test.client), test.call, open(t, test.server), test.answer)
+			seen, cerr, serr := meet(t, open(t, test.client), test.call, open(t, test.server), test.answer)
 			require.Equal(t, test.clientErr, fault.CodeOf(cerr), "client: %v", cerr)
 			require.Equal(t, test.serverErr, fault.CodeOf(serr), "server: %v", serr)
 			if test.has != "" {
@@ -190,7 +190,7 @@ func TestReplacedWhileRunning(t *testing.T) {
 	place(first.Key, live.Key)
 	server, client := open(t, live), open(t, secure.Files{CA: ca.File})
 	shown := func() string {
-		cerr, serr, _ := meet(t, client, secure.Client{ServerName: "localhost"}, server, secure.Server{})
+		_, cerr, serr := meet(t, client, secure.Client{ServerName: "localhost"}, server, secure.Server{})
 		require.NoError(t, cerr)
 		require.NoError(t, serr)
 		all, _, _ := server.Look()
