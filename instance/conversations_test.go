@@ -2,9 +2,11 @@ package instance
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"pabal/control"
 	"pabal/filemgr"
 	"pabal/internal/fault"
 	"pabal/protocol/machine"
@@ -59,4 +61,30 @@ func testClosingCountsOtherwise(t *testing.T, on engine) {
 			require.Equal(t, 1, row.Files)
 		})
 	}
+}
+
+// Where the peer names a block, a person who knows what it holds lets the file
+// go on from there: the row had forgotten what was sent, as after a restore.
+func TestResendFromBlock(t *testing.T) {
+	a := newAgainst(t, sqlite, "byblock", "institution", true, "cut=after-data:7", func(o *Options) {
+		o.Institutions[0].RetryFirst, o.Institutions[0].RetryMax = time.Hour, time.Hour
+	})
+	body := content(11 * 4057)
+	a.put(0, body)
+	w := a.ours.await(transfer.Send, transfer.Waiting, 1)[0]
+	change := func(name string, f func(*transfer.Transfer) error) {
+		_, err := a.ours.store.Command(t.Context(), time.Now(), transfer.Command{Name: name, TransferID: w.ID, Who: "operator"}, f)
+		require.NoError(t, err)
+	}
+	change("release", func(r *transfer.Transfer) error {
+		r.SentBytes, r.NextTry = 0, time.Now()
+		return nil
+	})
+	held := a.ours.await(transfer.Send, transfer.Held, 1)[0]
+	require.Equal(t, string(machine.CodeResumeForeign), held.ErrorCode, "the peer wants the fourth block of what was never sent")
+	change("resend", func(r *transfer.Transfer) error {
+		return control.Apply(r, control.Order{Name: control.Resend, FromBlock: 4}, time.Now())
+	})
+	a.finish(transfer.Sent, 1)
+	require.Equal(t, map[string]int{sum(body): 1}, a.arrived())
 }
