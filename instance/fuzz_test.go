@@ -74,7 +74,7 @@ func startLive(f *testing.F) *live {
 	var o Options
 	up := []protocol.Kind{protocol.Open, protocol.Info, protocol.DataTelegram, protocol.DataTelegram, protocol.Check, protocol.End, protocol.Close}
 	for _, name := range []string{"cms", "edi", "kca"} {
-		one, err := sideOptions(dir, name, "centre", []file{{id: liveID(name), opt: func(f *File) {
+		one, err := sideOptions(dir, name, "centre", []file{{id: liveID(name), form: rawForm("").form, opt: func(f *File) {
 			if name != "edi" {
 				f.WireName = "E+${SEQ:7}"
 			}
