@@ -107,16 +107,20 @@ func (p *Peer) Serve(ctx context.Context, l net.Listener) error {
 			continue
 		}
 		receive := p.opt.Profile.Session.SenderOpens && !p.opt.CallersFetch
-		all.Go(func() {
-			line, err := p.answer(ctx, conn)
-			if err != nil {
-				p.opt.Logger.Warn("not let in", "remote", conn.RemoteAddr().String(), "error", err)
-				p.observe(Event{Kind: Closed, Session: p.sessions.Add(1), Err: err})
-				return
-			}
-			_, _ = p.Answer(ctx, line, receive)
-		})
+		all.Go(func() { _, _ = p.Welcome(ctx, conn, receive) })
 	}
+}
+
+// Welcome holds a session with a caller, after the handshake if there is one,
+// and closes conn.
+func (p *Peer) Welcome(ctx context.Context, conn net.Conn, receive bool) (Report, error) {
+	line, err := p.answer(ctx, conn)
+	if err != nil {
+		p.opt.Logger.Warn("not let in", "remote", conn.RemoteAddr().String(), "error", err)
+		p.observe(Event{Kind: Closed, Session: p.sessions.Add(1), Err: err})
+		return Report{}, err
+	}
+	return p.Answer(ctx, line, receive)
 }
 
 // Call connects to address, HOST:PORT, and holds one session: it gives every

@@ -64,5 +64,6 @@ const (
 	codeSimulateFailed fault.Code = "command.simulate_failed"
 	codeScenarioFailed fault.Code = "command.scenario_failed"
 	codeScenarioRole   fault.Code = "command.scenario_role"
+	codeCertifyWrong   fault.Code = "command.certify_wrong"
 	codeNotEmpty       fault.Code = "command.not_empty"
 )

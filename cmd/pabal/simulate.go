@@ -25,6 +25,8 @@ type simulateFlags struct {
 	sender, passwordEnv        string
 	transferEnv                string
 	scenario, dir, received    string
+	certify                    bool
+	name, wrongName            string
 	receive, callersFetch      bool
 	every                      time.Duration
 	record, messageSize        int
@@ -49,6 +51,9 @@ func newSimulate(a *app) *cobra.Command {
 				return a.simulateScenario(cmd.Context(), f.scenario, f)
 			case len(args) == 0:
 				return usageError{fault.New(codeArguments, "", "usage", cmd.UseLine())}
+			}
+			if f.certify {
+				return a.simulateCertify(cmd.Context(), args[0], f)
 			}
 			return a.simulate(cmd.Context(), args[0], f)
 		},
@@ -78,6 +83,9 @@ func newSimulate(a *app) *cobra.Command {
 	text(&f.tlsKey, "tls-key")
 	text(&f.tlsServerName, "tls-server-name")
 	flags.BoolVar(&f.tls, "tls", false, a.text("ui.flag.simulate.tls"))
+	text(&f.name, "name")
+	text(&f.wrongName, "wrong-name")
+	flags.BoolVar(&f.certify, "certify", false, a.text("ui.flag.simulate.certify"))
 	flags.BoolVar(&f.receive, "receive", false, a.text("ui.flag.simulate.receive"))
 	flags.BoolVar(&f.callersFetch, "callers-fetch", false, a.text("ui.flag.simulate.callers_fetch"))
 	flags.DurationVar(&f.every, "every", 0, a.text("ui.flag.simulate.every"))
@@ -91,61 +99,9 @@ func newSimulate(a *app) *cobra.Command {
 // simulate plays a counterparty until the first signal or, when it calls
 // without --every, for one session.
 func (a *app) simulate(ctx context.Context, profile string, f simulateFlags) error {
-	switch {
-	case f.listen == "" && f.connect == "":
-		return usageError{fault.New(codeFlagMissing, "--listen, --connect")}
-	case f.listen != "" && f.connect != "":
-		return usageError{fault.New(codeFlagsExclude, "--listen", "other", "--connect")}
-	case f.side == "":
-		return usageError{fault.New(codeFlagMissing, "--side")}
-	case f.every < 0:
-		return usageError{fault.New(codeFlagValue, "--every", "value", f.every)}
-	}
-	side, ok := protocol.ParseSide(f.side)
-	if !ok {
-		return usageError{fault.New(codeUnknownWord, f.side, "flag", "--side", "known", "institution, centre")}
-	}
-	what := "simulate --listen"
-	if f.connect != "" {
-		what = "simulate --connect"
-	}
-	if err := a.refuseProduction(what, f.configChosen); err != nil {
-		return err
-	}
-	for _, dir := range []string{f.give, f.take} {
-		if err := refuseProductionSite(what, dir); err != nil {
-			return err
-		}
-	}
-	a.enterFile(a.out)
-	p, err := loadProfile(profile)
+	o, err := a.simulateOptions(profile, f)
 	if err != nil {
 		return err
-	}
-	o := simulator.Options{
-		Profile: p, Side: side, Institution: f.institution, Self: f.self, Peer: f.peer, SenderName: f.sender,
-		GiveDir: f.give, TakeDir: f.take, Record: f.record, Packing: filemgr.Packing(f.packing),
-		Gzip: f.gzip, EBCDIC: f.ebcdic, MessageSize: f.messageSize, CallersFetch: f.callersFetch,
-		Logger: newLogger(config.Log{Level: "warn", Format: "auto"}, a.err),
-	}
-	if err := f.secure(&o); err != nil {
-		return err
-	}
-	// Passwords come by the environment: a command line is seen by everybody on
-	// the machine.
-	for _, secret := range []struct {
-		name string
-		into *string
-	}{{f.passwordEnv, &o.Password}, {f.transferEnv, &o.Transfer}} {
-		if secret.name == "" {
-			continue
-		}
-		if *secret.into, ok = a.env(secret.name); !ok {
-			return fault.New(codeNoVariable, secret.name)
-		}
-	}
-	if o.Faults, err = simulator.ParseFaults(f.faults); err != nil {
-		return usageError{err}
 	}
 	failed := false
 	o.Observe = func(e simulator.Event) {
@@ -180,6 +136,68 @@ func (a *app) simulate(ctx context.Context, profile string, f simulateFlags) err
 		case <-time.After(f.every):
 		}
 	}
+}
+
+// simulateOptions are the counterparty that the flags describe. Production is
+// refused.
+func (a *app) simulateOptions(profile string, f simulateFlags) (o simulator.Options, err error) {
+	switch {
+	case f.listen == "" && f.connect == "":
+		return o, usageError{fault.New(codeFlagMissing, "--listen, --connect")}
+	case f.listen != "" && f.connect != "":
+		return o, usageError{fault.New(codeFlagsExclude, "--listen", "other", "--connect")}
+	case f.side == "":
+		return o, usageError{fault.New(codeFlagMissing, "--side")}
+	case f.every < 0:
+		return o, usageError{fault.New(codeFlagValue, "--every", "value", f.every)}
+	}
+	side, ok := protocol.ParseSide(f.side)
+	if !ok {
+		return o, usageError{fault.New(codeUnknownWord, f.side, "flag", "--side", "known", "institution, centre")}
+	}
+	what := "simulate --listen"
+	if f.connect != "" {
+		what = "simulate --connect"
+	}
+	if err := a.refuseProduction(what, f.configChosen); err != nil {
+		return o, err
+	}
+	for _, dir := range []string{f.give, f.take} {
+		if err := refuseProductionSite(what, dir); err != nil {
+			return o, err
+		}
+	}
+	a.enterFile(a.out)
+	p, err := loadProfile(profile)
+	if err != nil {
+		return o, err
+	}
+	o = simulator.Options{
+		Profile: p, Side: side, Institution: f.institution, Self: f.self, Peer: f.peer, SenderName: f.sender,
+		GiveDir: f.give, TakeDir: f.take, Record: f.record, Packing: filemgr.Packing(f.packing),
+		Gzip: f.gzip, EBCDIC: f.ebcdic, MessageSize: f.messageSize, CallersFetch: f.callersFetch,
+		Logger: newLogger(config.Log{Level: "warn", Format: "auto"}, a.err),
+	}
+	if err := f.secure(&o); err != nil {
+		return o, err
+	}
+	// Passwords come by the environment: a command line is seen by everybody on
+	// the machine.
+	for _, secret := range []struct {
+		name string
+		into *string
+	}{{f.passwordEnv, &o.Password}, {f.transferEnv, &o.Transfer}} {
+		if secret.name == "" {
+			continue
+		}
+		if *secret.into, ok = a.env(secret.name); !ok {
+			return o, fault.New(codeNoVariable, secret.name)
+		}
+	}
+	if o.Faults, err = simulator.ParseFaults(f.faults); err != nil {
+		return o, usageError{err}
+	}
+	return o, nil
 }
 
 // loadProfile takes the name of a profile that comes with the program, or a

@@ -363,16 +363,19 @@ func (r *reader) gifts(path string, g *giftSpec, p *protocol.Profile) []Gift {
 
 var inName = regexp.MustCompile(`\$\{(MMdd|yyyyMMdd|yyMMdd|n:(\d))\}`)
 
-// name puts today's date and the number of the copy into a name.
-func (r *reader) name(name string, n int) string {
+func (r *reader) name(name string, n int) string { return FileName(name, n, r.o.Today) }
+
+// FileName puts a date and the number of a copy into a name: ${MMdd}, ${yyMMdd},
+// ${yyyyMMdd}, ${n:3}.
+func FileName(name string, n int, day time.Time) string {
 	return inName.ReplaceAllStringFunc(name, func(v string) string {
 		switch v {
 		case "${MMdd}":
-			return r.o.Today.Format("0102")
+			return day.Format("0102")
 		case "${yyMMdd}":
-			return r.o.Today.Format("060102")
+			return day.Format("060102")
 		case "${yyyyMMdd}":
-			return r.o.Today.Format("20060102")
+			return day.Format("20060102")
 		}
 		width, _ := strconv.Atoi(v[4:5])
 		return fmt.Sprintf("%0*d", width, n)
