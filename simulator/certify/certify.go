@@ -23,7 +23,7 @@ import (
 
 // Options say who is walked through.
 type Options struct {
-	Peer simulator.Options                           // who we are: profile, part, codes, password, waits
+	Peer simulator.Options // who we are: profile, part, codes, password, waits
 	// Address is where the counterparty listens; "" = it calls us, and Accept
 	// waits for it.
 	Address string
