@@ -65,5 +65,7 @@ const (
 	codeScenarioFailed fault.Code = "command.scenario_failed"
 	codeScenarioRole   fault.Code = "command.scenario_role"
 	codeCertifyWrong   fault.Code = "command.certify_wrong"
+	codeLoadFailed     fault.Code = "command.load_failed"
+	codeLoadProfile    fault.Code = "command.load_profile"
 	codeNotEmpty       fault.Code = "command.not_empty"
 )

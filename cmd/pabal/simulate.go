@@ -25,7 +25,10 @@ type simulateFlags struct {
 	sender, passwordEnv        string
 	transferEnv                string
 	scenario, dir, received    string
-	certify                    bool
+	certify, load              bool
+	institutions, files        int
+	sessions                   int
+	size                       string
 	name, wrongName            string
 	receive, callersFetch      bool
 	every                      time.Duration
@@ -51,6 +54,9 @@ func newSimulate(a *app) *cobra.Command {
 				return a.simulateScenario(cmd.Context(), f.scenario, f)
 			case len(args) == 0:
 				return usageError{fault.New(codeArguments, "", "usage", cmd.UseLine())}
+			}
+			if f.load {
+				return a.simulateLoad(cmd.Context(), args[0], f)
 			}
 			if f.certify {
 				return a.simulateCertify(cmd.Context(), args[0], f)
@@ -85,6 +91,11 @@ func newSimulate(a *app) *cobra.Command {
 	flags.BoolVar(&f.tls, "tls", false, a.text("ui.flag.simulate.tls"))
 	text(&f.name, "name")
 	text(&f.wrongName, "wrong-name")
+	flags.BoolVar(&f.load, "load", false, a.text("ui.flag.simulate.load"))
+	flags.IntVar(&f.institutions, "institutions", 200, a.text("ui.flag.simulate.institutions"))
+	flags.IntVar(&f.files, "files", 5, a.text("ui.flag.simulate.files"))
+	flags.IntVar(&f.sessions, "sessions", 200, a.text("ui.flag.simulate.sessions"))
+	flags.StringVar(&f.size, "size", "100000", a.text("ui.flag.simulate.size"))
 	flags.BoolVar(&f.certify, "certify", false, a.text("ui.flag.simulate.certify"))
 	flags.BoolVar(&f.receive, "receive", false, a.text("ui.flag.simulate.receive"))
 	flags.BoolVar(&f.callersFetch, "callers-fetch", false, a.text("ui.flag.simulate.callers_fetch"))
