@@ -272,6 +272,8 @@ func (c *compiler) build(kind Kind, path string, spec *Spec, t TelegramSpec) *la
 				c.problem(r.path+".counts", CodeProfileValue, r.Counts, countsWords)
 			}
 			l.repeated = append(l.repeated, patch{at: l.fixed, width: p.width, num: p.num, before: before})
+		} else if p.field == Length && r.Counts != "" {
+			c.problem(r.path+".counts", CodeProfileValue, r.Counts, "nothing: framing.counts says what the first length counts")
 		}
 		if p.field != noField {
 			p.second = (p.field == Name || p.field == Date) && l.fields&p.field.bit() != 0
