@@ -34,6 +34,7 @@ type AssembleOptions struct {
 	MaxSize    int64 // most bytes the file may have; 0 = no limit. Bounds what gzip data unfold to.
 	Held       Held
 	Check      *Check // what the file must hold to; nil = nothing. Its failure is that of building
+	Locked     bool   // see LockAll
 
 	// WireSize is how many wire bytes there are, for buffers of the right
 	// size; 0 = not known. WireDigest is their sha256 in hex, where it was
@@ -126,11 +127,13 @@ func Build(ctx context.Context, o AssembleOptions, src Source) (Staged, error) {
 		return Staged{}, err
 	}
 	s := Staged{Path: o.path()}
-	release, err := o.Held.guard(s.Path)
-	if err != nil {
-		return Staged{}, err
+	if !o.Locked {
+		release, err := o.Held.guard(s.Path)
+		if err != nil {
+			return Staged{}, err
+		}
+		defer release()
 	}
-	defer release()
 	f, err := o.Access.Open(s.Path)
 	if err != nil {
 		return Staged{}, accessFault(s.Path, err)
@@ -166,11 +169,13 @@ func Adopt(o AssembleOptions, size int64, digest string) (Staged, error) {
 	if n := int64(o.Form.Length + len(o.Form.lineEnd())); o.Form.Length > 0 {
 		s.Records = size / n
 	}
-	release, err := o.Held.guard(s.Path)
-	if err != nil {
-		return Staged{}, err
+	if !o.Locked {
+		release, err := o.Held.guard(s.Path)
+		if err != nil {
+			return Staged{}, err
+		}
+		defer release()
 	}
-	defer release()
 	flags := os.O_WRONLY | syscall.O_NOFOLLOW
 	if size == 0 {
 		flags |= os.O_CREATE
@@ -308,10 +313,11 @@ func DiscardAt(path string) error {
 }
 
 // DiscardStaged removes what stands in the staging directory for a transfer that
-// came to its end, a lock that a crash left included. What somebody is still at
-// stays.
+// came to its end. What somebody is still at stays.
 func DiscardStaged(path string) error {
-	path, _ = place.Guarded(path)
+	if place.IsGuard(path) {
+		return nil
+	}
 	release, err := Held(nil).guard(path)
 	if fault.CodeOf(err) == CodeStagedBusy {
 		return nil
@@ -408,6 +414,7 @@ type Placing struct {
 	FlagSuffix string // "" is no flag file
 	Access     place.Access
 	Held       Held
+	Locked     bool // see LockAll
 }
 
 // Place is PlaceAll of one file.
@@ -456,11 +463,13 @@ func (p Placing) rename(staged string) error {
 	if f := checkDir(filepath.Dir(staged)); f != nil {
 		return f
 	}
-	release, err := p.Held.guard(staged)
-	if err != nil {
-		return err
+	if !p.Locked {
+		release, err := p.Held.guard(staged)
+		if err != nil {
+			return err
+		}
+		defer release()
 	}
-	defer release()
 	state, err := recoverAt(staged)
 	if err != nil || state != StateStaged {
 		return err

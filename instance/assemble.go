@@ -47,30 +47,9 @@ func (i *Instance) assembleStep(ctx context.Context) (bool, error) {
 
 // assemble takes some files all the way. errs gets what is to be settled.
 func (i *Instance) assemble(ctx context.Context, some []*transfer.Transfer, errs []error) {
-	edits := make([]*store.Edit, len(some)) // nil: nothing to commit before it is placed
-	named := make([]bool, len(some))        // the name of the built file is durable already
-	each(len(some), func(n int) {
-		if some[n].Status != transfer.Placing {
-			edits[n], named[n], errs[n] = i.build(ctx, some[n])
-		}
-	})
+	edits, named := i.buildAll(ctx, some, errs)
 	i.toPlacing(ctx, edits, named, errs)
-	var files []filemgr.Placing
-	var whose []int
-	for n, t := range some {
-		if t.Status != transfer.Placing || errs[n] != nil {
-			continue
-		}
-		p, err := i.placing(ctx, t)
-		if errs[n] = err; err == nil {
-			files, whose = append(files, p), append(whose, n)
-		}
-	}
-	placed := make([]*store.Edit, len(some))
-	for k, err := range filemgr.PlaceAll(i.o.Dirs.Receive, files) {
-		n := whose[k]
-		placed[n], errs[n] = i.placed(ctx, some[n], err)
-	}
+	placed := i.placeAll(ctx, some, errs)
 	i.commit(ctx, placed, errs)
 	for n, e := range placed {
 		if e != nil && errs[n] == nil {
@@ -78,6 +57,44 @@ func (i *Instance) assemble(ctx context.Context, some []*transfer.Transfer, errs
 			i.log.Info("file assembled", "transfer", t.ID, "path", t.FinalPath, "bytes", t.FileSize, "sha256", t.FileDigest)
 		}
 	}
+}
+
+// buildAll builds the files of some and returns the edits with which they go into
+// placing, nil for those that have nothing to commit before they are placed; and
+// whether the name of a built file is durable already.
+func (i *Instance) buildAll(ctx context.Context, some []*transfer.Transfer, errs []error) (edits []*store.Edit, named []bool) {
+	edits, named = make([]*store.Edit, len(some)), make([]bool, len(some))
+	var builds []*build
+	for n, t := range some {
+		if t.Status == transfer.Placing {
+			continue
+		}
+		b, err := i.toBuild(ctx, t)
+		if errs[n] = err; b != nil {
+			b.n = n
+			builds = append(builds, b)
+		}
+	}
+	if len(builds) == 0 {
+		return edits, named
+	}
+	refs, paths := make([]transfer.Ref, len(builds)), make([]string, len(builds))
+	for k, b := range builds {
+		refs[k], paths[k] = b.t.Ref(), b.path(i)
+	}
+	// What is wrong with the directory is said by the lock.
+	_ = filemgr.MakeStaging(filemgr.AssembleOptions{ReceiveDir: i.o.Dirs.Receive, Access: i.o.Access.Receive})
+	release, locked := filemgr.LockAll(paths, i.stillHoldAll(ctx, refs))
+	defer release()
+	each(len(builds), func(k int) {
+		b := builds[k]
+		if locked[k] != nil {
+			errs[b.n] = i.assembleLater(ctx, b.t, locked[k])
+			return
+		}
+		edits[b.n], named[b.n], errs[b.n] = i.build(ctx, b)
+	})
+	return edits, named
 }
 
 // toPlacing makes the names of built files durable and commits "placing". No
@@ -101,38 +118,96 @@ func (i *Instance) toPlacing(ctx context.Context, edits []*store.Edit, named []b
 	i.commit(ctx, edits, errs)
 }
 
-// build builds one file and returns the edit with which it goes into placing,
-// nil if it waits, or has come to another end; and whether the name of the file
-// is durable, see toPlacing.
-func (i *Instance) build(ctx context.Context, t *transfer.Transfer) (_ *store.Edit, named bool, _ error) {
+// placeAll places those that are in placing and returns the edits with which
+// they are assembled.
+func (i *Instance) placeAll(ctx context.Context, some []*transfer.Transfer, errs []error) []*store.Edit {
+	var files []filemgr.Placing
+	var whose []int
+	var refs []transfer.Ref
+	var paths []string
+	for n, t := range some {
+		if t.Status != transfer.Placing || errs[n] != nil {
+			continue
+		}
+		p, err := i.placing(t)
+		if errs[n] = err; err == nil {
+			files, whose = append(files, p), append(whose, n)
+			refs, paths = append(refs, t.Ref()), append(paths, p.Staged)
+		}
+	}
+	placed := make([]*store.Edit, len(some))
+	if len(files) == 0 {
+		return placed
+	}
+	release, locked := filemgr.LockAll(paths, i.stillHoldAll(ctx, refs))
+	defer release()
+	var ours []filemgr.Placing
+	var which []int
+	for k, n := range whose {
+		if locked[k] != nil {
+			errs[n] = i.placeLater(ctx, some[n], locked[k])
+			continue
+		}
+		ours, which = append(ours, files[k]), append(which, n)
+	}
+	for k, err := range filemgr.PlaceAll(i.o.Dirs.Receive, ours) {
+		n := which[k]
+		placed[n], errs[n] = i.placed(ctx, some[n], err)
+	}
+	return placed
+}
+
+// build is a file that is about to be built.
+type build struct {
+	n     int // which of its batch
+	t     *transfer.Transfer
+	f     *File
+	enc   filemgr.Encoding
+	final string
+	check *filemgr.Check
+}
+
+func (b *build) path(i *Instance) string {
+	return or(i.stagedAt(b.t, b.f.Form, b.enc), filemgr.StagedPath(i.o.Dirs.Receive, b.t.ID))
+}
+
+// toBuild says how a file is built; nil if it waits, or has come to another end.
+func (i *Instance) toBuild(ctx context.Context, t *transfer.Transfer) (*build, error) {
 	if t.Repeat.Undecided() {
-		return nil, false, i.compare(ctx, t)
+		return nil, i.compare(ctx, t)
 	}
 	f := i.file(t)
 	if f == nil {
-		return nil, false, i.assembleLater(ctx, t, fault.New(CodeNotRoutable, t.Name, "institution", t.Institution))
+		return nil, i.assembleLater(ctx, t, fault.New(CodeNotRoutable, t.Name, "institution", t.Institution))
 	}
 	enc, err := filemgr.ParseEncoding(t.Encoding)
 	if err != nil {
-		return nil, false, i.assembleLater(ctx, t, err)
+		return nil, i.assembleLater(ctx, t, err)
 	}
 	name, err := i.receivedName(ctx, t, f)
 	if err != nil {
-		return nil, false, err
+		return nil, err
 	}
 	// Before the file is built: one that waits for its name is not built each time.
 	final, err := filemgr.ChooseFinal(i.o.Dirs.Receive, name, suffixOf(f), f.Existing)
 	if err != nil {
-		return nil, false, i.assembleLater(ctx, t, err)
+		return nil, i.assembleLater(ctx, t, err)
 	}
 	check, err := i.check(t, f)
 	if err != nil {
-		return nil, false, i.assembleLater(ctx, t, err)
+		return nil, i.assembleLater(ctx, t, err)
 	}
+	return &build{t: t, f: f, enc: enc, final: final, check: check}, nil
+}
+
+// build builds one file, whose path is locked, and returns the edit with which
+// it goes into placing, nil if it waits, or has come to another end; and whether
+// the name of the file is durable, see toPlacing.
+func (i *Instance) build(ctx context.Context, b *build) (_ *store.Edit, named bool, _ error) {
+	t := b.t
 	staged, err := i.stage(ctx, t, filemgr.AssembleOptions{
-		Check:      check,
-		ReceiveDir: i.o.Dirs.Receive, ID: t.ID, Form: f.Form, Encoding: enc, MaxSize: t.FileSize, Access: i.o.Access.Receive,
-		WireSize: t.WireSize, WireDigest: t.WireDigest,
+		ReceiveDir: i.o.Dirs.Receive, ID: t.ID, Form: b.f.Form, Encoding: b.enc, MaxSize: t.FileSize, Access: i.o.Access.Receive,
+		WireSize: t.WireSize, WireDigest: t.WireDigest, Locked: true, Check: b.check,
 	})
 	if filemgr.IsContent(fault.CodeOf(err)) {
 		return nil, false, i.holdContent(ctx, t, fault.As(err))
@@ -144,10 +219,10 @@ func (i *Instance) build(ctx context.Context, t *transfer.Transfer) (_ *store.Ed
 		return nil, false, i.assembleLater(ctx, t, fault.New(store.CodeBlockDamaged, t.ID, "block", 1))
 	}
 	return &store.Edit{Row: t, F: func(r *transfer.Transfer) error {
-		r.Status, r.FinalPath, r.Form = transfer.Placing, final, f.Form.String()
+		r.Status, r.FinalPath, r.Form = transfer.Placing, b.final, b.f.Form.String()
 		r.FileSize, r.FileDigest, r.WireDigest = staged.FileSize, staged.FileDigest, staged.WireDigest
 		r.Records = staged.Records
-		if check != nil {
+		if b.check != nil {
 			r.Proofs = withChecks(r.Proofs, passed)
 		}
 		note(r, nil)
@@ -188,11 +263,12 @@ func suffixOf(f *File) string {
 
 // placing is what is to be placed for a transfer. Also of one that was placed
 // before a crash: the directories' sync and the flag file may be what it cut off.
-func (i *Instance) placing(ctx context.Context, t *transfer.Transfer) (p filemgr.Placing, err error) {
-	p = filemgr.Placing{ID: t.ID, Final: t.FinalPath, Existing: filemgr.ExistingWait, Access: i.o.Access.Receive, Held: i.stillHolds(ctx, t)}
+func (i *Instance) placing(t *transfer.Transfer) (p filemgr.Placing, err error) {
+	p = filemgr.Placing{ID: t.ID, Final: t.FinalPath, Existing: filemgr.ExistingWait, Access: i.o.Access.Receive, Locked: true}
 	if p.Staged, _, err = i.stagedOf(t); err != nil {
 		return p, err
 	}
+	p.Staged = or(p.Staged, filemgr.StagedPath(i.o.Dirs.Receive, t.ID))
 	if f := i.file(t); f != nil {
 		p.Existing, p.FlagSuffix = f.Existing, f.FlagPlaced
 	}

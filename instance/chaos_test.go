@@ -23,6 +23,7 @@ import (
 	"pabal/filemgr"
 	"pabal/internal/fault"
 	"pabal/internal/pgtest"
+	"pabal/internal/place"
 	"pabal/store"
 	"pabal/store/journal"
 	"pabal/store/storetest"
@@ -369,7 +370,7 @@ func inspect(t *testing.T, role string, p *process, want map[string][]byte) {
 			entries, err := os.ReadDir(dir)
 			require.NoError(t, err)
 			for _, e := range entries {
-				if e.IsDir() || filepath.Base(dir) == ".pabal" && d == "work/*" || d == "receive" && inDir[e.Name()] || payload[filepath.Join(dir, e.Name())] {
+				if e.IsDir() || place.IsGuard(e.Name()) || filepath.Base(dir) == ".pabal" && d == "work/*" || d == "receive" && inDir[e.Name()] || payload[filepath.Join(dir, e.Name())] {
 					continue
 				}
 				if id, _, claimed := strings.Cut(e.Name(), "~"); claimed && d == "work/*" && ids[id] {

@@ -92,7 +92,7 @@ func (i *Instance) stagedOf(t *transfer.Transfer) (path string, ready bool, err 
 // payload is: then every block is compared with its checksum and nothing is
 // copied.
 func (i *Instance) stage(ctx context.Context, t *transfer.Transfer, o filemgr.AssembleOptions) (filemgr.Staged, error) {
-	o.Staged, o.Held = i.stagedAt(t, o.Form, o.Encoding), i.stillHolds(ctx, t)
+	o.Staged = i.stagedAt(t, o.Form, o.Encoding)
 	if !i.standsReady(t, o.Form, o.Encoding) {
 		src := func(emit func([]byte) error) error { return i.s.PayloadHeld(ctx, t, emit) }
 		if o.Encoding.Tag != "" {
@@ -117,15 +117,18 @@ func (i *Instance) stage(ctx context.Context, t *transfer.Transfer, o filemgr.As
 	return filemgr.Adopt(o, v.Size, v.SHA256)
 }
 
-// stillHolds asks the store whether a transfer is still ours, see filemgr.Held.
-func (i *Instance) stillHolds(ctx context.Context, t *transfer.Transfer) filemgr.Held {
-	ref := t.Ref()
-	return func() error {
-		held, err := i.s.Holds(ctx, ref)
-		if err == nil && !held {
-			err = fault.New(store.CodeFenced, ref.ID)
+// stillHoldAll asks the store which transfers are still ours, see
+// filemgr.LockAll: one error or nil for each.
+func (i *Instance) stillHoldAll(ctx context.Context, refs []transfer.Ref) func() []error {
+	return func() []error {
+		errs := make([]error, len(refs))
+		held, err := i.s.HoldsAll(ctx, i.o.ID, i.term, refs)
+		for n := range refs {
+			if errs[n] = err; err == nil && !held[n] {
+				errs[n] = fault.New(store.CodeFenced, refs[n].ID)
+			}
 		}
-		return err
+		return errs
 	}
 }
 

@@ -3,6 +3,7 @@ package instance
 import (
 	"context"
 	"os"
+	"slices"
 	"testing"
 	"time"
 
@@ -73,18 +74,20 @@ func testFormerProcessLeavesTheStagedFile(t *testing.T, on engine) {
 		{name: "cut while it builds", goOn: func(ctx context.Context, former *parked, t *transfer.Transfer) error {
 			ctx, cancel := context.WithCancel(ctx)
 			cancel()
-			_, _, err := former.build(ctx, t)
-			return err
+			errs := make([]error, 1)
+			former.buildAll(ctx, []*transfer.Transfer{t}, errs)
+			return errs[0]
 		}},
 		{name: "builds", goOn: func(ctx context.Context, former *parked, t *transfer.Transfer) error {
-			_, _, err := former.build(ctx, t)
-			return err
+			errs := make([]error, 1)
+			former.buildAll(ctx, []*transfer.Transfer{t}, errs)
+			return errs[0]
 		}},
 		{name: "places", goOn: func(ctx context.Context, former *parked, t *transfer.Transfer) error {
 			t.Status, t.FinalPath = transfer.Placing, former.path("receive", "elsewhere")
-			p, err := former.placing(ctx, t)
-			require.NoError(former.t, err)
-			return filemgr.PlaceAll(former.o.Dirs.Receive, []filemgr.Placing{p})[0]
+			errs := make([]error, 1)
+			former.placeAll(ctx, []*transfer.Transfer{t}, errs)
+			return errs[0]
 		}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -94,17 +97,17 @@ func testFormerProcessLeavesTheStagedFile(t *testing.T, on engine) {
 			old := former.toAssemble()[0]
 			p := former.next()
 			mine := p.toAssemble()
-			edit, named, err := p.build(t.Context(), mine[0])
-			require.NoError(t, err)
-			require.NotNil(t, edit)
+			errs := make([]error, 1)
+			edits, named := p.buildAll(t.Context(), mine, errs)
+			require.NoError(t, errs[0])
+			require.NotNil(t, edits[0])
 			staged := filemgr.StagedPath(p.o.Dirs.Receive, row.ID)
 
 			require.Error(t, test.goOn(t.Context(), former, old))
 			require.Equal(t, sum(body), sum(mustRead(t, staged)))
 			require.NoFileExists(t, p.path("receive", "elsewhere"))
 
-			errs := make([]error, 1)
-			p.toPlacing(t.Context(), []*store.Edit{edit}, []bool{named}, errs)
+			p.toPlacing(t.Context(), edits, named, errs)
 			require.NoError(t, errs[0])
 			p.assemble(t.Context(), mine, errs)
 			require.NoError(t, errs[0])
@@ -116,6 +119,7 @@ func testFormerProcessLeavesTheStagedFile(t *testing.T, on engine) {
 			require.Error(t, test.goOn(t.Context(), former, old))
 			entries, err := os.ReadDir(filemgr.StagingDir(p.o.Dirs.Receive))
 			require.NoError(t, err)
+			entries = slices.DeleteFunc(entries, func(e os.DirEntry) bool { return place.IsGuard(e.Name()) })
 			require.Empty(t, entries)
 		})
 	}

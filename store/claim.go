@@ -133,10 +133,7 @@ func (t *tx) own(now time.Time, q ClaimQuery, rows []*transfer.Transfer) error {
 		for _, row := range some {
 			ids = append(ids, row.ID)
 		}
-		for len(ids)&(len(ids)-1) != 0 { // few texts, so that they are prepared once
-			ids = append(ids, ids[0])
-		}
-		w.in("id", ids)
+		w.in("id", fewLengths(ids))
 		if _, err := t.exec(set+" WHERE "+w.terms[0], w.args...); err != nil {
 			return err
 		}

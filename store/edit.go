@@ -208,3 +208,34 @@ func (s *Store) Holds(ctx context.Context, ref transfer.Ref) (bool, error) {
 	var one int
 	return s.scan(ctx, []any{&one}, `SELECT 1 FROM transfers WHERE id = $1`+stillHeld, ref.ID, ref.Owner, ref.Term, ref.Attempt)
 }
+
+// HoldsAll is Holds for many that a holder has in one term, with one question:
+// it tells of each whether it is still the holder's.
+func (s *Store) HoldsAll(ctx context.Context, owner string, term int64, refs []transfer.Ref) ([]bool, error) {
+	held := make([]bool, len(refs))
+	if len(refs) == 0 {
+		return held, nil
+	}
+	var w where
+	w.add("owner = " + w.arg(owner) + " AND term = " + w.arg(term))
+	w.add("NOT EXISTS (SELECT 1 FROM instances i WHERE i.id = " + w.arg(owner) + " AND i.term > " + w.arg(term) + ")")
+	ids := make([]string, len(refs))
+	for n, r := range refs {
+		ids[n] = r.ID
+	}
+	w.in("id", fewLengths(ids))
+	found, err := list(ctx, s, w.query("SELECT id, attempt FROM transfers", "", 0), w.args,
+		func(r *transfer.Ref) []column { return []column{{"id", &r.ID}, {"attempt", &r.Attempt}} })
+	if err != nil {
+		return nil, err
+	}
+	attempts := map[string]int64{}
+	for _, r := range found {
+		attempts[r.ID] = r.Attempt
+	}
+	for n, r := range refs {
+		attempt, there := attempts[r.ID]
+		held[n] = there && attempt == r.Attempt && r.Owner == owner && r.Term == term
+	}
+	return held, nil
+}

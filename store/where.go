@@ -74,3 +74,13 @@ func strs[S ~string](values []S) []string {
 	}
 	return s
 }
+
+// fewLengths repeats the last of some values until there are 1, 2, 4, 8 … of
+// them: lists of many lengths make few texts, which are prepared once.
+func fewLengths(values []string) []string {
+	out := values
+	for len(out) > 0 && len(out)&(len(out)-1) != 0 {
+		out = append(out[:len(out):len(out)], values[len(values)-1])
+	}
+	return out
+}

@@ -163,3 +163,33 @@ func TestMakeDirAndSameFileSystem(t *testing.T) {
 	require.ErrorIs(t, SyncDir(filepath.Join(dir, "missing")), fs.ErrNotExist)
 	require.NoError(t, SyncDir(dir))
 }
+
+// TestGuard: one has a path at a time, also within a process, and the paths of a
+// directory do not keep each other.
+func TestGuard(t *testing.T) {
+	path, other := filepath.Join(t.TempDir(), "one"), ""
+	other = filepath.Join(filepath.Dir(path), "two")
+	release, ok, err := Guard(path)
+	require.NoError(t, err)
+	require.True(t, ok)
+	_, ok, err = Guard(path)
+	require.NoError(t, err)
+	require.False(t, ok, "another has it")
+	free, ok, err := Guard(other)
+	require.NoError(t, err)
+	require.True(t, ok)
+	free()
+	_, ok, err = Guard(path)
+	require.NoError(t, err)
+	require.False(t, ok, "releasing the other has released nothing else")
+	release()
+	release, ok, err = Guard(path)
+	require.NoError(t, err)
+	require.True(t, ok)
+	release()
+	entries, err := os.ReadDir(filepath.Dir(path))
+	require.NoError(t, err)
+	for _, e := range entries {
+		require.True(t, IsGuard(e.Name()), e.Name())
+	}
+}
