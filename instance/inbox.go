@@ -65,6 +65,19 @@ func (s *session) accept(ctx context.Context, o machine.Offer) (line.Acceptance,
 		return refuse(protocol.Unregistered, fault.As(err))
 	}
 	id := store.Identity{Institution: s.inst.Code, Direction: transfer.Receive, FileID: reg.FileID, WireName: o.Name, BaseDate: name.BaseDate}
+	id.Or = s.otherDays(o)
+	known, err := s.s.Known(ctx, id)
+	if err != nil {
+		return line.Acceptance{}, err
+	}
+	n, record := s.agreed(o.MessageSize), 0
+	if f := s.registered(reg); f != nil && s.profile.Parts == nil { // for a closing that says how many records the session carried
+		record = f.Form.WireRecord(filemgr.Encoding{Gzip: o.Gzip, EBCDIC: o.EBCDIC})
+	}
+	if !known { // as a rule, and then there is nothing to compare or to go on with
+		acc := line.Acceptance{Reason: protocol.OK, Resume: machine.Resume{MessageSize: n, Record: record}}
+		return acc, s.startReceive(ctx, reg, name, o, n, repeat{})
+	}
 	rep, err := s.repeated(ctx, s.registered(reg), id, o)
 	if err != nil {
 		return line.Acceptance{}, err
@@ -76,11 +89,8 @@ func (s *session) accept(ctx context.Context, o machine.Offer) (line.Acceptance,
 		}
 		return refuse(protocol.BadName, fault.New(CodeOtherSize, o.Name, "size", o.Size, "held", s.declaredSize(held), "other", held.ID))
 	}
-	n := s.agreed(o.MessageSize)
 	acc, err := s.resume(ctx, id, o, n, rep)
-	if f := s.registered(reg); f != nil && s.profile.Parts == nil { // for a closing that says how many records the session carried
-		acc.Resume.Record = f.Form.WireRecord(filemgr.Encoding{Gzip: o.Gzip, EBCDIC: o.EBCDIC})
-	}
+	acc.Resume.Record = record
 	if err != nil || s.incoming != nil {
 		return acc, err
 	}

@@ -228,10 +228,12 @@ func (s *session) fetchQuery() machine.Query {
 }
 
 // Load reads from the payload keeper straight into the session's block buffer.
+// The same question tells, once a block, that a person has held or cancelled the
+// transfer, or that another session took it.
 func (s *session) Load(ctx context.Context, offset int64, dst []byte) error {
 	got, err := s.s.ReadHeld(ctx, s.current, offset, int64(len(dst)), dst[:0])
 	if err != nil {
-		return err
+		return dropped(err)
 	}
 	if len(got) != len(dst) {
 		at := s.current.Geometry().At(offset, s.current.WireSize)
@@ -239,19 +241,6 @@ func (s *session) Load(ctx context.Context, offset int64, dst []byte) error {
 	}
 	if len(got) > 0 && &got[0] != &dst[0] {
 		copy(dst, got)
-	}
-	return s.stillOurs(ctx)
-}
-
-// stillOurs notices, once a block, that a person has held or cancelled the
-// transfer, or that another session took it.
-func (s *session) stillOurs(ctx context.Context) error {
-	ours, err := s.s.Holds(ctx, s.current.Ref())
-	if err != nil {
-		return err
-	}
-	if !ours {
-		return errors.Join(line.ErrDropped, store.ErrFenced)
 	}
 	return nil
 }

@@ -28,20 +28,9 @@ type repeat struct {
 	told  bool               // … or not: it is answered with "complete already"
 }
 
-// repeated looks for what we hold of an offered file's name.
+// repeated looks for what we hold of an offered file's name, also of other days.
 func (s *session) repeated(ctx context.Context, reg *File, id store.Identity, o machine.Offer) (repeat, error) {
 	policy := s.inst.repeat(reg)
-	// Where neither name nor telegram has a date, the file of before midnight
-	// has another base date than the same one now.
-	if protocol.FullDate(o.Date, s.business()) == "" {
-		for back := 1; ; back++ {
-			day := s.business().AddDate(0, 0, -back)
-			if s.business().Sub(endOf(day)) >= s.repeatAge() {
-				break
-			}
-			id.Or = append(id.Or, day.Format("20060102"))
-		}
-	}
 	same, err := s.s.FindSame(ctx, id)
 	if err != nil {
 		return repeat{}, err
@@ -64,6 +53,22 @@ func (s *session) repeated(ctx context.Context, reg *File, id store.Identity, o 
 		return repeat{}, err
 	}
 	return repeat{whole: whole, as: transfer.RepeatSuspect}, nil
+}
+
+// otherDays are the base dates that an offered file may have had before: where
+// neither name nor telegram has a date, the file of before midnight has another
+// than the same one now.
+func (s *session) otherDays(o machine.Offer) (dates []string) {
+	if protocol.FullDate(o.Date, s.business()) != "" {
+		return nil
+	}
+	for back := 1; ; back++ {
+		day := s.business().AddDate(0, 0, -back)
+		if s.business().Sub(endOf(day)) >= s.repeatAge() {
+			return dates
+		}
+		dates = append(dates, day.Format("20060102"))
+	}
 }
 
 // repeat is the policy for a registration: its own, the institution's, or what

@@ -3,6 +3,7 @@ package instance
 import (
 	"context"
 	"errors"
+	"maps"
 
 	"pabal/internal/fault"
 	"pabal/protocol"
@@ -21,6 +22,25 @@ func (i *Instance) sameName(t *transfer.Transfer, inst *institution) SameName {
 		policy = or(f.SameName, policy)
 	}
 	return policy
+}
+
+// namesakes tells which of some files are not the only ones of their identity,
+// with one question for each counterparty. One that comes later has a later id,
+// and finds the earlier one when it is stored itself.
+func (i *Instance) namesakes(ctx context.Context, some []*transfer.Transfer) (map[string]bool, error) {
+	of := map[string][]*transfer.Transfer{}
+	for _, t := range some {
+		of[t.Institution] = append(of[t.Institution], t)
+	}
+	all := map[string]bool{}
+	for _, theirs := range of {
+		named, err := i.s.Namesakes(ctx, theirs)
+		if err != nil {
+			return nil, err
+		}
+		maps.Copy(all, named)
+	}
+	return all, nil
 }
 
 // sameBefore: a file of the same identity that went out, or is on its way, is

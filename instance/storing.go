@@ -49,7 +49,14 @@ func (i *Instance) storeStep(ctx context.Context) (bool, error) {
 // storeFiles cuts some files, a few at a time, and commits them together.
 func (i *Instance) storeFiles(ctx context.Context, some []*transfer.Transfer, errs []error) {
 	edits := make([]*store.Edit, len(some)) // nil: the file has come to another end
-	each(len(some), func(n int) { edits[n], errs[n] = i.storeFile(ctx, some[n]) })
+	named, err := i.namesakes(ctx, some)
+	if err != nil {
+		for n := range errs {
+			errs[n] = err
+		}
+		return
+	}
+	each(len(some), func(n int) { edits[n], errs[n] = i.storeFile(ctx, some[n], named[some[n].ID]) })
 	i.commit(ctx, edits, errs)
 	for n, e := range edits {
 		if e != nil && errs[n] == nil {
@@ -84,8 +91,9 @@ func (i *Instance) settled(ctx context.Context, t *transfer.Transfer, err error)
 
 // storeFile cuts one file and returns what is to be committed: its last blocks
 // together with the status, so that a small file costs no transaction of its
-// own. It returns nil for a file that has come to another end.
-func (i *Instance) storeFile(ctx context.Context, t *transfer.Transfer) (*store.Edit, error) {
+// own. It returns nil for a file that has come to another end. namesakes says that
+// it is not the only one of its identity.
+func (i *Instance) storeFile(ctx context.Context, t *transfer.Transfer, namesakes bool) (*store.Edit, error) {
 	if t.ErrorCode != "" && t.FileID == "" || i.file(t) == nil || i.insts[t.Institution] == nil || t.WireName == "" {
 		if t.ErrorCode == "" {
 			note(t, fault.New(CodeNotRoutable, t.Name, "institution", t.Institution))
@@ -145,7 +153,7 @@ func (i *Instance) storeFile(ctx context.Context, t *transfer.Transfer) (*store.
 	if err != nil {
 		return nil, i.notStored(ctx, t, err)
 	}
-	return i.stored(ctx, t, inst, f, cut, res, b)
+	return i.stored(ctx, t, inst, f, cut, res, b, namesakes)
 }
 
 // notStored sorts the reasons why a file could not be cut into blocks: the
@@ -183,14 +191,17 @@ func (i *Instance) notStored(ctx context.Context, t *transfer.Transfer, err erro
 
 // stored makes the edit with which a file is stored.
 func (i *Instance) stored(ctx context.Context, t *transfer.Transfer, inst *institution, f *File,
-	cut cut, res filemgr.Result, b batch,
+	cut cut, res filemgr.Result, b batch, namesakes bool,
 ) (*store.Edit, error) {
 	if t.FileDigest != "" && t.FileDigest != res.FileDigest {
 		return nil, i.altered(ctx, t, res)
 	}
-	again, err := i.sameBefore(ctx, t, inst)
-	if err != nil {
-		return nil, err
+	var again *fault.Error
+	if namesakes {
+		var err error
+		if again, err = i.sameBefore(ctx, t, inst); err != nil {
+			return nil, err
+		}
 	}
 	return &store.Edit{Row: t, Also: store.Also{Blocks: b.blocks}, F: func(r *transfer.Transfer) error {
 		if r.WireDigest != "" && r.WireDigest != res.WireDigest {

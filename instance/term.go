@@ -180,7 +180,7 @@ func (i *Instance) serve(ctx, hard context.Context, begun time.Time, ready func(
 	stage("quarantine", poll, loop.NewSignal(), (*Instance).quarantineStep)
 	stage("store", poll, i.wake.store, (*Instance).storeStep)
 	stage("backup", func(g *Instance) time.Duration { return 5 * g.o.Poll }, i.wake.backup.Gather(taking, backupGathers), (*Instance).backupStep)
-	stage("assemble", poll, i.wake.assemble, (*Instance).assembleStep)
+	stage("assemble", poll, i.wake.assemble.Gather(taking, assembleGathers), (*Instance).assembleStep)
 	stage("result", poll, i.wake.result, (*Instance).resultStep)
 	stage("settle", poll, loop.NewSignal(), (*Instance).outcomesStep)
 	stage("retain", func(g *Instance) time.Duration { return or(g.o.Retention.Every, time.Minute) }, loop.NewSignal(), (*Instance).retainStep)

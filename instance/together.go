@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"sync"
+	"time"
 
 	"pabal/store"
 	"pabal/transfer"
@@ -18,6 +19,10 @@ const (
 	// workAtOnce is how many files of a batch are cut or built at the same
 	// time: more would only take memory, and the processor from the sessions.
 	workAtOnce = 4
+	// assembleGathers is how long a file that came whole waits for others: they
+	// are built, placed and noted together, with three commits and two syncs of
+	// directories for all of them. The counterparty waits for none of it.
+	assembleGathers = 20 * time.Millisecond
 )
 
 // batches divides transfers, in their order, so that the sizes in a batch add

@@ -219,21 +219,64 @@ func (s *Store) BackedUp(ctx context.Context, now time.Time, backups ...Backup) 
 	backups = slices.Clone(backups)
 	slices.SortFunc(backups, func(a, b Backup) int { return cmp.Compare(a.ID, b.ID) }) // see ChangeAll
 	return s.write(ctx, 0, func(tx *tx) error {
-		for _, b := range backups {
-			n, err := tx.exec(`UPDATE transfers SET work_path = '', backup_path = $2, backed_up_at = $3, updated_at = $3
-				WHERE id = $1 AND backed_up_at = 0`, b.ID, b.Path, toMicros(now))
-			if err != nil {
-				return err
-			}
-			if n == 0 {
-				continue
-			}
-			if err := tx.event(now, transfer.Event{TransferID: b.ID, Kind: EventBackup, Detail: detail("path", b.Path)}); err != nil {
-				return err
+		noted, err := tx.backedUp(now, backups)
+		for _, b := range noted {
+			if err == nil {
+				err = tx.event(now, transfer.Event{TransferID: b.ID, Kind: EventBackup, Detail: detail("path", b.Path)})
 			}
 		}
-		return nil
+		return err
 	})
+}
+
+// backedUp returns those that were not noted yet. Mostly the path is the one
+// that the row has already, and then one statement is for all.
+func (t *tx) backedUp(now time.Time, backups []Backup) (noted []Backup, err error) {
+	if len(backups) == 0 {
+		return nil, nil
+	}
+	var w where
+	ids := make([]string, len(backups))
+	for n, b := range backups {
+		ids[n] = b.ID
+	}
+	w.in("id", fewLengths(ids))
+	rows, err := t.query("SELECT id, backup_path FROM transfers WHERE backed_up_at = 0 AND "+w.terms[0]+" ORDER BY id"+t.dialect.lockRow, w.args...)
+	if err != nil {
+		return nil, err
+	}
+	found, err := readAll(rows, func(b *Backup) []column { return []column{{"id", &b.ID}, {"backup_path", &b.Path}} })
+	if err != nil {
+		return nil, err
+	}
+	paths := map[string]string{}
+	for _, b := range found {
+		paths[b.ID] = b.Path
+	}
+	as := []string{} // where their rows say
+	for _, b := range backups {
+		path, due := paths[b.ID]
+		if !due {
+			continue
+		}
+		delete(paths, b.ID) // asked for twice
+		noted = append(noted, b)
+		if path == b.Path {
+			as = append(as, b.ID)
+			continue
+		}
+		if _, err := t.exec(`UPDATE transfers SET work_path = '', backup_path = $2, backed_up_at = $3, updated_at = $3
+			WHERE id = $1`, b.ID, b.Path, toMicros(now)); err != nil {
+			return nil, err
+		}
+	}
+	if len(as) > 0 {
+		var w where
+		at := w.arg(toMicros(now))
+		w.in("id", fewLengths(as))
+		_, err = t.exec("UPDATE transfers SET work_path = '', backed_up_at = "+at+", updated_at = "+at+" WHERE "+w.terms[0], w.args...)
+	}
+	return noted, err
 }
 
 // Beside notes facts about the files that stand beside a transfer: f may change

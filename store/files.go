@@ -286,9 +286,10 @@ const extentList = `SELECT b.number, b.byte_offset, b.length, b.checksum, b.leng
 // readFile is ReadRange from a file. Every block that the range touches is
 // read whole and its checksum compared, whatever the range's length: somebody
 // else may have written to the file.
-func (s *Store) readFile(ctx context.Context, t *transfer.Transfer, offset, length int64, dst []byte) ([]byte, error) {
-	end := offset + length
-	all, err := s.extents(ctx, extentList+readFrom, t.ID, offset, end)
+func (s *Store) readFile(ctx context.Context, t *transfer.Transfer, also string, args []any, dst []byte) ([]byte, error) {
+	offset, end := args[1].(int64), args[2].(int64)
+	length := end - offset
+	all, err := s.extents(ctx, extentList+readFrom+also+readOrder, args...)
 	if err != nil {
 		return nil, err
 	}

@@ -63,17 +63,13 @@ func (t *tx) putEvents() error {
 
 func (t *tx) insertEvents(due []*transfer.Event) error {
 	for len(due) > 0 {
-		n := len(eventInserts) - 1
-		for n > 0 && 1<<n > len(due) {
-			n--
-		}
-		some := due[:1<<n]
+		some := due[:min(len(due), len(eventInserts))]
 		due = due[len(some):]
 		var args []any
 		for _, e := range some {
 			args = append(args, refs(eventColumns(e))[1:]...)
 		}
-		ids, err := t.insert(eventInserts[n], args...)
+		ids, err := t.insert(eventInserts[len(some)-1], args...)
 		if err != nil {
 			return err
 		}

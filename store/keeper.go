@@ -45,8 +45,11 @@ const (
 		substr(b.payload, CAST(CASE WHEN b.byte_offset < $2 THEN $2 - b.byte_offset + 1 ELSE 1 END AS INTEGER),
 			CAST($3 - CASE WHEN b.byte_offset < $2 THEN $2 ELSE b.byte_offset END AS INTEGER)), '' ` + readFrom
 	readFrom = `FROM blocks b WHERE b.transfer_id = $1 AND b.byte_offset < $3 AND b.byte_offset >=
-		COALESCE((SELECT max(c.byte_offset) FROM blocks c WHERE c.transfer_id = $1 AND c.byte_offset <= $2), 0)
-		ORDER BY b.byte_offset`
+		COALESCE((SELECT max(c.byte_offset) FROM blocks c WHERE c.transfer_id = $1 AND c.byte_offset <= $2), 0)`
+	readOrder = ` ORDER BY b.byte_offset`
+	// readHeld finds nothing when the transfer is not its holder's any more.
+	readHeld = ` AND EXISTS (SELECT 1 FROM transfers t WHERE t.id = $1 AND t.owner = $4 AND t.term = $5 AND t.attempt = $6
+		AND NOT EXISTS (SELECT 1 FROM instances i WHERE i.id = $4 AND i.term > $5))`
 )
 
 // ReadRange reads length wire bytes from offset on, across blocks, into dst's
@@ -61,34 +64,52 @@ func (s *Store) ReadRange(ctx context.Context, id string, offset, length int64, 
 	if err != nil {
 		return nil, err
 	}
-	return s.readRange(ctx, t, offset, length, dst)
+	return s.readRange(ctx, t, "", []any{id, offset, offset + length}, dst)
 }
 
-// ReadHeld is ReadRange for the holder of a transfer, whose row need not be read.
+// ReadHeld is ReadRange for the holder of a transfer, whose row need not be
+// read. It fails with CodeFenced when the transfer is not the holder's any more.
 func (s *Store) ReadHeld(ctx context.Context, t *transfer.Transfer, offset, length int64, dst []byte) ([]byte, error) {
-	t, err := s.locatedHeld(ctx, t)
+	ref := t.Ref()
+	at, err := s.locatedHeld(ctx, t)
 	if err != nil {
 		return nil, err
 	}
-	return s.readRange(ctx, t, offset, length, dst)
+	if length > 0 {
+		dst, err = s.readRange(ctx, at, readHeld, []any{ref.ID, offset, offset + length, ref.Owner, ref.Term, ref.Attempt}, dst)
+		if err == nil || fault.CodeOf(err) != CodeBlockMissing {
+			return dst, err
+		}
+	}
+	held, herr := s.Holds(ctx, ref) // nothing is read of what somebody else holds
+	switch {
+	case herr != nil:
+		return nil, herr
+	case !held:
+		return nil, fault.New(CodeFenced, ref.ID)
+	}
+	return dst[:0], err
 }
 
-func (s *Store) readRange(ctx context.Context, t *transfer.Transfer, offset, length int64, dst []byte) ([]byte, error) {
+// readRange reads with args id, first offset, the one behind the last, and those
+// of the condition also.
+func (s *Store) readRange(ctx context.Context, t *transfer.Transfer, also string, args []any, dst []byte) ([]byte, error) {
 	id := t.ID
+	offset, end := args[1].(int64), args[2].(int64)
+	length := end - offset
 	dst = dst[:0]
 	if length <= 0 {
 		return dst, nil
 	}
 	if t.PayloadIn != "" {
-		return s.readFile(ctx, t, offset, length, dst)
+		return s.readFile(ctx, t, also, args, dst)
 	}
 	whole := length >= wholeRows || s.sealer.write != nil
 	text := readPiece
 	if whole {
 		text = readWhole
 	}
-	end := offset + length
-	rows, err := s.query(ctx, text, id, offset, end)
+	rows, err := s.query(ctx, text+also+readOrder, args...)
 	if err != nil {
 		return nil, err
 	}

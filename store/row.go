@@ -111,13 +111,13 @@ func sameValue(a, b any) bool {
 // insertText is an INSERT of one row of these columns with $1, $2 …
 func insertText(table string, columns []string) string { return insertTexts(table, columns, 1)[0] }
 
-// insertTexts are INSERTs of 1, 2, 4 … rows of these columns.
+// insertTexts are INSERTs of 1, 2, 3 … rows of these columns.
 func insertTexts(table string, columns []string, count int) []string {
 	texts := make([]string, count)
 	for n := range texts {
 		var text strings.Builder
 		text.WriteString("INSERT INTO " + table + " (" + strings.Join(columns, ", ") + ") VALUES ")
-		for row := range 1 << n {
+		for row := range n + 1 {
 			places := make([]string, len(columns))
 			for i := range places {
 				places[i] = "$" + strconv.Itoa(row*len(columns)+i+1)
@@ -153,7 +153,7 @@ var (
 	transferStored   = append(names(transferColumns(new(transfer.Transfer))), "claimable", "due")
 
 	eventList     = strings.Join(names(eventColumns(new(transfer.Event))), ", ")
-	eventInserts  = insertTexts("events", names(eventColumns(new(transfer.Event)))[1:], 6)
+	eventInserts  = insertTexts("events", names(eventColumns(new(transfer.Event)))[1:], 24)
 	commandList   = strings.Join(names(commandColumns(new(transfer.Command))), ", ")
 	commandInsert = insertText("commands", names(commandColumns(new(transfer.Command)))[1:])
 	requestList   = strings.Join(names(requestColumns(new(transfer.Request))), ", ")

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -220,6 +221,11 @@ func (s *Store) FindSame(ctx context.Context, id Identity) ([]*transfer.Transfer
 
 func (id Identity) where() where {
 	var w where
+	w.identity(id)
+	return w
+}
+
+func (w *where) identity(id Identity) {
 	w.add("institution = " + w.arg(id.Institution))
 	w.add("direction = " + w.arg(string(id.Direction)))
 	w.equal("wire_name", id.WireName)
@@ -230,7 +236,20 @@ func (id Identity) where() where {
 	}
 	w.equal("serial", id.Serial)
 	w.equal("file_id", id.FileID)
-	return w
+}
+
+// Known reports whether there is a transfer of an identity, or one of it of any
+// day that has not come whole: whether FindSame or FindPartial would find
+// something.
+func (s *Store) Known(ctx context.Context, id Identity) (bool, error) {
+	same := id.where()
+	id.BaseDate = "" // a half file of another day counts as well
+	w := where{args: same.args}
+	w.identity(id)
+	w.add("claimable = 1 AND status = " + w.arg(string(transfer.Receiving)))
+	var one int
+	return s.scan(ctx, []any{&one}, same.query("SELECT 1 WHERE EXISTS (SELECT 1 FROM transfers", "", 0)+`) OR EXISTS (`+
+		w.query("SELECT 1 FROM transfers", "", 0)+`)`, w.args...)
 }
 
 // FindReceived is FindSame for files that we receive.
@@ -264,6 +283,40 @@ func (s *Store) FindPartial(ctx context.Context, id Identity) ([]Partial, error)
 		partial = append(partial, Partial{t, held})
 	}
 	return partial, nil
+}
+
+// Namesakes tells which of some transfers are not the only ones of their
+// identity (institution, direction, wire name and base date), whatever has become
+// of the others. All are of one institution and direction.
+func (s *Store) Namesakes(ctx context.Context, some []*transfer.Transfer) (map[string]bool, error) {
+	if len(some) == 0 {
+		return nil, nil
+	}
+	type name struct{ wire, date string }
+	var names, dates []string
+	for _, t := range some {
+		names, dates = append(names, t.WireName), append(dates, t.BaseDate)
+	}
+	slices.Sort(dates)
+	var w where
+	w.add("institution = " + w.arg(some[0].Institution))
+	w.add("direction = " + w.arg(string(some[0].Direction)))
+	w.in("wire_name", fewLengths(names))
+	w.in("base_date", fewLengths(slices.Compact(dates)))
+	found, err := list(ctx, s, w.query("SELECT wire_name, base_date FROM transfers", "", 0), w.args,
+		func(n *name) []column { return []column{{"wire_name", &n.wire}, {"base_date", &n.date}} })
+	if err != nil {
+		return nil, err
+	}
+	count := map[name]int{}
+	for _, n := range found {
+		count[*n]++
+	}
+	several := map[string]bool{}
+	for _, t := range some {
+		several[t.ID] = count[name{t.WireName, t.BaseDate}] > 1
+	}
+	return several, nil
 }
 
 // NotBackedUp is a file to send, claimed at this place, that has no backup yet.

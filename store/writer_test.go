@@ -214,7 +214,7 @@ func TestPlans(t *testing.T) {
 	newest := plan(where{}.newest(20))
 	require.Contains(t, newest, "INDEX transfers_created")
 	require.NotContains(t, newest, "TEMP B-TREE", "no sorting of all there is")
-	require.Contains(t, plan(readWhole, "x", 0, 100000), "INDEX blocks_by_offset (transfer_id=? AND byte_offset>? AND byte_offset<?)")
+	require.Contains(t, plan(readWhole+readOrder, "x", 0, 100000), "INDEX blocks_by_offset (transfer_id=? AND byte_offset>? AND byte_offset<?)")
 }
 
 func (w where) newest(limit int) string {
