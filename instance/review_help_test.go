@@ -29,6 +29,12 @@ var noon = time.Date(2026, 11, 20, 12, 0, 0, 0, time.FixedZone("KST", 9*3600))
 
 func park(t *testing.T, on engine, profile, role string, up, down []file, tune func(*Options)) *parked {
 	t.Helper()
+	return parkOn(t, on, store.Options{}, profile, role, up, down, tune)
+}
+
+// parkOn is park with a store that is opened with db.
+func parkOn(t *testing.T, on engine, db store.Options, profile, role string, up, down []file, tune func(*Options)) *parked {
+	t.Helper()
 	p := &parked{t: t, dir: t.TempDir(), shift: new(atomic.Int64)}
 	for _, d := range []string{"scan", "work", "receive", "result"} {
 		require.NoError(t, os.Mkdir(p.path(d), 0o750))
@@ -43,7 +49,8 @@ func park(t *testing.T, on engine, profile, role string, up, down []file, tune f
 	if tune != nil {
 		tune(&o)
 	}
-	s, err := store.Open(t.Context(), store.Options{URL: on.url(t, p.dir), Server: true})
+	db.URL, db.Server = on.url(t, p.dir), true
+	s, err := store.Open(t.Context(), db)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.Close()) })
 	require.NoError(t, s.Migrate(t.Context()))

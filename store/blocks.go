@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"hash/crc32"
 	"math"
+	"slices"
 	"time"
 
 	"pabal/internal/fault"
@@ -127,32 +128,69 @@ func checkPlace(t *transfer.Transfer, b *transfer.Block) error {
 	return nil
 }
 
-// putBlocks stores blocks by number. What the number had before is replaced,
-// so a block that grew, or came twice, needs no question.
+// putBlocks stores blocks of one transfer, see putAll.
 func (t *tx) putBlocks(now time.Time, row *transfer.Transfer, blocks []blockRow) error {
-	for _, b := range blocks {
-		if err := checkPlace(row, b.block); err != nil {
+	all := make([]blockOf, len(blocks))
+	for n := range blocks {
+		if err := checkPlace(row, blocks[n].block); err != nil {
 			return err
 		}
-		if len(b.block.Payload) > 0 && row.PayloadIn != "" {
-			return invalid(row.ID, b.block, "payload")
+		all[n] = blockOf{row, &blocks[n]}
+	}
+	return t.putAll(now, all)
+}
+
+// blockOf is a block and the transfer that it is of.
+type blockOf struct {
+	of  *transfer.Transfer
+	row *blockRow
+}
+
+// putAll stores blocks by number, several with one statement. What the number had
+// before is replaced, so a block that grew, or came twice, needs no question.
+func (t *tx) putAll(now time.Time, blocks []blockOf) error {
+	for len(blocks) > 0 {
+		some := blocks[:1]
+		for len(some) < min(len(blockInserts), len(blocks)) && !holdsBlock(some, blocks[len(some)]) {
+			some = blocks[:len(some)+1]
 		}
-		payload := b.stored
-		if payload == nil {
-			payload = []byte{} // nil would be NULL
+		blocks = blocks[len(some):]
+		var args []any
+		for _, b := range some {
+			if len(b.row.block.Payload) > 0 && b.of.PayloadIn != "" {
+				return invalid(b.of.ID, b.row.block, "payload")
+			}
+			payload := b.row.stored
+			if payload == nil {
+				payload = []byte{} // nil would be NULL
+			}
+			args = append(args, b.of.ID, b.row.block.Number, b.row.block.Offset, heldBytes(b.row.block), int64(b.row.checksum),
+				b.row.lengths, toMicros(now), payload, b.row.key)
 		}
-		// Payload comes after what is read without it: SQLite gets at the
-		// columns before it without walking its pages.
-		_, err := t.exec(`INSERT INTO blocks (transfer_id, number, byte_offset, length, checksum, lengths, stored_at, payload, key_id)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
-			ON CONFLICT (transfer_id, number) DO UPDATE SET byte_offset = excluded.byte_offset, length = excluded.length, checksum = excluded.checksum,
-				lengths = excluded.lengths, stored_at = excluded.stored_at, payload = excluded.payload, key_id = excluded.key_id`,
-			row.ID, b.block.Number, b.block.Offset, heldBytes(b.block), int64(b.checksum), b.lengths, toMicros(now), payload, b.key)
-		if err != nil {
+		if _, err := t.exec(blockInserts[len(some)-1], args...); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// holdsBlock says that a statement that stores some would store this one twice,
+// which PostgreSQL refuses.
+func holdsBlock(some []blockOf, b blockOf) bool {
+	return slices.ContainsFunc(some, func(o blockOf) bool { return o.of.ID == b.of.ID && o.row.block.Number == b.row.block.Number })
+}
+
+// blockInserts store 1, 2, 3 … blocks. Payload comes after what is read without
+// it: SQLite gets at the columns before it without walking its pages.
+var blockInserts = blockTexts(8)
+
+func blockTexts(count int) []string {
+	texts := insertTexts("blocks", []string{"transfer_id", "number", "byte_offset", "length", "checksum", "lengths", "stored_at", "payload", "key_id"}, count)
+	for n := range texts {
+		texts[n] += ` ON CONFLICT (transfer_id, number) DO UPDATE SET byte_offset = excluded.byte_offset, length = excluded.length, checksum = excluded.checksum,
+			lengths = excluded.lengths, stored_at = excluded.stored_at, payload = excluded.payload, key_id = excluded.key_id`
+	}
+	return texts
 }
 
 // run follows sequences in order and knows how far they go without a gap.

@@ -26,8 +26,10 @@ type Edit struct {
 	// others of the same ChangeAll were.
 	Err error
 
-	blocks []blockRow
-	after  *transfer.Transfer
+	blocks  []blockRow
+	after   *transfer.Transfer
+	changed []column
+	found   bool
 }
 
 // ChangeAll writes many transfers of a holder in one transaction, so that they
@@ -66,13 +68,8 @@ func (s *Store) changeAll(ctx context.Context, now time.Time, edits []*Edit, q *
 	slices.SortFunc(due, func(a, b *Edit) int { return cmp.Compare(a.Row.ID, b.Row.ID) })
 	err = s.write(ctx, payload, func(tx *tx) error {
 		claimed = nil
-		for _, e := range due {
-			var alone error
-			e.after, alone, err = tx.edit(now, e)
-			if err != nil {
-				return err
-			}
-			e.Err = alone
+		if err := tx.edits(now, due); err != nil {
+			return err
 		}
 		if q != nil && due[0].Err == nil {
 			claimed, err = tx.claim(now, *q)
@@ -93,64 +90,162 @@ func (s *Store) changeAll(ctx context.Context, now time.Time, edits []*Edit, q *
 	return claimed, nil
 }
 
-// edit writes one row. alone is an error that leaves the transaction as it
-// was: everything that can be wrong with the edit is looked at before the
-// first statement, and a row that is not ours is not found by it.
-func (t *tx) edit(now time.Time, e *Edit) (after *transfer.Transfer, alone, err error) {
-	before, row := *e.Row, new(transfer.Transfer)
-	*row = before
+// edits writes rows. What is wrong with one alone is in its Err and leaves the
+// transaction as it was: everything that can be wrong with an edit is looked at
+// before the first statement, and a row that is not ours is not found by it.
+func (t *tx) edits(now time.Time, all []*Edit) error {
+	var due []*Edit
+	for _, e := range all {
+		if e.Err = e.prepare(now); e.Err == nil {
+			due = append(due, e)
+		}
+	}
+	for _, e := range due {
+		if err := t.holdTerm(e.Row.Owner, false); err != nil {
+			return err
+		}
+	}
+	for rest := due; len(rest) > 0; {
+		some := rest[:1]
+		for len(some) < min(mostEdited, len(rest)) && rest[len(some)].alike(some[0]) {
+			some = rest[:len(some)+1]
+		}
+		rest = rest[len(some):]
+		if err := t.updateAlike(some); err != nil {
+			return err
+		}
+	}
+	var blocks []blockOf
+	for _, e := range due {
+		if !e.found {
+			_, err := t.transfer(e.Row.ID)
+			switch {
+			case err == nil:
+				e.Err = fault.New(CodeFenced, e.Row.ID)
+			case fault.CodeOf(err) == CodeNotFound:
+				e.Err = err
+			default:
+				return err
+			}
+			continue
+		}
+		t.note(e.Row, e.after)
+		if e.after.Status != e.Row.Status {
+			if err := t.statusEvent(now, e.Row.Status, e.after); err != nil {
+				return err
+			}
+		}
+		for n := range e.blocks {
+			blocks = append(blocks, blockOf{e.after, &e.blocks[n]})
+		}
+		for _, event := range e.Events {
+			event.TransferID = e.after.ID
+			if err := t.event(now, event); err != nil {
+				return err
+			}
+		}
+	}
+	return t.putAll(now, blocks)
+}
+
+// prepare lets an edit change its row and says what is wrong with it.
+func (e *Edit) prepare(now time.Time) error {
+	before, row := e.Row, new(transfer.Transfer)
+	*row = *before
+	e.after, e.found, e.changed = row, false, nil
 	if before.Owner == "" { // given up: nobody holds it
-		return nil, fault.New(CodeFenced, before.ID), nil
+		return fault.New(CodeFenced, before.ID)
 	}
 	if len(e.blocks) > 0 {
 		row.ReleasedAt, row.PurgedAt = time.Time{}, time.Time{} // there is payload again
 	}
 	if e.F != nil {
 		if err := e.F(row); err != nil {
-			return nil, err, nil
+			return err
 		}
 	}
-	if err := legal(now, &before, row, false); err != nil {
-		return nil, err, nil
+	if err := legal(now, before, row, false); err != nil {
+		return err
 	}
 	for _, b := range e.blocks {
 		if err := checkPlace(row, b.block); err != nil {
-			return nil, err, nil
+			return err
 		}
 	}
-	if err := t.holdTerm(before.Owner, false); err != nil {
-		return nil, nil, err
+	e.changed = changedColumns(before, row)
+	return nil
+}
+
+// mostEdited is how many rows one statement changes.
+const mostEdited = 8
+
+// alike says that two edits are of one holder and change the same columns, so
+// that one statement can write both.
+func (e *Edit) alike(o *Edit) bool {
+	return e.Row.Owner == o.Row.Owner && e.Row.Term == o.Row.Term && e.after.UpdatedAt.Equal(o.after.UpdatedAt) &&
+		slices.EqualFunc(e.changed, o.changed, func(a, b column) bool { return a.name == b.name })
+}
+
+// updateAlike writes rows whose edits are alike, and notes which were found.
+func (t *tx) updateAlike(some []*Edit) error {
+	first := some[0]
+	if len(some) == 1 {
+		n, err := t.update(first.Row, first.after, true)
+		first.found = n > 0
+		return err
 	}
-	n, err := t.update(&before, row, true)
+	args := []any{first.Row.Owner, first.Row.Term, micros{&first.after.UpdatedAt}}
+	var rows, names, sets strings.Builder
+	for n, c := range first.changed {
+		name := "n" + strconv.Itoa(n)
+		names.WriteString(", " + name)
+		sets.WriteString(", " + c.name + " = v." + name)
+	}
+	for n, e := range some {
+		t.work = t.work || e.after.Owner == "" && claimable(e.after) == 1
+		if n > 0 {
+			rows.WriteString(", ")
+		}
+		cells := append([]column{{"", &e.Row.ID}, {"", &e.Row.Attempt}}, e.changed...)
+		for k, c := range cells {
+			args = append(args, c.ref)
+			cell := "$" + strconv.Itoa(len(args))
+			if n == 0 { // what the first row is, all are
+				cell = "CAST(" + cell + " AS " + sqlType(c.ref) + ")"
+			}
+			if k > 0 {
+				cell = ", " + cell
+			}
+			rows.WriteString(map[bool]string{true: "(" + cell, false: cell}[k == 0])
+		}
+		rows.WriteString(")")
+	}
+	found, err := t.query("WITH v (id, attempt"+names.String()+") AS (VALUES "+rows.String()+") UPDATE transfers SET updated_at = $3"+sets.String()+
+		" FROM v WHERE transfers.id = v.id AND transfers.owner = $1 AND transfers.term = $2 AND transfers.attempt = v.attempt"+
+		" AND NOT EXISTS (SELECT 1 FROM instances i WHERE i.id = $1 AND i.term > $2) RETURNING transfers.id", args...)
 	if err != nil {
-		return nil, nil, err
+		return err
 	}
-	if n == 0 {
-		_, err := t.transfer(before.ID)
-		switch {
-		case err == nil:
-			return nil, fault.New(CodeFenced, before.ID), nil
-		case fault.CodeOf(err) == CodeNotFound:
-			return nil, err, nil
+	defer found.Close()
+	for found.Next() {
+		var id string
+		if err := found.Scan(&id); err != nil {
+			return err
 		}
-		return nil, nil, err
-	}
-	t.note(&before, row)
-	if row.Status != before.Status {
-		if err := t.statusEvent(now, before.Status, row); err != nil {
-			return nil, nil, err
+		for _, e := range some {
+			e.found = e.found || e.Row.ID == id
 		}
 	}
-	if err := t.putBlocks(now, row, e.blocks); err != nil {
-		return nil, nil, err
+	return found.Err()
+}
+
+// sqlType is the type of a column in both engines' words.
+func sqlType(ref any) string {
+	switch ref.(type) {
+	case *int, *int64, micros, flag, int:
+		return "BIGINT"
 	}
-	for _, event := range e.Events {
-		event.TransferID = row.ID
-		if err := t.event(now, event); err != nil {
-			return nil, nil, err
-		}
-	}
-	return row, nil, nil
+	return "TEXT"
 }
 
 // stillHeld finds a row only for who holds it: $2, $3 and $4 are owner, term
@@ -166,7 +261,6 @@ const stillHeld = ` AND owner = $2 AND term = $3 AND attempt = $4
 // were found.
 func (t *tx) update(before, row *transfer.Transfer, held bool) (int64, error) {
 	t.work = t.work || row.Owner == "" && claimable(row) == 1
-	was, is := transferColumns(before), transferColumns(row)
 	args := append(make([]any, 0, 16), row.ID)
 	condition := ""
 	if held {
@@ -182,10 +276,22 @@ func (t *tx) update(before, row *transfer.Transfer, held bool) (int64, error) {
 		text.WriteString(strconv.Itoa(len(args)))
 	}
 	set("updated_at", micros{&row.UpdatedAt})
-	for n, c := range is {
+	for _, c := range changedColumns(before, row) {
+		text.WriteString(", ")
+		set(c.name, c.ref)
+	}
+	text.WriteString(" WHERE id = $1")
+	text.WriteString(condition)
+	return t.exec(text.String(), args...)
+}
+
+// changedColumns are those that are new in row, what is computed from others
+// included, but the time of the update.
+func changedColumns(before, row *transfer.Transfer) (changed []column) {
+	was := transferColumns(before)
+	for n, c := range transferColumns(row) {
 		if c.name != "updated_at" && !sameValue(was[n].ref, c.ref) {
-			text.WriteString(", ")
-			set(c.name, c.ref)
+			changed = append(changed, c)
 		}
 	}
 	for _, derived := range []struct {
@@ -193,13 +299,10 @@ func (t *tx) update(before, row *transfer.Transfer, held bool) (int64, error) {
 		of   func(*transfer.Transfer) int
 	}{{"claimable", claimable}, {"due", due}} {
 		if v := derived.of(row); v != derived.of(before) {
-			text.WriteString(", ")
-			set(derived.name, v)
+			changed = append(changed, column{derived.name, v})
 		}
 	}
-	text.WriteString(" WHERE id = $1")
-	text.WriteString(condition)
-	return t.exec(text.String(), args...)
+	return changed
 }
 
 // Holds reports whether a transfer is still the holder's, for who is about to

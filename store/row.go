@@ -148,6 +148,8 @@ var (
 	transferNames  = names(transferColumns(new(transfer.Transfer)))
 	transferList   = strings.Join(transferNames, ", ")
 	transferInsert = insertText("transfers", transferStored) + onConflict
+	// transferInserts make 1, 2, 3 … rows.
+	transferInserts = insertTexts("transfers", transferStored, 8)
 	// transferInsertIf ends before the condition under which the row is written.
 	transferInsertIf = strings.NewReplacer(" VALUES (", " SELECT ", ")$", "").Replace(insertText("transfers", transferStored)+"$") + " WHERE "
 	transferStored   = append(names(transferColumns(new(transfer.Transfer))), "claimable", "due")

@@ -45,10 +45,15 @@ func (s *Store) CreateAll(ctx context.Context, now time.Time, all []*transfer.Tr
 		rows[n] = &row
 	}
 	err := s.write(ctx, 0, func(tx *tx) error {
-		for _, row := range rows {
-			if err := tx.create(now, row); err != nil {
+		for rest := rows; len(rest) > 0; {
+			n := 1
+			for n < min(len(transferInserts), len(rest)) && rest[0].Owner == "" && rest[n].Owner == "" {
+				n++
+			}
+			if err := tx.createSome(now, rest[:n]); err != nil {
 				return err
 			}
+			rest = rest[n:]
 		}
 		return nil
 	})
@@ -58,6 +63,47 @@ func (s *Store) CreateAll(ctx context.Context, now time.Time, all []*transfer.Tr
 		}
 	}
 	return err
+}
+
+// createSome makes rows; if there are several, nobody owns them.
+func (t *tx) createSome(now time.Time, rows []*transfer.Transfer) error {
+	if len(rows) == 1 {
+		return t.create(now, rows[0])
+	}
+	var args []any
+	for _, row := range rows {
+		args = append(args, values(row)...)
+	}
+	n, err := t.exec(transferInserts[len(rows)-1]+onConflict, args...)
+	if err != nil {
+		return err
+	}
+	if n < int64(len(rows)) { // some were there
+		for _, row := range rows {
+			there, err := t.transfer(row.ID)
+			if err == nil && *there != *row {
+				err = fault.New(CodeExists, row.ID)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		if !t.again { // they are as we would have made them, but we did not
+			return fault.New(CodeExists, rows[0].ID)
+		}
+	}
+	for _, row := range rows {
+		if err := t.created(now, row); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// created notes a row that was made.
+func (t *tx) created(now time.Time, row *transfer.Transfer) error {
+	t.work = t.work || claimable(row) == 1 && row.Owner == ""
+	return t.statusEvent(now, "", row)
 }
 
 // create fences a row that is made with an owner like every other write of a
@@ -90,8 +136,7 @@ func (t *tx) create(now time.Time, row *transfer.Transfer) error {
 	if n == 0 {
 		return t.exists(row)
 	}
-	t.work = t.work || claimable(row) == 1 && row.Owner == ""
-	return t.statusEvent(now, "", row)
+	return t.created(now, row)
 }
 
 // exists is what Create answers when there is a row of that id, unless it is

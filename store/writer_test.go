@@ -106,6 +106,52 @@ func TestGroupFirstFails(t *testing.T) {
 	require.Equal(t, []string{"b"}, stored(t, w))
 }
 
+// TestGroupRunsAgain: one that fails after it has written has the others run once
+// more, each with its events, and what was only looked at costs nothing.
+func TestGroupRunsAgain(t *testing.T) {
+	refuse := errors.New("refuse")
+	w := stepped(t, 10)
+	runs := map[string]int{}
+	count := func(name string, f func(*tx) error) func(*tx) error {
+		return func(t *tx) error { runs[name]++; return f(t) }
+	}
+	noted := func(name string) func(*tx) error {
+		return func(t *tx) error {
+			t.written = nil
+			if err := set(name, nil)(t); err != nil {
+				return err
+			}
+			if err := t.event(time.Now(), transfer.Event{TransferID: name, Kind: name}); err != nil {
+				return err
+			}
+			return t.putEvents()
+		}
+	}
+	looks := func(t *tx) error {
+		var n int
+		if _, err := t.scan([]any{&n}, `SELECT count(*) FROM meta`); err != nil {
+			return err
+		}
+		return refuse
+	}
+	errs := group(t, w, count("a", noted("a")), count("looks", looks), count("b", noted("b")),
+		count("fails", set("c", refuse)), count("d", noted("d")))
+	require.Equal(t, []error{nil, refuse, nil, refuse, nil}, errs)
+	require.Equal(t, []string{"a", "b", "d"}, stored(t, w))
+	require.Equal(t, map[string]int{"a": 2, "looks": 1, "b": 2, "fails": 1, "d": 1}, runs)
+	var events []string
+	rows, err := w.conn.QueryContext(t.Context(), `SELECT kind FROM events ORDER BY id`)
+	require.NoError(t, err)
+	defer rows.Close()
+	for rows.Next() {
+		var kind string
+		require.NoError(t, rows.Scan(&kind))
+		events = append(events, kind)
+	}
+	require.NoError(t, rows.Err())
+	require.Equal(t, []string{"a", "b", "d"}, events, "each once, in their order")
+}
+
 // TestGroupCommitFails: when the commit fails nobody is told that it is done.
 func TestGroupCommitFails(t *testing.T) {
 	w := stepped(t, 10)

@@ -1,0 +1,150 @@
+package instance
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"pabal/protocol"
+	"pabal/protocol/machine"
+	"pabal/store"
+	"pabal/transfer"
+)
+
+// cost counts what is asked of a store.
+type cost struct {
+	mu                     sync.Mutex
+	commits, reads, writes int
+}
+
+func (c *cost) hear(text string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case text == "COMMIT":
+		c.commits++
+	case strings.HasPrefix(text, "SELECT"):
+		c.reads++
+	case !strings.HasPrefix(text, "BEGIN"):
+		c.writes++
+	}
+}
+
+// most runs f, which may cost so much and not more.
+func (c *cost) most(t *testing.T, what string, commits, reads, writes int, f func()) {
+	t.Helper()
+	c.mu.Lock()
+	c.commits, c.reads, c.writes = 0, 0, 0
+	c.mu.Unlock()
+	f()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	require.LessOrEqual(t, c.commits, commits, "commits of %s", what)
+	require.LessOrEqual(t, c.reads, reads, "questions of %s", what)
+	require.LessOrEqual(t, c.writes, writes, "writing statements of %s", what)
+}
+
+const manyFiles = 20
+
+// eachItsName are names of which every file has its own.
+func eachItsName(o *Options) {
+	o.Files[0].WireName, o.Result = "EB21+${SEQ:4}", ""
+	if o.Files[0].Direction == transfer.Receive {
+		o.Files[0].ReceiveName = "${WIRE_NAME}"
+	}
+}
+
+// TestCostOfSmallFiles counts what files of one block cost: stages that have many
+// at once pay for all of them together, and a session pays what the order of
+// commits and telegrams asks for (design D2, D5). The numbers are those of SQLite,
+// the lowest that were reached: who raises one says in docs/performance.md why.
+func TestCostOfSmallFiles(t *testing.T) {
+	for _, on := range []engine{sqlite, sqliteFiles} {
+		t.Run(string(on), func(t *testing.T) {
+			t.Run("sending", func(t *testing.T) { costOfSending(t, on) })
+			t.Run("receiving", func(t *testing.T) { costOfReceiving(t, on) })
+		})
+	}
+}
+
+func costOfSending(t *testing.T, on engine) {
+	var c cost
+	p := parkOn(t, on, store.Options{Hear: c.hear}, "cms", "institution", []file{rawForm("EB21")}, nil, eachItsName)
+	ctx := t.Context()
+	for n := range manyFiles {
+		name := fmt.Sprintf("EB21.EB21%04d.CENTRE.JOB", n+1)
+		require.NoError(t, os.WriteFile(p.path("scan", "."+name), content(1000), 0o640))
+		require.NoError(t, os.Rename(p.path("scan", "."+name), p.path("scan", name)))
+	}
+	sc := &scan{}
+	_, err := sc.with(ctx, p.Instance).step(ctx) // sees that they are there
+	require.NoError(t, err)
+	p.pass(time.Minute)
+	c.most(t, "scan", 1, 2, 4, func() {
+		_, err := sc.with(ctx, p.Instance).step(ctx)
+		require.NoError(t, err)
+	})
+	c.most(t, "store", 2, 3, 8, func() {
+		_, err := p.storeStep(ctx)
+		require.NoError(t, err)
+	})
+	s := p.session()
+	c.most(t, "the first file of a session", 1, 2, 2, func() {
+		_, err := s.Next(ctx)
+		require.NoError(t, err)
+	})
+	for n := range manyFiles {
+		last := n == manyFiles-1
+		questions := 3
+		if last { // it looks for more, and for what is to be asked about
+			questions = 8
+		}
+		c.most(t, "a sent file", 2, questions, 5, func() {
+			if n > 0 {
+				_, err := s.Next(ctx)
+				require.NoError(t, err)
+			}
+			require.NoError(t, s.Load(ctx, 0, make([]byte, 1000)))
+			more, err := s.Ending(ctx, 0)
+			require.NoError(t, err)
+			require.Equal(t, !last, more)
+			require.NoError(t, s.Finish(ctx, machine.Outcome{Result: machine.ArrivedWhole}))
+		})
+	}
+	c.most(t, "backup", 2, 3, 4, func() {
+		_, err := p.backupStep(ctx)
+		require.NoError(t, err)
+	})
+}
+
+func costOfReceiving(t *testing.T, on engine) {
+	var c cost
+	p := parkOn(t, on, store.Options{Hear: c.hear}, "cms", "centre", []file{rawForm("EB21")}, nil, eachItsName)
+	ctx := t.Context()
+	s := p.session()
+	for n := range manyFiles {
+		c.most(t, "a received file", 3, 3, 6, func() {
+			_, err := s.Accept(ctx, machine.Offer{Name: fmt.Sprintf("EB21%04d", n+1), Size: 1000})
+			require.NoError(t, err)
+			require.NotNil(t, s.incoming)
+			b := transfer.Block{Number: 1, Lengths: []uint16{1000}, Payload: content(1000)}
+			b.Held.Add(1)
+			require.NoError(t, s.Save(ctx, &b, true))
+			reason, err := s.Verify(ctx, machine.Claims{Declared: 1000, AtEnd: 1000, Blocks: 1, Sequences: 1})
+			require.NoError(t, err)
+			require.Equal(t, protocol.OK, reason)
+		})
+	}
+	c.most(t, "assemble", 3, 24, 9, func() {
+		_, err := p.assembleStep(ctx)
+		require.NoError(t, err)
+	})
+	all, err := p.s.List(ctx, store.Filter{Statuses: []transfer.Status{transfer.Assembled}})
+	require.NoError(t, err)
+	require.Len(t, all, manyFiles)
+}
