@@ -25,7 +25,9 @@ if [[ -z $race ]]; then
 	if [[ ${CI:-} == true ]] || c_works; then race=1; fi
 fi
 
-flags=(-timeout 30m)
+# Tests that run side by side mostly wait for a line, a disk or a process: twice
+# as many as there are processors keep those busy.
+flags=(-timeout 30m -parallel $((2 * $(getconf _NPROCESSORS_ONLN))))
 export CGO_ENABLED=0
 if [[ $race == 1 ]]; then
 	export CGO_ENABLED=1 # for the race detector only; what we ship is built without
