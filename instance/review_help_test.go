@@ -72,8 +72,10 @@ func (p *parked) pass(d time.Duration) { p.shift.Add(int64(d)) }
 func (p *parked) row(d transfer.Direction, st transfer.Status, f func(*transfer.Transfer)) *transfer.Transfer {
 	p.t.Helper()
 	inst := p.o.Institutions[0]
+	ids, err := p.s.NewIDs(p.t.Context(), p.now(), 1) // the clock stands, and a millisecond has few ids
+	require.NoError(p.t, err)
 	t := &transfer.Transfer{
-		ID: store.NewID(p.now()), Direction: d, Status: st, Institution: inst.Code, Job: "JOB", FileID: p.o.Files[0].FileID,
+		ID: ids[0], Direction: d, Status: st, Institution: inst.Code, Job: "JOB", FileID: p.o.Files[0].FileID,
 		WireName: "EB211120", BaseDate: "20261120", Name: "EB21." + inst.Code + ".JOB", Place: p.o.Place,
 	}
 	if f != nil {

@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -46,8 +47,8 @@ func TestEveryProfile(t *testing.T) {
 					t.Run(fmt.Sprintf("%s/%s/%s %s", on, name, side, way), func(t *testing.T) {
 						t.Parallel()
 						d := newDesk(t, on, name, side, way == "sends")
-						for _, r := range rows() {
-							if whole || on == sqlite || !r.steps {
+						for _, r := range rows(d.p.Files.PerBlock) {
+							if (whole || on == sqlite || !r.steps) && !(r.jumbled() && d.p.Files.Numbering.None) {
 								d.play(r)
 							}
 						}
@@ -74,11 +75,18 @@ type row struct {
 	begun int
 }
 
+// jumbled says that telegrams are lost, doubled or out of order. Where they have
+// no numbers nobody could tell: such a profile rests on TCP, which does none of
+// that, and on the size.
+func (r row) jumbled() bool {
+	return strings.Contains(r.faults, "lose=") || strings.Contains(r.faults, "duplicate=") || strings.Contains(r.faults, "reorder=")
+}
+
 // extent is the size of a file: so many blocks and telegrams, all of them full,
 // and so many bytes.
 type extent struct{ blocks, telegrams, bytes int }
 
-func rows() []row {
+func rows(perBlock int) []row {
 	return []row{
 		{name: "several files, and exact multiples", files: []extent{
 			{0, 0, 1}, {0, 1, -1}, {0, 1, 0}, {0, 1, 1}, {1, 0, -1}, {1, 0, 0}, {1, 0, 1}, {3, 0, 0},
@@ -90,7 +98,7 @@ func rows() []row {
 		{name: "reordering", faults: "reorder=1:1,1:3,1:50,2:1", files: []extent{{2, 1, 3}, {0, 2, 0}}},
 		{name: "reordering behind the check", faults: "reorder=1:100,2:2", files: []extent{{1, 2, 0}}, lossy: true},
 		{name: "all of it, in pieces", faults: "lose=5%;duplicate=5%;reorder=5%;seed=6;split=97", files: []extent{{2, 7, 1}}, lossy: true},
-		{name: "cut and resumed", faults: "cut=data:150", files: []extent{{3, 0, 5}}, begun: 1},
+		{name: "cut and resumed", faults: "cut=data:" + strconv.Itoa(perBlock*3/2), files: []extent{{3, 0, 5}}, begun: 1},
 		{name: "cut anywhere", faults: "cut=sent:2,received:3,sent:70,received:150", files: []extent{{1, 1, 1}, {0, 1, 0}}, steps: true},
 		// Each at its first telegram, so each in a session of its own.
 		{name: "cut before each step", faults: "cut=open:1,open-reply:1,info:1,info-reply:1,check:1,check-reply:1,end:1,end-reply:1,close:1,close-reply:1",
@@ -156,6 +164,18 @@ func (d *desk) size(e extent) int {
 	return n
 }
 
+// heldIn is how many bytes an answer to an announcement says to be there.
+func (d *desk) heldIn(tel *protocol.Telegram) int64 {
+	blocks := tel.Number(protocol.Block) - int64(d.p.Files.Numbering.FirstBlock)
+	switch d.p.Files.ResumeBy {
+	case protocol.ResumeNext: // the block that is wanted next; 0 is the first, too
+		return int64(d.size(extent{blocks: int(max(0, blocks))}))
+	case protocol.ResumeLast: // the last that is there
+		return int64(d.size(extent{blocks: int(max(0, blocks+1))}))
+	}
+	return tel.Number(protocol.Size)
+}
+
 // begun is the least that is there of a file of which so many blocks have been
 // confirmed.
 func (d *desk) begun(blocks int) int64 {
@@ -176,7 +196,7 @@ func newDesk(t *testing.T, on engine, name string, side protocol.Side, sends boo
 	o.ScanEvery, o.Settle, o.Poll = 20*time.Millisecond, 0, 100*time.Millisecond
 	o.Trace = func(_ string, _ bool, tel *protocol.Telegram, _ []byte) {
 		if tel.Kind == protocol.InfoReply {
-			d.held.Store(max(d.held.Load(), tel.Number(protocol.Size)))
+			d.held.Store(max(d.held.Load(), d.heldIn(tel)))
 		}
 	}
 	n := &o.Institutions[0]
@@ -184,7 +204,10 @@ func newDesk(t *testing.T, on engine, name string, side protocol.Side, sends boo
 	n.RetryFirst, n.RetryMax = 5*time.Millisecond, 20*time.Millisecond
 	agreed := Credentials{}
 	if d.p.Carries(protocol.Open, protocol.SenderName) || d.p.Has(protocol.Login) {
-		agreed = Credentials{Name: "Honggildong", Password: "123ABC"}
+		agreed.Name = "Honggildong"
+	}
+	if d.p.Carries(protocol.Open, protocol.SenderPassword) || d.p.Has(protocol.Login) {
+		agreed.Password = "123ABC"
 	}
 	n.Sender, n.Expect = agreed, agreed
 	form := filemgr.Form{Kind: filemgr.Raw}

@@ -150,8 +150,11 @@ type blockOf struct {
 // before is replaced, so a block that grew, or came twice, needs no question.
 func (t *tx) putAll(now time.Time, blocks []blockOf) error {
 	for len(blocks) > 0 {
-		some := blocks[:1]
+		some, size := blocks[:1], len(blocks[0].row.stored)
 		for len(some) < min(len(blockInserts), len(blocks)) && !holdsBlock(some, blocks[len(some)]) {
+			if size += len(blocks[len(some)].row.stored); size > mostTogether {
+				break
+			}
 			some = blocks[:len(some)+1]
 		}
 		blocks = blocks[len(some):]
@@ -179,6 +182,11 @@ func (t *tx) putAll(now time.Time, blocks []blockOf) error {
 func holdsBlock(some []blockOf, b blockOf) bool {
 	return slices.ContainsFunc(some, func(o blockOf) bool { return o.of.ID == b.of.ID && o.row.block.Number == b.row.block.Number })
 }
+
+// mostTogether is how many bytes of payload one statement has. Whoever encodes
+// a statement holds all of it once more: for the large blocks of a large file
+// that memory is worth more than the round trip.
+const mostTogether = 512 << 10
 
 // blockInserts store 1, 2, 3 … blocks. Payload comes after what is read without
 // it: SQLite gets at the columns before it without walking its pages.
