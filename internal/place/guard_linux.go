@@ -3,6 +3,7 @@ package place
 import (
 	"errors"
 	"hash/fnv"
+	"io"
 	"io/fs"
 	"math"
 	"os"
@@ -30,7 +31,7 @@ func Guard(path string) (release func(), ok bool, err error) {
 	if err != nil {
 		return nil, false, err
 	}
-	lock := unix.Flock_t{Type: unix.F_WRLCK, Whence: int16(os.SEEK_SET), Start: guardAt(path), Len: 1}
+	lock := unix.Flock_t{Type: unix.F_WRLCK, Whence: io.SeekStart, Start: guardAt(path), Len: 1}
 	for err = unix.EINTR; errors.Is(err, unix.EINTR); {
 		// Of the open file, not of the process: two of one process exclude
 		// each other as well.
