@@ -166,7 +166,7 @@ func (d *desk) size(e extent) int {
 
 // heldIn is how many bytes an answer to an announcement says to be there.
 func (d *desk) heldIn(tel *protocol.Telegram) int64 {
-	blocks := tel.Number(protocol.Block) - int64(d.p.Files.Numbering.FirstBlock)
+	blocks := tel.Number(protocol.Block) - d.p.Files.Numbering.FirstBlock
 	switch d.p.Files.ResumeBy {
 	case protocol.ResumeNext: // the block that is wanted next; 0 is the first, too
 		return int64(d.size(extent{blocks: int(max(0, blocks))}))
