@@ -41,6 +41,7 @@ type child struct {
 	Result                      bool     // result files are wanted
 	Again                       bool     // an unknown end is settled by sending again, whatever the profile says
 	Up, Down                    []string // file IDs
+	Back                        string   // where the institution is called to be sent to; "" = it calls to fetch
 }
 
 func TestMain(m *testing.M) {
@@ -198,9 +199,22 @@ func testChaosKillEitherSide(t *testing.T, on engine) {
 	if on.inFiles() {
 		points = 10
 	}
-	eachChaos(t, points, func(t *testing.T, profile string, points int, luck *rand.Rand) {
+	eachChaos(t, []string{"cms", "edi"}, points, func(t *testing.T, profile string, points int, luck *rand.Rand) {
 		chaos(t, on.inFiles(), func(dir string) string { return on.url(t, dir) }, nil, profile, points, luck)
 	})
+}
+
+// TestChaosKillParts is TestChaosKillEitherSide for files that travel in tagged
+// parts, with a header and a trailer that must fit them, and an opening for each
+// (kfb). Each side calls the other to send.
+func TestChaosKillParts(t *testing.T) {
+	for on, points := range map[engine]int{sqlite: 12, postgresFiles: 6} {
+		t.Run(string(on), func(t *testing.T) {
+			eachChaos(t, []string{"kfb"}, points, func(t *testing.T, profile string, points int, luck *rand.Rand) {
+				chaos(t, on.inFiles(), func(dir string) string { return on.url(t, dir) }, nil, profile, points, luck)
+			})
+		})
+	}
 }
 
 // TestChaosKillDatabase is TestChaosKillEitherSide with the database server as
@@ -210,7 +224,7 @@ func testChaosKillEitherSide(t *testing.T, on engine) {
 func TestChaosKillDatabase(t *testing.T) {
 	var server pgtest.Server // the other tests need theirs
 	t.Cleanup(func() { require.NoError(t, server.Stop()) })
-	eachChaos(t, 20, func(t *testing.T, profile string, points int, luck *rand.Rand) {
+	eachChaos(t, []string{"cms", "edi"}, 20, func(t *testing.T, profile string, points int, luck *rand.Rand) {
 		var cutters []*pgtest.Cutter
 		url := func(string) string {
 			c, behind := server.Cutter(t, server.Prepared(t, storetest.Migrate))
@@ -229,14 +243,14 @@ func TestChaosKillDatabase(t *testing.T) {
 	})
 }
 
-func eachChaos(t *testing.T, points int, f func(t *testing.T, profile string, points int, luck *rand.Rand)) {
+func eachChaos(t *testing.T, profiles []string, points int, f func(t *testing.T, profile string, points int, luck *rand.Rand)) {
 	if testing.Short() {
 		points = 6
 	}
 	if n, err := strconv.Atoi(os.Getenv("PABAL_CHAOS_POINTS")); err == nil {
 		points = min(n, 300) // one base date each, within half a year
 	}
-	for _, profile := range []string{"cms", "edi"} { // points for each
+	for _, profile := range profiles { // points for each
 		t.Run(profile, func(t *testing.T) {
 			seed := uint64(time.Now().UnixNano())
 			t.Logf("seed %d, %d kills", seed, points)
@@ -247,13 +261,16 @@ func eachChaos(t *testing.T, points int, f func(t *testing.T, profile string, po
 
 // chaos kills one of the sides, or does one of the other things.
 func chaos(t *testing.T, files bool, url func(dir string) string, others []func(), profile string, points int, luck *rand.Rand) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	address := ln.Addr().String()
-	require.NoError(t, ln.Close())
+	address, back := free(t), ""
 	up, down := "EB21", "EB22"
-	if profile == "edi" {
+	block := blockOf(profile)
+	sizes := []int{0, 150, block / 2, block, 2*block + 17, 5 * block}
+	switch profile {
+	case "edi":
 		up, down = "C02", "C05"
+	case "kfb": // header and trailer are telegrams, too: 98 records are a block
+		up, down, back = "GR15", "GR16", free(t)
+		sizes = []int{0, partsRecord, 60 * partsRecord, 98 * partsRecord, 217 * partsRecord, 498 * partsRecord}
 	}
 	sides := map[string]*process{}
 	for _, role := range []string{"institution", "centre"} {
@@ -261,15 +278,14 @@ func chaos(t *testing.T, files bool, url func(dir string) string, others []func(
 		for _, d := range []string{"scan", "work", "receive", "result"} {
 			require.NoError(t, os.Mkdir(filepath.Join(dir, d), 0o750))
 		}
-		p := &process{t: t, c: child{Dir: dir, URL: url(dir), Files: files, Profile: profile, Role: role, Address: address, Up: []string{up}, Down: []string{down}}}
+		p := &process{t: t, c: child{Dir: dir, URL: url(dir), Files: files, Profile: profile, Role: role, Address: address, Back: back, Up: []string{up}, Down: []string{down}}}
 		sides[role] = p
 		p.start()
 		t.Cleanup(p.kill)
 	}
-	block := blockOf(profile)
 	want := map[string]map[string][]byte{"institution": {}, "centre": {}} // receiving side → base date → content
 	dropOne := func(n int) {
-		size := []int{0, 150, block / 2, block, 2*block + 17, 5 * block}[luck.IntN(6)]
+		size := sizes[luck.IntN(len(sizes))]
 		body := content(size)
 		if size > 8 {
 			copy(body, strconv.Itoa(n)) // no two alike
@@ -328,6 +344,15 @@ func chaos(t *testing.T, files bool, url func(dir string) string, others []func(
 		p.kill()
 		inspect(t, role, p, want[role])
 	}
+}
+
+// free is an address of this machine where nobody listens.
+func free(t *testing.T) string {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	require.NoError(t, ln.Close())
+	return ln.Addr().String()
 }
 
 func received(list []*transfer.Transfer) []*transfer.Transfer {

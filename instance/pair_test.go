@@ -192,6 +192,10 @@ func sideOptions(dir, profile, role string, up, down []file) (Options, error) {
 func (c child) options() (Options, error) {
 	files := func(ids []string) (out []file) {
 		for _, id := range ids {
+			if c.Profile == "kfb" {
+				out = append(out, file{id: id, form: filemgr.Form{Kind: filemgr.Fixed, Length: partsRecord}})
+				continue
+			}
 			out = append(out, rawForm(id))
 		}
 		return out
@@ -204,6 +208,14 @@ func (c child) options() (Options, error) {
 		o.Listen[0].Address = c.Address
 	} else {
 		o.Institutions[0].Connect = c.Address
+	}
+	if n := &o.Institutions[0]; c.Back != "" { // each calls the other to send
+		n.MessageSize, n.Windows = partsN, nil
+		if c.Role == "centre" {
+			n.Connect = c.Back
+		} else {
+			o.Listen = []Listen{{Address: c.Back, Profile: n.Profile}}
+		}
 	}
 	o.InFiles = c.Files
 	for n := range o.Files {
