@@ -63,7 +63,7 @@ func (p *Profile) told(pl *place, at int, v []byte) Told {
 		out.Field = p.FieldName(pl.field)
 	}
 	switch {
-	case pl.field == Data || secret(pl.field) && len(pl.trimmed(v)) > 0:
+	case pl.field == Data || p.hides(pl, v):
 		out.Hidden = true
 	case pl.num.binary != nil:
 		if n, ok := pl.num.parse(v, 0); ok {

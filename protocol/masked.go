@@ -30,7 +30,7 @@ func (p *Profile) Masked(dst, frame []byte, bad error, data bool) []byte {
 		if pl.span != fixedSpan {
 			to = len(out)
 		}
-		if v := out[min(from, len(out)):to]; pl.field == Data && data || pl.field != noField && secret(pl.field) && len(pl.trimmed(v)) > 0 {
+		if v := out[min(from, len(out)):to]; pl.field == Data && data || p.hides(pl, v) {
 			for n := range v {
 				v[n] = p.charset.star()
 			}
@@ -38,6 +38,12 @@ func (p *Profile) Masked(dst, frame []byte, bad error, data bool) []byte {
 		from = to
 	}
 	return dst
+}
+
+// hides reports that a row has a password, or another secret, in it. Zeros are
+// one like any other: only a blank row is seen to have none.
+func (p *Profile) hides(pl *place, v []byte) bool {
+	return pl.field != noField && secret(pl.field) && len(trimRight(v, p.charset.space())) > 0
 }
 
 func (l *layout) hasSecret() bool {
