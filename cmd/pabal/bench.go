@@ -3,10 +3,10 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -25,6 +25,7 @@ type benchFlags struct {
 	smallSize string
 	sessions  int
 	runs      int
+	protocols []string
 	stores    []string
 	keepers   []string
 	only      []string
@@ -53,6 +54,7 @@ func newBench(a *app) *cobra.Command {
 	flags.StringVar(&f.smallSize, "small-size", "100000", a.text("ui.flag.bench_small_size"))
 	flags.IntVar(&f.sessions, "sessions", 4, a.text("ui.flag.bench_sessions"))
 	flags.IntVar(&f.runs, "runs", 3, a.text("ui.flag.bench_runs"))
+	flags.StringSliceVar(&f.protocols, "protocol", []string{"cms"}, a.text("ui.flag.bench_protocol"))
 	flags.StringArrayVar(&f.stores, "store", nil, a.text("ui.flag.bench_store"))
 	flags.StringSliceVar(&f.keepers, "keeper", []string{config.KeeperDatabase}, a.text("ui.flag.bench_keeper"))
 	flags.StringSliceVar(&f.only, "only", nil, a.text("ui.flag.bench_only"))
@@ -73,7 +75,7 @@ func (a *app) bench(ctx context.Context, f benchFlags) (err error) {
 	if len(f.stores) == 0 {
 		f.stores = []string{"sqlite"}
 	}
-	b := &bench{a: a, flags: f}
+	b := &bench{a: a, flags: f, day: a.now().UTC().Truncate(time.Second)}
 	if err := b.check(); err != nil {
 		return err
 	}
@@ -85,7 +87,7 @@ func (a *app) bench(ctx context.Context, f benchFlags) (err error) {
 	if b.dir, err = filepath.EvalSymlinks(b.dir); err != nil {
 		return err
 	}
-	report := benchReport{Version: version, At: a.now().UTC().Truncate(time.Second), Machine: describeMachine(b.dir), Settings: b.settings}
+	report := benchReport{Version: version, At: b.day, Machine: describeMachine(b.dir), Settings: b.settings}
 	if err := b.run(ctx, &report); err != nil {
 		return err
 	}
@@ -100,7 +102,9 @@ type bench struct {
 	a        *app
 	flags    benchFlags
 	settings benchSettings
-	dir      string // gone at the end
+	profiles []benchProfile
+	day      time.Time // when it began
+	dir      string    // gone at the end
 	steps    []*benchStep
 	bar      *stepBar
 }
@@ -144,20 +148,37 @@ func (b *bench) check() error {
 		}
 	}
 	s.SmallFiles, s.Sessions, s.Runs, s.Encrypt = f.small, f.sessions, f.runs, f.encrypt
+	for _, name := range f.protocols {
+		p, err := newBenchProfile(name, b.day)
+		if err == nil {
+			err = p.names.room(p.name, s.warmFiles()+max(s.SmallFiles, syncsFiles))
+		}
+		if err != nil {
+			return err
+		}
+		if slices.ContainsFunc(b.profiles, func(other benchProfile) bool { return other.name == p.name }) {
+			return usageError{fault.New(codeBenchTwice, p.name)}
+		}
+		b.profiles = append(b.profiles, p)
+	}
 	return nil
 }
+
+// warmFiles are how many files are carried before those that count.
+func (s benchSettings) warmFiles() int { return 4 * s.Sessions }
 
 func (b *bench) wants(part string) bool {
 	return len(b.flags.only) == 0 || slices.Contains(b.flags.only, part)
 }
 
-// benchStep is one case: a part done in one way, several times.
+// benchStep is one case: a part done under one profile in one way, several times.
 type benchStep struct {
 	part    string
+	profile string // its name
 	way     benchWay
 	job     benchJob
 	taken   []benchTaken
-	profile bool // one run more, with a profile, that does not count
+	looked  bool // one run more, with a CPU profile, that does not count
 }
 
 // benchWay is how files are carried.
@@ -204,13 +225,13 @@ func (b *bench) run(ctx context.Context, report *benchReport) error {
 	b.bar.total = len(rivals)
 	for _, s := range b.steps {
 		b.bar.total += b.settings.Runs
-		if s.profile {
+		if s.looked {
 			b.bar.total++
 		}
 	}
 	syncs := 0
 	if b.wants(partSyncs) {
-		syncs = len(b.flags.stores) * len(b.flags.keepers)
+		syncs = len(b.profiles) * len(b.flags.stores) * len(b.flags.keepers)
 		b.bar.total += 2 * syncs
 	}
 	for n := range b.settings.Runs {
@@ -221,7 +242,7 @@ func (b *bench) run(ctx context.Context, report *benchReport) error {
 		}
 	}
 	for _, s := range b.steps {
-		if !s.profile {
+		if !s.looked {
 			continue
 		}
 		if err := b.step(ctx, s, 0, profilePath(b.flags.profile, s)); err != nil {
@@ -242,34 +263,40 @@ func (b *bench) plan(ctx context.Context) error {
 	s := b.settings
 	big, small, warm := filepath.Join(b.dir, "big"), filepath.Join(b.dir, "small"), filepath.Join(b.dir, "warm")
 	b.bar.say(b.a.text("ui.bench.preparing", "directory", b.dir))
-	makes := []benchFiles{{warm, 4 * s.Sessions, min(s.SmallBytes, benchOneBlock), 9_000_000}}
+	first := s.warmFiles() // no two files of a measurement have one number
+	makes := []benchFiles{{warm, s.warmFiles(), min(s.SmallBytes, benchOneBlock), 0}}
 	if b.wants(partBig) {
-		makes = append(makes, benchFiles{big, 1, s.BigBytes, 1})
+		makes = append(makes, benchFiles{big, 1, s.BigBytes, first})
 	}
 	if b.wants(partSmall) {
-		makes = append(makes, benchFiles{small, s.SmallFiles, s.SmallBytes, 1})
+		makes = append(makes, benchFiles{small, s.SmallFiles, s.SmallBytes, first})
 	}
 	for _, m := range makes {
 		if err := m.make(ctx); err != nil {
 			return err
 		}
 	}
-	for _, way := range b.ways() {
-		job := benchJob{Way: way.name, URL: way.url, Files: way.files, Warm: warm, Store: way.name != wayFloor && way.name != wayUnsynced, Encrypt: b.flags.encrypt && !way.files}
-		profile := b.flags.profile != "" && job.Store
-		if b.wants(partBig) {
-			j := job
-			j.Source, j.Sessions, j.Limit = big, 1, limitFor(s.BigBytes, 1)
-			b.steps = append(b.steps, &benchStep{part: partBig, way: way, job: j, profile: profile})
+	for _, p := range b.profiles {
+		for _, way := range b.ways() {
+			job := benchJob{Protocol: p.source, Day: b.day, Way: way.name, URL: way.url, Files: way.files, Warm: warm,
+				Store: way.name != wayFloor && way.name != wayUnsynced, Encrypt: b.flags.encrypt && !way.files}
+			step := benchStep{profile: p.name, way: way, looked: b.flags.profile != "" && job.Store}
+			if b.wants(partBig) {
+				one := step
+				one.part, one.job = partBig, job
+				one.job.Source, one.job.Sessions, one.job.Limit = big, 1, limitFor(s.BigBytes, 1)
+				b.steps = append(b.steps, &one)
+			}
+			if b.wants(partSmall) {
+				one := step
+				one.part, one.job = partSmall, job
+				one.job.Source, one.job.Sessions, one.job.Limit = small, s.Sessions, limitFor(s.SmallBytes*int64(s.SmallFiles), s.SmallFiles)
+				b.steps = append(b.steps, &one)
+			}
 		}
-		if b.wants(partSmall) {
-			j := job
-			j.Source, j.Sessions, j.Limit = small, s.Sessions, limitFor(s.SmallBytes*int64(s.SmallFiles), s.SmallFiles)
-			b.steps = append(b.steps, &benchStep{part: partSmall, way: way, job: j, profile: profile})
+		if b.wants(partCodec) {
+			b.steps = append(b.steps, &benchStep{part: partCodec, profile: p.name, way: benchWay{name: partCodec}, job: benchJob{Codec: true, Protocol: p.source, Day: b.day}})
 		}
-	}
-	if b.wants(partCodec) {
-		b.steps = append(b.steps, &benchStep{part: partCodec, way: benchWay{name: partCodec}, job: benchJob{Codec: true}})
 	}
 	return nil
 }
@@ -302,7 +329,7 @@ func (m benchFiles) make(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		path := filepath.Join(m.dir, fmt.Sprintf("B%07d", m.first+n))
+		path := filepath.Join(m.dir, strconv.Itoa(m.first+n))
 		f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o640)
 		if err != nil {
 			return fault.New(codeCannotWrite, path).Because(err)
@@ -315,9 +342,9 @@ func (m benchFiles) make(ctx context.Context) error {
 	return place.SyncDir(m.dir)
 }
 
-// profilePath puts part and way before the ending: cpu.pprof becomes
-// cpu-big-sqlite.pprof.
+// profilePath puts part, protocol and way before the ending: cpu.pprof becomes
+// cpu-big-cms-sqlite.pprof.
 func profilePath(path string, s *benchStep) string {
 	ext := filepath.Ext(path)
-	return strings.TrimSuffix(path, ext) + "-" + s.part + "-" + s.way.name + ext
+	return strings.TrimSuffix(path, ext) + "-" + s.part + "-" + s.profile + "-" + s.way.name + ext
 }

@@ -24,37 +24,24 @@ import (
 	"pabal/protocol/line"
 	"pabal/protocol/sessionlog"
 	"pabal/simulator/floor"
-	"pabal/simulator/sample"
 	"pabal/store"
 	"pabal/transfer"
 )
 
-// benchProfile is the profile that files are carried by, and benchForm what
-// they consist of: records as the sample files have them.
-const benchProfile = "cms"
-
-func benchForm() filemgr.Form {
-	return filemgr.Form{Kind: filemgr.Fixed, Length: sample.RecordLength(sample.EB21)}
-}
-
-// benchDataSize is how many data bytes a full telegram has: whole records.
-func benchDataSize(p *protocol.Profile) (int, error) {
-	return filemgr.DataSize(p.MaxData(p.Files.MessageSize), benchForm().Length, filemgr.PackAuto)
-}
-
 // floorCarrier carries files without a store (package floor).
 type floorCarrier struct {
 	o        floor.Options
+	names    benchNames
 	sessions int
 }
 
-func newBenchFloor(p *protocol.Profile, j benchJob) (*floorCarrier, error) {
-	size, err := benchDataSize(p)
+func newBenchFloor(p benchProfile, j benchJob) (*floorCarrier, error) {
+	size, err := p.dataSize()
 	if err != nil {
 		return nil, err
 	}
-	return &floorCarrier{sessions: j.Sessions, o: floor.Options{
-		Profile: p, DataSize: size, Dir: j.Dir, Sync: j.Way == wayFloor, Buffers: line.NewBuffers(4 * j.Sessions),
+	return &floorCarrier{sessions: j.Sessions, names: p.names, o: floor.Options{
+		Profile: p.Profile, DataSize: size, Dir: j.Dir, Sync: j.Way == wayFloor, Buffers: line.NewBuffers(4 * j.Sessions),
 	}}, nil
 }
 
@@ -70,7 +57,8 @@ func (c *floorCarrier) carry(ctx context.Context, files []string) error {
 		if n >= len(files) {
 			return floor.File{}, false
 		}
-		return floor.File{Name: filepath.Base(files[n]), Path: files[n]}, true
+		name, date := c.names.of(files[n])
+		return floor.File{Name: name, Date: date, Path: files[n]}, true
 	}
 	all, ctx := errgroup.WithContext(ctx)
 	for range c.sessions {
@@ -97,6 +85,7 @@ func (*floorCarrier) close() error                 { return nil }
 type benchPair struct {
 	near, far *benchEnd // near sends
 	centre    string    // code of the far end at the near one
+	names     benchNames
 	way       string
 	carried   int
 	missing   []string // names that are not there yet at the far end
@@ -116,8 +105,8 @@ type benchEnd struct {
 func (e *benchEnd) path(name string) string { return filepath.Join(e.dir, name) }
 
 // newBenchPair starts both ends with what a site gets that sets nothing.
-func (a *app) newBenchPair(ctx context.Context, p *protocol.Profile, j benchJob) (_ *benchPair, err error) {
-	c := &benchPair{way: j.Way}
+func (a *app) newBenchPair(ctx context.Context, p benchProfile, j benchJob) (_ *benchPair, err error) {
+	c := &benchPair{way: j.Way, names: p.names}
 	if c.log, err = os.Create(filepath.Join(j.Dir, "log")); err != nil {
 		return nil, fault.New(codeCannotWrite, j.Dir).Because(err)
 	}
@@ -131,7 +120,7 @@ func (a *app) newBenchPair(ctx context.Context, p *protocol.Profile, j benchJob)
 	c.centre = "C" + own
 	c.near = c.end(p, j, "near", own)
 	c.far = c.end(p, j, "far", own)
-	c.far.o.Listen = []instance.Listen{{Address: "127.0.0.1:0", Profile: p}}
+	c.far.o.Listen = []instance.Listen{{Address: "127.0.0.1:0", Profile: p.Profile}}
 	for _, e := range []*benchEnd{c.far, c.near} {
 		for _, d := range []string{"ready", "scan", "work", "receive"} {
 			if err := os.MkdirAll(e.path(d), 0o750); err != nil {
@@ -188,7 +177,7 @@ func benchKeys(encrypt bool) ([]store.Key, error) {
 }
 
 // end is one side of the pair, prepared.
-func (c *benchPair) end(p *protocol.Profile, j benchJob, place, own string) *benchEnd {
+func (c *benchPair) end(p benchProfile, j benchJob, place, own string) *benchEnd {
 	e := &benchEnd{dir: filepath.Join(j.Dir, place)}
 	e.o = instance.Options{
 		ID: "instance_" + place + own, Place: place + own, Zone: time.FixedZone("KST", 9*60*60),
@@ -198,19 +187,20 @@ func (c *benchPair) end(p *protocol.Profile, j benchJob, place, own string) *ben
 		SessionLog: sessionlog.Options{Dir: e.path("said"), Level: sessionlog.Headers},
 	}
 	n := instance.Institution{
-		Code: c.centre, Profile: p, Side: protocol.InstitutionSide, WireCode: "12345678",
-		Sender:       instance.Credentials{Name: "Honggildong", Password: "123ABC"},
+		Code: c.centre, Profile: p.Profile, Side: protocol.InstitutionSide, WireCode: floor.InstitutionCode(p.Profile),
+		Self: "NEAR", Peer: "FAR", Sender: p.sender(),
 		SendSessions: j.Sessions, ReceiveSessions: j.Sessions,
 	}
 	f := instance.File{
-		Registration: naming.Registration{FileID: "B", Institution: n.Code, Job: "BENCH", Direction: transfer.Send, WireName: "B+${SEQ:7}"},
+		Registration: naming.Registration{FileID: "B", Institution: n.Code, Job: "BENCH", Direction: transfer.Send, WireName: p.names.script()},
 		Form:         benchForm(),
 	}
 	if place == "far" {
 		n.Code, n.Side = "M"+own, protocol.CentreSide
+		n.Self, n.Peer = n.Peer, n.Self
 		n.Sender, n.Expect = instance.Credentials{}, n.Sender
 		f.Institution, f.Direction = n.Code, transfer.Receive
-		f.ReceiveName = "${WIRE_NAME}" // found without reading the directory
+		f.ReceiveName = p.names.received() // found without reading the directory
 	}
 	e.o.Institutions, e.o.Files = []instance.Institution{n}, []instance.File{f}
 	return e
@@ -221,7 +211,7 @@ func (c *benchPair) end(p *protocol.Profile, j benchJob, place, own string) *ben
 func (c *benchPair) carry(ctx context.Context, files []string) error {
 	names := make([]string, len(files))
 	for n, f := range files {
-		names[n] = "B." + filepath.Base(f) + "." + c.centre + ".BENCH"
+		names[n] = c.names.dropped(f, c.centre)
 		// A link: the bytes are there already, as if a program had written them.
 		if err := os.Link(f, filepath.Join(c.near.path("ready"), names[n])); err != nil {
 			return fault.New(codeCannotWrite, names[n]).Because(err)
@@ -234,7 +224,7 @@ func (c *benchPair) carry(ctx context.Context, files []string) error {
 	}
 	c.carried += len(files)
 	for _, f := range files {
-		c.missing = append(c.missing, filepath.Base(f))
+		c.missing = append(c.missing, c.names.placed(f))
 	}
 	return c.until(ctx, 2*time.Millisecond, func() (bool, error) {
 		// Looking for one name at a time costs nothing; reading the directory
@@ -332,11 +322,11 @@ func (c *benchPair) verify(ctx context.Context) error {
 	arrived := map[string]string{}
 	for _, t := range got {
 		if t.Status == transfer.Assembled {
-			arrived[t.WireName] = t.FileDigest
+			arrived[c.names.name(t.WireName, t.BaseDate)] = t.FileDigest
 		}
 	}
 	for _, t := range sent {
-		if t.FileDigest == "" || arrived[t.WireName] != t.FileDigest {
+		if t.FileDigest == "" || arrived[c.names.name(t.WireName, t.BaseDate)] != t.FileDigest {
 			return fault.New(codeBenchUnlike, t.Name, "status", string(t.Status), "why", t.ErrorCode)
 		}
 	}

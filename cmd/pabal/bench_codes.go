@@ -12,4 +12,6 @@ const (
 	codeBenchNoSyncs  fault.Code = "bench.no_syncs" // system calls cannot be traced here
 	codeBenchRival    fault.Code = "bench.rival"    // a program to compare with did not work
 	codeBenchNotThere fault.Code = "bench.not_installed"
+	codeBenchNames    fault.Code = "bench.names" // more files than a profile has names for
+	codeBenchTwice    fault.Code = "bench.twice" // two profiles of one name
 )

@@ -20,6 +20,8 @@ import (
 // benchJob is one measurement, told to a process of its own on its input.
 type benchJob struct {
 	Codec    bool          `json:"codec,omitempty"`
+	Protocol string        `json:"protocol"` // name or file of a profile
+	Day      time.Time     `json:"day"`      // see benchNames
 	Way      string        `json:"way,omitempty"`
 	Store    bool          `json:"store,omitempty"` // two instances, not the floor
 	URL      string        `json:"url,omitempty"`
@@ -87,15 +89,15 @@ func newBenchJob(a *app) *cobra.Command {
 }
 
 func (a *app) runJob(ctx context.Context, j benchJob) (benchTaken, error) {
-	if j.Codec {
-		return measureCodec()
-	}
-	ctx, cancel := context.WithTimeout(ctx, j.Limit)
-	defer cancel()
-	p, err := protocol.Load(benchProfile)
+	p, err := newBenchProfile(j.Protocol, j.Day)
 	if err != nil {
 		return benchTaken{}, err
 	}
+	if j.Codec {
+		return measureCodec(p)
+	}
+	ctx, cancel := context.WithTimeout(ctx, j.Limit)
+	defer cancel()
 	var c carrier
 	if j.Store {
 		c, err = a.newBenchPair(ctx, p, j)
@@ -243,19 +245,17 @@ func peakMemory() int64 {
 }
 
 // measureCodec writes and reads a full data telegram, many times.
-func measureCodec() (benchTaken, error) {
+func measureCodec(p benchProfile) (benchTaken, error) {
 	const times = 300_000
-	p, err := protocol.Load(benchProfile)
-	if err != nil {
-		return benchTaken{}, err
-	}
 	head := protocol.Telegram{Kind: protocol.DataTelegram}
-	head.SetText(protocol.Name, "B0000001")
+	name, date := p.names.of("1")
+	head.SetText(protocol.Name, name)
+	head.SetText(protocol.Date, date)
 	tpl, err := p.Template(&head, p.MostData())
 	if err != nil {
 		return benchTaken{}, err
 	}
-	size, err := benchDataSize(p)
+	size, err := p.dataSize()
 	if err != nil {
 		return benchTaken{}, err
 	}

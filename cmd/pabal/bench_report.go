@@ -17,7 +17,7 @@ type benchReport struct {
 	Settings benchSettings `json:"settings"`
 	Cases    []benchCase   `json:"cases"`
 	Syncs    []benchSyncs  `json:"syncs,omitempty"`
-	Codec    *benchCodec   `json:"codec,omitempty"`
+	Codec    []benchCodec  `json:"codec,omitempty"`
 	Others   []benchOther  `json:"others"`
 }
 
@@ -31,9 +31,10 @@ type benchSettings struct {
 	Encrypt    bool  `json:"encrypt,omitempty"`
 }
 
-// benchCase is one part in one way.
+// benchCase is one part under one profile in one way.
 type benchCase struct {
 	Part    string       `json:"part"`             // big or small
+	Profile string       `json:"profile"`          // its name
 	Way     string       `json:"way"`              // floor, unsynced, or the kind of store
 	Server  bool         `json:"server,omitempty"` // a database server works too: its time, memory and syncs are not counted
 	Files   int          `json:"files"`
@@ -42,20 +43,23 @@ type benchCase struct {
 	PerSec  *benchSpread `json:"files_per_second"`
 	CPU     *benchSpread `json:"cpu_seconds_per_gb"`
 	Peak    *benchSpread `json:"peak_mib"`
-	OfFloor float64      `json:"of_floor"`         // median speed by the floor's
+	OfFloor float64      `json:"of_floor"`         // median speed by the floor's under the same profile
+	OfFirst float64      `json:"cpu_of_first"`     // median CPU seconds by those of the first profile in the same way
 	Others  *benchSpread `json:"others_cpu_share"` // what other processes took of the processors meanwhile, 0 to 1
 	label   string
 }
 
-// benchCodec is what one full data telegram takes.
+// benchCodec is what one full data telegram of a profile takes.
 type benchCodec struct {
-	Encode *benchSpread `json:"encode_ns"`
-	Decode *benchSpread `json:"decode_ns"`
+	Profile string       `json:"profile"`
+	Encode  *benchSpread `json:"encode_ns"`
+	Decode  *benchSpread `json:"decode_ns"`
 }
 
 // benchSyncs counts the syncs of one file that fits into one block, over both
 // ends, by where they went.
 type benchSyncs struct {
+	Profile string      `json:"profile"`
 	Way     string      `json:"way"`
 	LeftOut string      `json:"left_out,omitempty"` // why nothing was counted
 	Alone   *syncsTaken `json:"alone,omitempty"`    // one file after the other
@@ -96,27 +100,33 @@ func spread[T any](runs []T, value func(T) float64) *benchSpread {
 	return &benchSpread{Min: v[0], Median: (v[(n-1)/2] + v[n/2]) / 2, Max: v[n-1]}
 }
 
-// fill puts the steps into the report, the parts together.
+// fill puts the steps into the report: the parts together, and in each the
+// profiles that are carried in the same way.
 func (r *benchReport) fill(steps []*benchStep) {
-	floor := map[string]float64{}
+	floor, first := map[string]float64{}, map[string]float64{}
 	for _, s := range steps {
 		if s.part == partCodec {
-			r.Codec = &benchCodec{
-				Encode: spread(s.taken, func(t benchTaken) float64 { return t.EncodeNS }),
-				Decode: spread(s.taken, func(t benchTaken) float64 { return t.DecodeNS }),
-			}
+			r.Codec = append(r.Codec, benchCodec{
+				Profile: s.profile,
+				Encode:  spread(s.taken, func(t benchTaken) float64 { return t.EncodeNS }),
+				Decode:  spread(s.taken, func(t benchTaken) float64 { return t.DecodeNS }),
+			})
 			continue
 		}
 		c := benchCase{
-			Part: s.part, Way: s.way.name, Server: s.way.url != "", label: s.way.label, Files: s.taken[0].Files, Bytes: s.taken[0].Bytes,
+			Part: s.part, Profile: s.profile, Way: s.way.name, Server: s.way.url != "", label: s.way.label, Files: s.taken[0].Files, Bytes: s.taken[0].Bytes,
 			MB: spread(s.taken, benchTaken.mbPerSecond), PerSec: spread(s.taken, benchTaken.filesPerSecond),
 			CPU: spread(s.taken, benchTaken.cpuPerGB), Others: spread(s.taken, func(t benchTaken) float64 { return t.Others }),
 			Peak: spread(s.taken, func(t benchTaken) float64 { return float64(t.Peak) / (1 << 20) }),
 		}
 		if c.Way == wayFloor {
-			floor[c.Part] = c.MB.Median
+			floor[c.Part+c.Profile] = c.MB.Median
 		}
-		c.OfFloor = c.MB.Median / floor[c.Part] // the floor is the first way
+		if _, known := first[c.Part+c.label]; !known {
+			first[c.Part+c.label] = c.CPU.Median
+		}
+		c.OfFloor = c.MB.Median / floor[c.Part+c.Profile] // the floor is the first way
+		c.OfFirst = c.CPU.Median / first[c.Part+c.label]
 		r.Cases = append(r.Cases, c)
 	}
 	slices.SortStableFunc(r.Cases, func(a, b benchCase) int { return cmp.Compare(a.Part, b.Part) }) // big before small
@@ -147,10 +157,12 @@ func (a *app) showBench(r benchReport) error {
 	if err := a.showSyncs(r.Syncs); err != nil {
 		return err
 	}
-	if c := r.Codec; c != nil {
-		rows := [][]string{
-			append([]string{a.text("ui.bench.encode")}, c.Encode.cells("%.0f")...),
-			append([]string{a.text("ui.bench.decode")}, c.Decode.cells("%.0f")...),
+	if len(r.Codec) > 0 {
+		var rows [][]string
+		for _, c := range r.Codec {
+			rows = append(rows,
+				append([]string{c.Profile + ", " + a.text("ui.bench.encode")}, c.Encode.cells("%.0f")...),
+				append([]string{c.Profile + ", " + a.text("ui.bench.decode")}, c.Decode.cells("%.0f")...))
 		}
 		head := []string{"", "ns", a.text("ui.bench.least"), a.text("ui.bench.most")}
 		if err := a.benchTable(a.text("ui.bench.title.codec"), head, rows); err != nil {
@@ -171,8 +183,8 @@ func (a *app) showPart(r benchReport, part string) error {
 		if part == partSmall {
 			speed = c.PerSec
 		}
-		row := append([]string{c.label}, speed.cells(format)...)
-		rows = append(rows, append(row, fmt.Sprintf("%.3f", c.OfFloor), fmt.Sprintf("%.2f", c.CPU.Median), fmt.Sprintf("%.0f", c.Peak.Max), fmt.Sprintf("%.0f %%", 100*c.Others.Median)))
+		row := append([]string{c.Profile + ", " + c.label}, speed.cells(format)...)
+		rows = append(rows, append(row, fmt.Sprintf("%.3f", c.OfFloor), fmt.Sprintf("%.2f", c.CPU.Median), fmt.Sprintf("%.2f", c.OfFirst), fmt.Sprintf("%.0f", c.Peak.Max), fmt.Sprintf("%.0f %%", 100*c.Others.Median)))
 		title = a.text(fault.Code("ui.bench.title."+part), "files", count(int64(c.Files)), "size", bytesText(c.Bytes/int64(c.Files)), "sessions", r.Settings.Sessions)
 	}
 	if len(rows) == 0 {
@@ -182,13 +194,13 @@ func (a *app) showPart(r benchReport, part string) error {
 	if part == partSmall {
 		unit = a.text("ui.bench.files_unit")
 	}
-	head := []string{"", unit, a.text("ui.bench.least"), a.text("ui.bench.most"), a.text("ui.bench.of_floor"), a.text("ui.bench.cpu"), a.text("ui.bench.peak"), a.text("ui.bench.others")}
+	head := []string{"", unit, a.text("ui.bench.least"), a.text("ui.bench.most"), a.text("ui.bench.of_floor"), a.text("ui.bench.cpu"), a.text("ui.bench.of_first", "profile", r.Cases[0].Profile), a.text("ui.bench.peak"), a.text("ui.bench.others")}
 	return a.benchTable(title, head, rows)
 }
 
 func (a *app) showSyncs(all []benchSyncs) error {
 	for _, s := range all {
-		title := a.text("ui.bench.title.syncs", "way", s.Way)
+		title := a.text("ui.bench.title.syncs", "way", s.Profile+", "+s.Way)
 		if s.LeftOut != "" {
 			if _, err := fmt.Fprintf(a.out, "\n%s\n  %s\n", title, s.LeftOut); err != nil {
 				return err

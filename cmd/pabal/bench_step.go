@@ -19,10 +19,7 @@ import (
 // step runs one measurement in a process of its own. With a profile it does
 // not count.
 func (b *bench) step(ctx context.Context, s *benchStep, run int, profile string) error {
-	label := b.a.text(fault.Code("ui.bench.part." + s.part))
-	if s.way.label != "" {
-		label += ", " + s.way.label
-	}
+	label := b.label(s.part, s.profile, s.way)
 	if profile != "" {
 		label += ", " + b.a.text("ui.bench.profiled")
 	} else {
@@ -47,6 +44,15 @@ func (b *bench) step(ctx context.Context, s *benchStep, run int, profile string)
 		b.bar.say(b.a.text("ui.bench.profile", "path", profile))
 	}
 	return nil
+}
+
+// label names a measurement.
+func (b *bench) label(part, profile string, way benchWay) string {
+	label := b.a.text(fault.Code("ui.bench.part."+part)) + ", " + profile
+	if way.label != "" {
+		label += ", " + way.label
+	}
+	return label
 }
 
 // took is the figure of one measurement, for the line of its step.

@@ -20,40 +20,52 @@ const syncsFiles = 20
 // tracer makes everything slower.
 func (b *bench) syncs(ctx context.Context, report *benchReport) error {
 	dir := filepath.Join(b.dir, "syncs")
-	files := benchFiles{dir, syncsFiles, min(b.settings.SmallBytes, benchOneBlock), 5_000_000}
+	files := benchFiles{dir, syncsFiles, min(b.settings.SmallBytes, benchOneBlock), b.settings.warmFiles()}
 	if err := files.make(ctx); err != nil {
 		return err
 	}
-	for _, way := range b.ways() {
-		if way.name == wayFloor || way.name == wayUnsynced {
-			continue
-		}
-		s := benchSyncs{Way: way.name}
-		for _, one := range []struct {
-			sessions int
-			alone    bool
-			into     **syncsTaken
-		}{{1, true, &s.Alone}, {b.settings.Sessions, false, &s.Busy}} {
-			label := b.a.text("ui.bench.part.syncs") + ", " + way.label
-			b.bar.begin(label)
-			job := benchJob{Way: way.name, URL: way.url, Files: way.files, Store: true, Encrypt: b.flags.encrypt && !way.files, Warm: filepath.Join(b.dir, "warm"), Source: dir,
-				Sessions: one.sessions, Alone: one.alone, Mark: true, Limit: limitFor(0, 10*syncsFiles)}
-			taken, err := b.countSyncs(ctx, label, job)
-			if ctx.Err() != nil {
-				return ctx.Err()
+	for _, p := range b.profiles {
+		for _, way := range b.ways() {
+			if way.name == wayFloor || way.name == wayUnsynced {
+				continue
 			}
+			job := benchJob{Protocol: p.source, Day: b.day, Way: way.name, URL: way.url, Files: way.files, Store: true, Encrypt: b.flags.encrypt && !way.files,
+				Warm: filepath.Join(b.dir, "warm"), Source: dir, Mark: true, Limit: limitFor(0, 10*syncsFiles)}
+			s, err := b.syncsOf(ctx, p, way, job)
 			if err != nil {
-				s.LeftOut, _ = b.a.cat.Sentence(b.a.language(), err)
-				s.Alone, s.Busy = nil, nil
-				b.bar.end(s.LeftOut)
-				break
+				return err
 			}
-			*one.into = taken
-			b.bar.end(b.a.text("ui.bench.per_file", "n", taken.PerFile))
+			report.Syncs = append(report.Syncs, s)
 		}
-		report.Syncs = append(report.Syncs, s)
 	}
 	return nil
+}
+
+// syncsOf counts those of one profile and way.
+func (b *bench) syncsOf(ctx context.Context, p benchProfile, way benchWay, job benchJob) (benchSyncs, error) {
+	s := benchSyncs{Profile: p.name, Way: way.name}
+	for _, one := range []struct {
+		sessions int
+		alone    bool
+		into     **syncsTaken
+	}{{1, true, &s.Alone}, {b.settings.Sessions, false, &s.Busy}} {
+		label := b.label(partSyncs, p.name, way)
+		b.bar.begin(label)
+		job.Sessions, job.Alone = one.sessions, one.alone
+		taken, err := b.countSyncs(ctx, label, job)
+		if ctx.Err() != nil {
+			return s, ctx.Err()
+		}
+		if err != nil {
+			s.LeftOut, _ = b.a.cat.Sentence(b.a.language(), err)
+			s.Alone, s.Busy = nil, nil
+			b.bar.end(s.LeftOut)
+			break
+		}
+		*one.into = taken
+		b.bar.end(b.a.text("ui.bench.per_file", "n", taken.PerFile))
+	}
+	return s, nil
 }
 
 func (b *bench) countSyncs(ctx context.Context, label string, j benchJob) (*syncsTaken, error) {

@@ -10,8 +10,11 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"pabal/protocol"
 )
 
 // TestBench runs every measurement with tiny files. How long anything takes is
@@ -45,17 +48,22 @@ func TestBench(t *testing.T) {
 		require.Equal(t, files, c.Files)
 		require.Greater(t, c.Bytes, least)
 		require.Positive(t, c.OfFloor, seen)
+		require.Equal(t, "cms", c.Profile)
+		require.InDelta(t, 1, c.OfFirst, 0.0001)
 		for _, s := range []*benchSpread{c.MB, c.PerSec, c.CPU, c.Peak} {
 			requireSpread(t, s)
 		}
 	}
 	require.Equal(t, []string{"big floor", "big unsynced", "big sqlite", "small floor", "small unsynced", "small sqlite"}, seen)
 	require.InDelta(t, 1, r.Cases[0].OfFloor, 0.0001)
-	requireSpread(t, r.Codec.Encode)
-	requireSpread(t, r.Codec.Decode)
+	require.Len(t, r.Codec, 1)
+	require.Equal(t, "cms", r.Codec[0].Profile)
+	requireSpread(t, r.Codec[0].Encode)
+	requireSpread(t, r.Codec[0].Decode)
 
 	require.Len(t, r.Syncs, 1)
 	require.Equal(t, "sqlite", r.Syncs[0].Way)
+	require.Equal(t, "cms", r.Syncs[0].Profile)
 	if _, err := exec.LookPath("strace"); err != nil {
 		require.Contains(t, r.Syncs[0].LeftOut, "strace")
 	} else {
@@ -77,7 +85,7 @@ func TestBench(t *testing.T) {
 	require.Empty(t, progress.String(), "a program reads, and nobody looks on")
 	left, err := filepath.Glob(filepath.Join(dir, "*"))
 	require.NoError(t, err)
-	require.Equal(t, []string{filepath.Join(dir, "cpu-big-sqlite.pprof"), filepath.Join(dir, "cpu-small-sqlite.pprof")}, left,
+	require.Equal(t, []string{filepath.Join(dir, "cpu-big-cms-sqlite.pprof"), filepath.Join(dir, "cpu-small-cms-sqlite.pprof")}, left,
 		"nothing but the profiles is left")
 }
 
@@ -99,6 +107,8 @@ func TestBenchRefusals(t *testing.T) {
 		{[]string{"--runs", "0"}, "bench.number"},
 		{[]string{"--store", "oracle"}, "sqlite, URL"},
 		{[]string{"--only", "large"}, "big, small, syncs, codec"},
+		{[]string{"--protocol", "cms", "--protocol", "kca,cms"}, "bench.twice"},
+		{[]string{"--protocol", "edi", "--small", "20000"}, "18000"},
 	} {
 		code, out, errs := start(t, append([]string{"bench"}, tt.args...)...)
 		require.Equal(t, exitUsage, code, tt.args)
@@ -111,6 +121,49 @@ func TestBenchRefusals(t *testing.T) {
 	require.Error(t, err)
 	require.Contains(t, string(said), "bench.step")
 	require.Contains(t, string(said), "store.")
+}
+
+// TestBenchCarriesEveryProfile: with the floor and with stores, under every
+// profile that comes with the program, more files than one day's names of the
+// shortest.
+func TestBenchCarriesEveryProfile(t *testing.T) {
+	source, warm := benchFiles{filepath.Join(t.TempDir(), "source"), 12, 2048, 95}, benchFiles{filepath.Join(t.TempDir(), "warm"), 1, 2048, 0}
+	for _, f := range []benchFiles{source, warm} {
+		require.NoError(t, f.make(t.Context()))
+	}
+	a, err := newApp(strings.NewReader(""), &bytes.Buffer{}, &bytes.Buffer{})
+	require.NoError(t, err)
+	for _, name := range protocol.Embedded() {
+		for _, way := range []string{wayFloor, "sqlite"} {
+			t.Run(name+"/"+way, func(t *testing.T) {
+				t.Parallel()
+				taken, err := a.runJob(t.Context(), benchJob{
+					Protocol: name, Day: time.Now(), Way: way, Store: way != wayFloor, Dir: t.TempDir(), Source: source.dir, Warm: warm.dir,
+					Sessions: 2, Limit: 5 * time.Minute,
+				})
+				require.NoError(t, err)
+				require.Equal(t, source.files, taken.Files)
+			})
+		}
+	}
+}
+
+// TestBenchCompares: each profile with its own floor, and with the first one in
+// the same way.
+func TestBenchCompares(t *testing.T) {
+	step := func(profile, way string, seconds, cpu float64) *benchStep {
+		return &benchStep{part: partBig, profile: profile, way: benchWay{name: way, label: way},
+			taken: []benchTaken{{Files: 1, Bytes: 1e9, Seconds: seconds, CPU: cpu}}}
+	}
+	var r benchReport
+	r.fill([]*benchStep{
+		step("cms", wayFloor, 1, 1), step("cms", "sqlite", 10, 20), step("edi", wayFloor, 2, 1.5), step("edi", "sqlite", 8, 22),
+	})
+	var got []string
+	for _, c := range r.Cases {
+		got = append(got, fmt.Sprintf("%s %s %.2f %.2f", c.Profile, c.Way, c.OfFloor, c.OfFirst))
+	}
+	require.Equal(t, []string{"cms floor 1.00 1.00", "cms sqlite 0.10 1.00", "edi floor 1.00 1.50", "edi sqlite 0.25 1.10"}, got)
 }
 
 func TestBenchSpread(t *testing.T) {

@@ -11,6 +11,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"pabal/protocol"
@@ -22,20 +23,37 @@ import (
 // File is one file to send.
 type File struct {
 	Name string // on the wire
+	Date string // business date, YYYYMMDD, where the profile carries it
 	Path string
 }
 
 // Options of both ends.
 type Options struct {
-	Profile  *protocol.Profile // one whose institution calls and sends, such as cms
+	Profile  *protocol.Profile // the institution calls and sends
 	DataSize int               // L, data bytes of a full telegram
-	Dir      string            // where the receiver writes files, each under its wire name
+	Dir      string            // where the receiver writes files, under wire name and, where it travels, date
 	Sync     bool              // the receiver syncs a file, once, before it confirms its end
 	Buffers  *line.Buffers     // shared by the sessions; nil = none
 }
 
-// institution stands in the header of every telegram; nobody checks it.
-const institution = "12345678"
+// Who they say they are: nobody checks it, but it has to fit. Header and trailer
+// that a profile sorts by tags are left out, as what stands in them is the
+// business of who has a store; the telegrams are as many and as long.
+const (
+	institution = "12345678"
+	self        = "FLOOR"
+	peer        = "CENTRE"
+	serial      = "001"
+)
+
+// InstitutionCode is the code that both ends of a measurement have in the header
+// of telegrams, as long as the profile has room for.
+func InstitutionCode(p *protocol.Profile) string {
+	if w := p.Width(protocol.Open, protocol.Institution); w > 0 && w < len(institution) {
+		return institution[:w]
+	}
+	return institution
+}
 
 // Send holds the institution's session on conn: it sends what next gives until
 // next gives nothing more. next must be safe for use by several sessions.
@@ -43,7 +61,8 @@ func Send(ctx context.Context, conn net.Conn, o Options, next func() (File, bool
 	s := &sender{o: o, next: next}
 	defer s.close()
 	_, err := line.Run(ctx, conn, machine.Config{
-		Profile: o.Profile, Side: protocol.InstitutionSide, Institution: institution, SenderName: "floor",
+		Profile: o.Profile, Side: protocol.InstitutionSide, Institution: InstitutionCode(o.Profile), Self: self, Peer: peer,
+		SenderName: "floor", Password: "floor", Challenge: strings.Repeat("0", o.Profile.ChallengeWidth()),
 	}, s, line.Options{Now: time.Now, Buffers: o.Buffers})
 	return err
 }
@@ -52,8 +71,10 @@ func Send(ctx context.Context, conn net.Conn, o Options, next func() (File, bool
 func Receive(ctx context.Context, conn net.Conn, o Options) error {
 	r := &receiver{o: o}
 	defer r.close()
-	_, err := line.Run(ctx, conn, machine.Config{Profile: o.Profile, Side: protocol.CentreSide}, r,
-		line.Options{Now: time.Now, Buffers: o.Buffers})
+	_, err := line.Run(ctx, conn, machine.Config{
+		Profile: o.Profile, Side: protocol.CentreSide, Called: true, Self: peer, Peer: self, Receive: true,
+		Challenge: strings.Repeat("1", o.Profile.ChallengeWidth()),
+	}, r, line.Options{Now: time.Now, Buffers: o.Buffers})
 	return err
 }
 
@@ -114,7 +135,7 @@ func (s *sender) Next(context.Context) (machine.Order, error) {
 		return machine.Order{}, err
 	}
 	return machine.Order{Kind: machine.SendFile, File: machine.File{
-		Name: f.Name, Size: info.Size(), Declared: info.Size(), Unit: 1,
+		Name: f.Name, Date: f.Date, Serial: serial, Size: info.Size(), Declared: info.Size(), Unit: 1,
 		DataSize: s.o.DataSize, MessageSize: s.o.Profile.Files.MessageSize,
 	}}, nil
 }
@@ -174,7 +195,7 @@ func (r *receiver) Accept(_ context.Context, o machine.Offer) (line.Acceptance, 
 	r.close()
 	r.held = 0
 	var err error
-	if r.file, err = os.OpenFile(filepath.Join(r.o.Dir, o.Name), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o640); err != nil {
+	if r.file, err = os.OpenFile(filepath.Join(r.o.Dir, o.Name+o.Date), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o640); err != nil {
 		return line.Acceptance{}, err
 	}
 	return line.Acceptance{Reason: protocol.OK, Resume: machine.Resume{Block: 1}}, nil
