@@ -59,9 +59,19 @@ func behind(t *testing.T, h *host) (*pgtest.Cutter, *heard) {
 	t.Helper()
 	c, url := running.postgres.Cutter(t, postgres.url(t, h.dir))
 	h.url, h.db.BusyTimeout = url+"&connect_timeout=60", 300*time.Millisecond
-	log := new(heard)
+	return c, h.listen()
+}
+
+// listen puts a server's log where it can be read. A test that fails shows it.
+func (h *host) listen() *heard {
+	log, name := new(heard), h.opt.ID
 	h.opt.Log = slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	return c, log
+	h.t.Cleanup(func() { // after end, which comes later and so runs before
+		if h.t.Failed() {
+			h.t.Logf("%s has said:\n%s", name, log)
+		}
+	})
+	return log
 }
 
 const (
@@ -104,6 +114,11 @@ func TestStoreAwayAtEachWrite(t *testing.T) {
 				if test.side == "centre" {
 					cut = p.centre
 					cut.opt.Institutions[0].StoreWait = test.wait
+				}
+				for _, h := range []*host{p.institution, p.centre} {
+					if h != cut {
+						h.listen()
+					}
 				}
 				c, log := behind(t, cut)
 				p.start()
@@ -158,6 +173,32 @@ func arrivedOnce(t *testing.T, p *pair, body []byte) {
 			ends[e.To]++
 		}
 		require.Equal(t, 1, ends[transfer.Sent]+ends[transfer.Assembled], "%v", ends)
+	}
+}
+
+// TestBeginsWhileStoreAway: an instance whose first term cannot be written, because
+// the store is away just then, begins it when the store is back. It does not
+// end, and the other instances of its process with it.
+func TestBeginsWhileStoreAway(t *testing.T) {
+	for where, plan := range map[string]pgtest.Cut{"before": pgtest.Before, "after": pgtest.After} {
+		t.Run(where, func(t *testing.T) {
+			h := newHost(t, postgres, "cms", "centre", nil, []file{rawForm("EB21")})
+			h.opt.Listen[0].Address = "127.0.0.1:0"
+			c, log := behind(t, h)
+			// More often than the store itself tries: its own Begin is cut.
+			const tries = 5
+			c.NextWith(pgtest.Parameter(h.opt.ID), plan, tries, false)
+			h.start()
+			require.Equal(t, tries, c.Count(), "%s", log)
+			all, err := h.store.Instances(t.Context())
+			require.NoError(t, err)
+			require.Len(t, all, 1)
+			want := map[pgtest.Cut]int64{pgtest.Before: 1, pgtest.After: tries + 1}[plan]
+			require.Equal(t, want, all[0].Term)
+			require.Equal(t, all[0].Term, h.inst.term)
+			h.drop("EB21.MEMBER.JOB", content(10))
+			h.await(transfer.Send, transfer.Stored, 1)
+		})
 	}
 }
 

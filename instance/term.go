@@ -47,14 +47,21 @@ func (t *term) drained() <-chan struct{} {
 // ends. Then it takes no new work, lets sessions finish the file they carry
 // for the drain time or until hard ends, ends the term and returns. When the
 // lease cannot be kept everything is cut at once, and a new term begins as
-// soon as the store can be reached (design D4).
+// soon as the store can be reached (design D4). So does the first one: another
+// instance of the process may be at work, and is not ended for it.
 func (i *Instance) Run(ctx, hard context.Context) error {
 	if err := i.makeDirs(); err != nil {
 		return err
 	}
 	begun, err := i.begin(ctx)
 	if err != nil {
-		return err
+		if !store.Away(err) && fault.CodeOf(err) != store.CodeUnrecognised {
+			return err
+		}
+		i.log.Warn("no term yet", "code", fault.CodeOf(err), "err", err)
+		if begun = i.beginAgain(ctx); ctx.Err() != nil {
+			return nil
+		}
 	}
 	if err := i.listeners.start(ctx, i.current().o.Listen, func(l *listener) { i.accept(ctx, l) }); err != nil {
 		return err

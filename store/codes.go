@@ -114,5 +114,12 @@ func Away(err error) bool {
 }
 
 // Coming reports that err says that there is no database server to talk to,
-// or one that is still starting: whoever starts at the same time waits for it.
-func Coming(err error) bool { return fault.CodeOf(err) == CodeUnreachable }
+// one that is still starting, or one that others keep busy or that was lost in
+// the middle: whoever starts at the same time waits for it.
+func Coming(err error) bool {
+	switch fault.CodeOf(err) {
+	case CodeUnreachable, CodeCommitUnknown, CodeBusy:
+		return true
+	}
+	return false
+}
