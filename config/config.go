@@ -195,8 +195,10 @@ type Instance struct {
 type Listen struct {
 	Address string     `yaml:"address"` // host:port; port 0 takes any free one
 	Profile string     `yaml:"profile"`
-	SendsTo string     `yaml:"sends_to"` // institution that calls here to fetch, where the sender opens
+	SendsTo string     `yaml:"sends_to"` // institution that calls here to fetch, where we open for that
 	TLS     *ListenTLS `yaml:"tls"`      // nil = in clear
+
+	FetchesFrom string `yaml:"fetches_from"` // institution that calls here to give, where we open for that
 }
 
 // Run is an instance that runs on this host.

@@ -19,7 +19,7 @@ import (
 // It only starts them.
 func (i *Instance) sendStep(ctx context.Context, t *term) (bool, error) {
 	for _, n := range i.insts {
-		if !i.calls(n) || n.closedNow(i.business(), true) {
+		if !i.calls(n, transfer.Send) || n.closedNow(i.business(), true) {
 			continue
 		}
 		if n.dialLater(i.now()) {
@@ -40,9 +40,9 @@ func (i *Instance) sendStep(ctx context.Context, t *term) (bool, error) {
 	return false, nil
 }
 
-// calls: we connect, and drive what we send. Those that stand before us in the configuration's order call while they live.
-func (i *Instance) calls(n *institution) bool {
-	return n.weCall() && !i.others.anyAlive(n.Before)
+// calls: we connect for files of a direction. Those that stand before us in the configuration's order call while they live.
+func (i *Instance) calls(n *institution, d transfer.Direction) bool {
+	return n.weCall(d) && !i.others.anyAlive(n.Before)
 }
 
 func (n *institution) dialLater(now time.Time) bool {
@@ -179,7 +179,7 @@ func (s *session) dial(ctx context.Context) (net.Conn, error) {
 // is kept in the store, so a window that passed while we were down is made up.
 func (i *Instance) fetchStep(ctx context.Context, t *term) (bool, error) {
 	for _, n := range i.insts {
-		if len(n.Windows) == 0 || !i.calls(n) || n.dialLater(i.now()) {
+		if len(n.Windows) == 0 || !i.calls(n, transfer.Receive) || n.dialLater(i.now()) {
 			continue
 		}
 		last, err := i.s.Window(ctx, "fetch "+n.Code)

@@ -6,6 +6,7 @@ const (
 	CodeNoTransform   fault.Code = "instance.no_transform"   // gzip or EBCDIC where the profile has none
 	CodeMessageSize   fault.Code = "instance.message_size"   // N too small for any data
 	CodeWindowCannot  fault.Code = "instance.window_cannot"  // a receive window, but we do not call
+	CodeFetchesFrom   fault.Code = "instance.fetches_from"   // callers of an address cannot be fetched from by the institution
 	CodeSendsTo       fault.Code = "instance.sends_to"       // callers of an address cannot be sent to by the institution
 	CodeSameCaller    fault.Code = "instance.same_caller"    // two institutions that call with one code
 	CodeNotRoutable   fault.Code = "instance.not_routable"   // the institution is not in this configuration

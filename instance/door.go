@@ -107,7 +107,7 @@ func within4and6(networks []netip.Prefix, a netip.Addr) bool {
 func (i *Instance) mayCall(at *Listen, a netip.Addr) bool {
 	known := false
 	for _, n := range i.insts {
-		if n.Profile.Name != at.Profile.Name || at.SendsTo != "" && n.Code != at.SendsTo || at.SendsTo == "" && !n.mayOpen() {
+		if !at.takes(&n.Institution) {
 			continue
 		}
 		if known = true; within4and6(n.AllowIn, a) {
@@ -216,7 +216,7 @@ func (o *Options) validateCallers() (out []fault.Problem) {
 		path := "institutions[" + strconv.Itoa(n) + "].caller"
 		listens, withTLS, withCA, must := 0, 0, 0, 0
 		for _, l := range o.Listen {
-			if l.Profile == nil || l.Profile.Name != inst.Profile.Name || l.SendsTo != "" && l.SendsTo != inst.Code || l.SendsTo == "" && !inst.mayOpen() {
+			if !l.takes(inst) {
 				continue
 			}
 			listens++

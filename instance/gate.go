@@ -53,8 +53,8 @@ func (s *session) Open(ctx context.Context, t *protocol.Telegram) (line.Judgemen
 	case why != nil:
 		return no(protocol.SystemFault, why)
 	}
-	sender, said := s.profile.Sender(t)
-	send := !s.profile.Session.SenderOpens && said && sender == protocol.CentreSide
+	download, _ := s.profile.Opened(t, n.Side.Other())
+	send := download == (n.Side == protocol.CentreSide)
 	if n.closedNow(s.business(), send) {
 		return no(protocol.ClosedHours, fault.New(CodeClosedHours, n.Code))
 	}
@@ -114,8 +114,8 @@ func (s *session) whoOpens(t *protocol.Telegram, code string) *institution {
 		return s.inst
 	}
 	side := s.calledSide()
-	if sender, said := s.profile.Sender(t); said && s.profile.Session.SenderOpens {
-		side = sender.Other()
+	if _, by := s.profile.Opened(t, side.Other()); !s.profile.Session.Opens.Fixed() {
+		side = by.Other()
 	}
 	var found *institution
 	for _, n := range s.insts {

@@ -195,8 +195,8 @@ func (i *Instance) converse(t *term, at *Listen, conn net.Conn, from netip.Addr)
 		return
 	}
 	s.shown = &shown
-	if at.SendsTo != "" {
-		if err := s.give(s.ctx, at.SendsTo); err != nil {
+	if at.whose() != "" {
+		if err := s.summoned(s.ctx, at); err != nil {
 			_ = line.Close()
 			i.turnedAway(from, err, true)
 			return
@@ -211,10 +211,14 @@ func (i *Instance) speaks(l *Listen) *protocol.Profile {
 	return or(i.called[l.Profile.Name], l.Profile)
 }
 
-// give begins a session with a caller that comes to fetch from us, where the
-// sender opens: it says nothing before we do, so the address it called says
-// who it is, and what it showed before, if its configuration wants that. Its line is taken before it hears anything.
-func (s *session) give(ctx context.Context, code string) error {
+// summoned begins a session with a caller for whom we open: it says nothing
+// before we do, so the address it called says who it is and which way files go,
+// and what it showed before, if its configuration wants that. Its line is taken before it hears anything.
+func (s *session) summoned(ctx context.Context, at *Listen) error {
+	code, d := at.whose(), transfer.Send
+	if at.FetchesFrom != "" {
+		d, s.fetch = transfer.Receive, true
+	}
 	s.inst = s.insts[code]
 	if s.inst == nil { // the configuration has changed meanwhile
 		return fault.New(CodeUnknownPeer, code, "profile", s.profile.Name)
@@ -229,10 +233,10 @@ func (s *session) give(ctx context.Context, code string) error {
 		return err
 	case why != nil:
 		return why
-	case s.inst.closedNow(s.business(), true):
+	case s.inst.closedNow(s.business(), d == transfer.Send):
 		return fault.New(CodeClosedHours, code)
 	}
-	if err := s.begin(ctx, s.peer.String(), false, transfer.Send); err != nil {
+	if err := s.begin(ctx, s.peer.String(), false, d); err != nil {
 		return err
 	}
 	s.opened()

@@ -114,6 +114,10 @@ func TestSenderOpensOptions(t *testing.T) {
 	require.NoError(t, err)
 	cms, err := protocol.Load("cms")
 	require.NoError(t, err)
+	turned, err := protocol.Parse("t.yaml", []byte("profile: t\nextends: citi\nsession: {opens: receiver}\n"))
+	require.NoError(t, err)
+	each, err := protocol.Parse("e.yaml", []byte("profile: e\nextends: citi\nsession: {opens: institution, connects: centre}\n"))
+	require.NoError(t, err)
 	one := Institution{Code: "A", Profile: citi, WireCode: "CITIBANK", Connect: "x:1"}
 	old := Institution{Code: "B", Profile: cms, WireCode: "12345678", Connect: "x:2"}
 	for _, test := range []struct {
@@ -125,6 +129,15 @@ func TestSenderOpensOptions(t *testing.T) {
 		{"nobody", CodeSendsTo, func(o *Options) { o.Listen[0].SendsTo = "C" }},
 		{"another profile", CodeSendsTo, func(o *Options) { o.Listen[0].SendsTo = "B" }},
 		{"the institution opens", CodeSendsTo, func(o *Options) { o.Listen[0].Profile, o.Listen[0].SendsTo = cms, "B" }},
+		{"fetched from, though it opens when it gives", CodeFetchesFrom, func(o *Options) { o.Listen[0].FetchesFrom = "A" }},
+		{"fetched from, as the receiver opens", "", func(o *Options) {
+			o.Institutions[0].Profile, o.Listen[0].Profile = turned, turned
+			o.Listen[0].FetchesFrom = "A"
+		}},
+		{"fetched from and sent to", CodeFetchesFrom, func(o *Options) {
+			o.Institutions[0].Profile, o.Listen[0].Profile = each, each
+			o.Listen[0].FetchesFrom, o.Listen[0].SendsTo = "A", "A"
+		}},
 		{"a window of a centre", "", func(o *Options) {
 			o.Institutions[0].Side, o.Institutions[0].Windows = protocol.CentreSide, []Window{{To: time.Hour}}
 		}},

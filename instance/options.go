@@ -16,6 +16,7 @@ import (
 	"pabal/naming"
 	"pabal/protocol"
 	"pabal/protocol/sessionlog"
+	"pabal/transfer"
 )
 
 // Options of one instance. Everything is given; nothing is looked up.
@@ -60,10 +61,10 @@ type Options struct {
 type Listen struct {
 	Address string
 	Profile *protocol.Profile
-	// SendsTo is the institution that calls here to fetch, of a profile whose
-	// sender opens: the address says who it is, and we open at once. "" = callers
-	// open.
-	SendsTo string
+	// SendsTo is the institution that calls here to fetch, of a profile in which
+	// we open for that: the address says who it is, and we open at once. FetchesFrom
+	// is the same of one that calls to give. Both "" = callers open.
+	SendsTo, FetchesFrom string
 	// TLS is how callers are answered; nil = in clear.
 	TLS *secure.Server
 
@@ -199,18 +200,20 @@ func (o *Options) Validate() []fault.Problem {
 		if inst.MessageSize > 0 && !p.Carriable(inst.MessageSize) {
 			bad(path+".message_size", fault.New(CodeMessageSize, inst.Code, "message_size", inst.MessageSize, "profile", p.Name))
 		}
-		if len(inst.Windows) > 0 && !inst.weCall() {
+		if len(inst.Windows) > 0 && !inst.weCall(transfer.Receive) {
 			bad(path+".receive_windows", fault.New(CodeWindowCannot, inst.Code))
 		}
 	}
 	out = append(out, o.validateCallers()...)
 	for n, l := range o.Listen {
-		inst := by[l.SendsTo]
-		if l.SendsTo == "" || l.Profile == nil {
+		if l.Profile == nil {
 			continue
 		}
-		if inst == nil || inst.Profile != nil && (inst.Profile.Name != l.Profile.Name || !l.Profile.Session.SenderOpens) {
+		if l.SendsTo != "" && !l.opensFor(by[l.SendsTo], transfer.Send) {
 			bad("listen["+strconv.Itoa(n)+"].sends_to", fault.New(CodeSendsTo, l.SendsTo, "profile", l.Profile.Name))
+		}
+		if l.FetchesFrom != "" && (!l.opensFor(by[l.FetchesFrom], transfer.Receive) || l.SendsTo != "") {
+			bad("listen["+strconv.Itoa(n)+"].fetches_from", fault.New(CodeFetchesFrom, l.FetchesFrom, "profile", l.Profile.Name))
 		}
 	}
 	regs := make([]naming.Registration, len(o.Files))
@@ -265,20 +268,43 @@ func (o *Options) speaks(p *protocol.Profile) *protocol.Profile {
 // awaits reports that callers of p open their sessions at one of our addresses.
 func (o *Options) awaits(p *protocol.Profile) bool {
 	return slices.ContainsFunc(o.Listen, func(l Listen) bool {
-		return l.Profile != nil && l.Profile.Name == p.Name && l.SendsTo == ""
+		return l.Profile != nil && l.Profile.Name == p.Name && l.whose() == ""
 	})
 }
 
-// mayOpen reports that the institution may open sessions with us: where the
-// sender opens either side does, else the one that plays the institution.
-func (n *Institution) mayOpen() bool {
-	return n.Side == protocol.CentreSide || n.Profile.Session.SenderOpens
+// whose address it is, where callers are known by it; else "".
+func (l *Listen) whose() string { return or(l.SendsTo, l.FetchesFrom) }
+
+// opensFor reports that the institution may call here for files of a direction,
+// and we open. One whose profile is missing has been refused for that.
+func (l *Listen) opensFor(n *Institution, d transfer.Direction) bool {
+	return n != nil && (n.Profile == nil || n.Profile.Name == l.Profile.Name && n.opensCalled(d))
 }
 
-// weCall reports that we connect to it: where the sender opens either side may
-// call, else the one that opens.
-func (n *Institution) weCall() bool {
-	return n.Connect != "" && (n.Side == protocol.InstitutionSide || n.Profile.Session.SenderOpens)
+// takes reports that the institution may call at this address.
+func (l *Listen) takes(n *Institution) bool {
+	if l.Profile == nil || l.Profile.Name != n.Profile.Name {
+		return false
+	}
+	return l.whose() == n.Code || l.whose() == "" && n.mayOpen()
+}
+
+// mayOpen reports that the institution may call us and opens the session then.
+func (n *Institution) mayOpen() bool { return n.Profile.Session.OpensCalling(n.Side.Other()) }
+
+// weCall reports that we connect to it for files of a direction.
+func (n *Institution) weCall(d transfer.Direction) bool {
+	return n.Connect != "" && n.Profile.Session.MayCall(n.Side, n.download(d))
+}
+
+// opensCalled reports that it may call us for files of a direction, and we open.
+func (n *Institution) opensCalled(d transfer.Direction) bool {
+	return n.Profile.Session.OpensCalled(n.Side, n.download(d))
+}
+
+// download reports that files of a direction go from the centre to the institution.
+func (n *Institution) download(d transfer.Direction) bool {
+	return (d == transfer.Send) == (n.Side == protocol.CentreSide)
 }
 
 // side is what an opening of the institution says of its part; "" where the

@@ -104,15 +104,15 @@ func (s *session) selfCode() string {
 }
 
 // calledSide is the part that we play for a caller whose opening does not say
-// which part is its own: the centre's, unless the sender opens and those that
-// we know play the centre.
+// which part is its own: that which we play for those who may open, else the one
+// to whom uploads are opened.
 func (s *session) calledSide() protocol.Side {
 	for _, n := range s.insts {
 		if n.Profile.Name == s.profile.Name && n.mayOpen() {
 			return n.Side
 		}
 	}
-	return protocol.CentreSide
+	return s.profile.Session.Opens.Of(false).Other()
 }
 
 // begin takes a line of the counterparty, once it is known, and writes the

@@ -225,8 +225,12 @@ func newDesk(t *testing.T, on engine, name string, side protocol.Side, sends boo
 	}
 	if side == protocol.CentreSide {
 		o.Listen[0].Address = "127.0.0.1:0"
-		if sends && d.p.Session.SenderOpens {
+		switch {
+		case !n.opensCalled(way):
+		case sends:
 			o.Listen[0].SendsTo = n.Code
+		default:
+			o.Listen[0].FetchesFrom = n.Code
 		}
 	} else {
 		n.Connect = d.listen()
@@ -259,7 +263,7 @@ func (d *desk) listen() string {
 				_ = conn.Close()
 				continue
 			}
-			sessions.Go(func() { _, _ = peer.Answer(ctx, conn, d.sends && d.p.Session.SenderOpens) })
+			sessions.Go(func() { _, _ = peer.Answer(ctx, conn, d.sends) })
 		}
 	})
 	d.t.Cleanup(func() { // after our server has ended

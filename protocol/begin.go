@@ -70,7 +70,7 @@ func (p *Profile) compileBegins(c *compiler, spec *Spec) {
 	for i, s := range spec.Session.Begins {
 		path := fmt.Sprintf("session.begins[%d]", i)
 		allowed := parties()
-		if p.Session.SenderOpens { // which part a caller plays is known with its opening
+		if !p.Session.Opens.Fixed() { // which part a caller plays is known with its opening
 			allowed = allowed[:2]
 		}
 		step := Step{By: Party(max(0, slices.Index(parties(), c.one(path+".by", s.By, allowed...))))}

@@ -284,7 +284,6 @@ func (c *compiler) from(path string, v, low, high int64) {
 func (p *Profile) compileSession(c *compiler, spec *Spec) {
 	s := spec.Session
 	p.Session = Session{
-		SenderOpens:    c.word("session.opens", s.Opens, "institution", "sender") == "sender",
 		MoreUnsaid:     c.word("session.more", s.More, "said", "unsaid") == "unsaid",
 		FetchByRequest: c.one("session.fetch", s.Fetch, "open", "request") == "request",
 		Reply:          time.Duration(s.Reply), Resends: s.Resends, First: time.Duration(s.FirstOpen),
@@ -293,6 +292,7 @@ func (p *Profile) compileSession(c *compiler, spec *Spec) {
 		EndNothing:  c.one("session.nothing", s.NoneFollow, "close", "end-close") == "end-close",
 		CallerField: Institution,
 	}
+	p.compileTurns(c, spec)
 	if l := p.layouts[Open]; l != nil && l.has(From) {
 		p.Session.CallerField = From
 	}
@@ -306,8 +306,8 @@ func (p *Profile) compileSession(c *compiler, spec *Spec) {
 	if p.Session.FetchByRequest && p.layouts[Fetch] == nil {
 		c.problem("session.fetch", CodeProfileMissing, Fetch.String(), "its layout under telegrams")
 	}
-	if p.Session.FetchByRequest && p.Session.SenderOpens {
-		c.problem("session.fetch", CodeProfileValue, s.Fetch, "open, where session.opens is sender: who opens sends")
+	if p.Session.FetchByRequest && !p.Session.Opens.Fixed() {
+		c.problem("session.fetch", CodeProfileValue, s.Fetch, "open, where session.opens is "+s.Opens+": the opening says which way files go")
 	}
 	p.compileNamesFile(c, spec)
 	if !p.Session.FetchByRequest && (spec.Letters.Direction["upload"] == "" || spec.Letters.Direction["download"] == "") {

@@ -8,7 +8,7 @@ func (p *Profile) compileNamesFile(c *compiler, spec *Spec) {
 	if !spec.Session.NamesFile {
 		return
 	}
-	if !p.Session.SenderOpens {
+	if p.Session.Opens != turnOf("sender") {
 		c.problem(path, CodeProfileValue, "true", "false, or session.opens: sender, where who opens sends the file")
 	}
 	if !p.Carries(Open, Name) {

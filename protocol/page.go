@@ -20,6 +20,7 @@ func (p *Profile) Page(lang string) string {
 	w.telegrams()
 	w.parts()
 	w.begins()
+	w.conversations()
 	w.switches()
 	w.codes()
 	return w.String()
@@ -220,9 +221,7 @@ func (w *page) switches() {
 	}
 	w.line("## %s\n", w.say("Procedure", "절차"))
 	w.table(w.say("what", "항목"), w.say("value", "값"))
-	w.row(w.say("who opens", "업무개시 주체"), choose(s.SenderOpens,
-		w.say("the side that sends the files of the session, whoever called", "해당 세션에서 파일을 송신하는 쪽(접속한 쪽과 무관)"),
-		w.say("the institution, both ways", "이용기관(송수신 모두)")))
+	w.turns()
 	if s.NamesFile {
 		w.row(w.say("the opening names the file", "업무개시의 파일명"), w.say("and every file has an opening of its own", "파일마다 업무개시 전문으로 파일명을 알림"))
 	}

@@ -45,7 +45,10 @@ type Profile struct {
 type Session struct {
 	Begins         []Step        // what comes before the opening, in order
 	MoreUnsaid     bool          // an end never says that more files follow
-	SenderOpens    bool          // who sends the files of a session opens it, whoever called; else the institution opens
+	EitherConnects bool          // either side may call
+	Connects       Turn          // … else whose it is to call
+	Opens          Turn          // who sends the opening, whoever called
+	Closes         Turn          // who sends the closing, whoever drives
 	NamesFile      bool          // the opening names the one file of the session
 	FetchByRequest bool          // a fetch telegram asks for files; else the opening does
 	CallerField    Field         // which field of the opening names the caller

@@ -106,7 +106,9 @@ type LettersSpec struct {
 type SessionSpec struct {
 	Begins     []StepSpec `yaml:"begins"`     // what comes before the opening, in order
 	More       string     `yaml:"more"`       // said (the default): end-more says that files follow; unsaid: they follow an end all the same
-	Opens      string     `yaml:"opens"`      // institution (the default): it opens in both directions; sender: who opens sends
+	Connects   string     `yaml:"connects"`   // who calls: institution, centre, sender, receiver, either
+	Opens      string     `yaml:"opens"`      // who opens: institution (the default), centre, sender, receiver
+	Closes     string     `yaml:"closes"`     // who closes: sender (the default), receiver, institution, centre
 	Fetch      string     `yaml:"fetch"`      // "open": the opening says that files are to come; "request": a fetch telegram does
 	Cipher     string     `yaml:"cipher"`     // of the sender password: none, kftc
 	Reply      Duration   `yaml:"reply"`      // wait for an answer

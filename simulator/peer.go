@@ -106,7 +106,10 @@ func (p *Peer) Serve(ctx context.Context, l net.Listener) error {
 			}
 			continue
 		}
-		receive := p.opt.Profile.Session.SenderOpens && !p.opt.CallersFetch
+		receive := !p.opt.CallersFetch
+		if p.opt.Profile.Session.Opens.Fixed() { // what we open for, where we do
+			receive = p.giver == nil
+		}
 		all.Go(func() { _, _ = p.Welcome(ctx, conn, receive) })
 	}
 }

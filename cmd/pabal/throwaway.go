@@ -182,7 +182,7 @@ func serverFor(s *scenario.Scenario, dir, address string) (*throwaway, error) {
 		}
 	} else {
 		l := instance.Listen{Address: "127.0.0.1:0", Profile: s.Profile}
-		if s.Fetch && s.Profile.Session.SenderOpens {
+		if s.Fetch && s.Profile.Session.OpensCalled(n.Side, n.Side == protocol.CentreSide) {
 			l.SendsTo = peerCode
 		}
 		t.o.Listen = []instance.Listen{l}

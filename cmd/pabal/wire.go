@@ -175,7 +175,7 @@ func (w *wiring) listen() (all []instance.Listen) {
 				break
 			}
 			path := fmt.Sprintf("instances[%d].listen[%d]", n, j)
-			one := instance.Listen{Address: l.Address, Profile: w.profile(path+".profile", l.Profile), SendsTo: l.SendsTo, TLS: w.serverTLS(path+".tls", l.TLS)}
+			one := instance.Listen{Address: l.Address, Profile: w.profile(path+".profile", l.Profile), SendsTo: l.SendsTo, FetchesFrom: l.FetchesFrom, TLS: w.serverTLS(path+".tls", l.TLS)}
 			w.listens[n], w.listenAt = append(w.listens[n], one), append(w.listenAt, path)
 			all = append(all, one)
 		}

@@ -12,13 +12,7 @@ import (
 // calls again and begins with the first step.
 
 func (s *Session) start(*Event) {
-	switch { // what the letters of our telegrams say
-	case !s.opener():
-	case s.p.Session.SenderOpens:
-		s.download = s.cfg.Side == protocol.CentreSide
-	default:
-		s.download = s.cfg.Receive && !s.p.Session.FetchByRequest
-	}
+	s.letters()
 	if len(s.p.Session.Begins) > 0 {
 		s.timer(s.cfg.First) // for all bytes together: one that comes each minute does not hold the line
 	}

@@ -34,12 +34,7 @@ func (s *Session) chosen(ev *Event) {
 		s.query(s.env.request(protocol.Cancel), ev.Order.Query)
 		s.await(Asking)
 	default:
-		if s.empty {
-			s.env.request(protocol.End).SetRaw(protocol.Name, s.request.Raw(protocol.Name))
-			s.await(EndingEmpty)
-			return
-		}
-		s.takeLeave()
+		s.through()
 	}
 }
 
@@ -76,6 +71,10 @@ func (s *Session) toSender(ev *Event) {
 			s.total.add(s.snd.file.Records, s.snd.file.Size)
 		}
 	}
+	if s.toldLast() {
+		s.follow()
+		return
+	}
 	s.choose()
 }
 
@@ -92,6 +91,10 @@ func (s *Session) toReceiver(ev *Event) {
 		s.over(s.rcv.gone)
 		return
 	}
+	if s.rcv.request.Kind == protocol.End && s.noMoreDue() {
+		s.heardLast()
+		return
+	}
 	s.follow()
 }
 
@@ -102,9 +105,14 @@ func (s *Session) fetchReply(ev *Event) {
 	case protocol.OK:
 		s.fetched = true
 		s.more = t.Number(protocol.Total) > t.Number(protocol.Count)
-		s.download = true
+		s.download = s.cfg.Side == protocol.InstitutionSide
+		s.promised(int(t.Number(protocol.Count)))
 	case protocol.Nothing:
-		s.nothing, s.download = true, true
+		s.nothing, s.download = true, s.cfg.Side == protocol.InstitutionSide
+		if !s.p.Session.EndNothing {
+			s.heardLast()
+			return
+		}
 	default:
 		s.over(fault.New(CodeSessionRefused, protocol.Fetch.String(), "code", code))
 		return
@@ -113,6 +121,10 @@ func (s *Session) fetchReply(ev *Event) {
 }
 
 func (s *Session) info(ev *Event) {
+	if s.sends() { // who closes is not who sends
+		s.unexpected(ev.Telegram)
+		return
+	}
 	s.state = Receiving
 	s.rcv.announced(ev.Telegram)
 }
@@ -124,12 +136,17 @@ func (s *Session) stray(ev *Event) {
 	t := ev.Telegram
 	end := t.Kind == protocol.End || t.Kind == protocol.EndMore
 	switch {
+	case s.sends():
+		s.unexpected(t)
+	case s.emptyEnd(t):
+		s.reply(t, protocol.OK)
+		s.takeLeave()
 	case s.fetched && !s.p.Files.AnnounceFetch && (end || s.firstBlock(t)):
 		s.state = Receiving
 		s.rcv.unannounced(ev)
 	case end && s.nothing:
 		s.reply(t, protocol.OK)
-		s.timer(s.cfg.Idle)
+		s.heardLast()
 	default:
 		s.unexpected(t)
 		s.timer(s.cfg.Idle)
@@ -156,11 +173,13 @@ func (s *Session) counted(ev *Event) {
 	t.SetNumber(protocol.Total, int64(ev.Total))
 	switch {
 	case reason == protocol.OK:
-		s.download = true
+		s.download = s.cfg.Side == protocol.CentreSide
+		s.promised(ev.Count)
 		s.choose()
 	case reason == protocol.Nothing:
-		s.download = true
+		s.download = s.cfg.Side == protocol.CentreSide
 		s.empty = s.p.Session.EndNothing
+		s.last = !s.empty
 		s.choose() // there may be something to ask, if nothing to send
 	default:
 		s.follow()
@@ -171,8 +190,6 @@ func (s *Session) countBroke(ev *Event) {
 	s.reply(&s.request, protocol.SystemFault)
 	s.over(ev.Err)
 }
-
-func (s *Session) endedEmpty(*Event) { s.takeLeave() }
 
 func (s *Session) inquiry(ev *Event) {
 	s.buf = s.request.Keep(ev.Telegram, s.buf)

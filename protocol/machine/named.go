@@ -26,7 +26,7 @@ func (s *Session) plan(o Order) {
 		s.planned, s.resends = true, 0
 		s.sendOpen()
 	case s.stands:
-		s.takeLeave()
+		s.through()
 	default:
 		s.sendOpen()
 	}
@@ -35,7 +35,8 @@ func (s *Session) plan(o Order) {
 // sendNamed sends the file that the opening has named.
 func (s *Session) sendNamed() {
 	if !s.planned {
-		s.takeLeave()
+		s.last = true
+		s.through()
 		return
 	}
 	s.planned = false

@@ -65,6 +65,8 @@ type Session struct {
 	opens   int    // openings that may still be answered
 	stands  bool   // the session has been opened
 	planned bool   // the opening names a file, which is sent when the session is open
+	due     int    // files that a fetch has promised and that have not come, where no end says that more follow
+	last    bool   // who follows knows that nothing follows
 	ended   error  // too many mistakes: the file under way is recorded, then it is over
 }
 
@@ -102,15 +104,6 @@ func (s *Session) Files() int { return s.files }
 // Heard reports that the peer has gone on since we last confirmed the end of a
 // file, so that it knows what we said; or that we confirmed none.
 func (s *Session) Heard() bool { return !s.unheard }
-
-// opener reports that our side sends the opening: the institution does, in
-// both directions, or the side that sends the files does (§1.4).
-func (s *Session) opener() bool {
-	if s.p.Session.SenderOpens {
-		return !s.cfg.Receive
-	}
-	return s.cfg.Side == protocol.InstitutionSide
-}
 
 // Step handles one event. The returned actions are good until the next Step.
 //
@@ -223,6 +216,7 @@ var onTelegram = [numStates][protocol.NumKinds]handler{ // immutable
 	},
 	Leaving: {
 		protocol.CloseReply: (*Session).left,
+		protocol.Close:      (*Session).closedToo,
 	},
 }
 
@@ -363,12 +357,13 @@ func (s *Session) begin() {
 	switch {
 	case s.sends() && s.p.Session.NamesFile:
 		s.sendNamed()
-		return
 	case s.sends():
 		s.choose()
-		return
+	case s.p.Session.NamesFile && s.named == "":
+		s.heardLast()
+	default:
+		s.follow()
 	}
-	s.follow()
 }
 
 // earlyInfo: a centre's first announcement may come before its reply to the
@@ -405,25 +400,6 @@ func (s *Session) judge(ev *Event) {
 	}
 	s.add(AskOpen).Telegram = s.request
 	s.state = Judging
-}
-
-// directed takes from an opening which way the files go. It reports false where
-// its letter is none, or says that we send though the peer opens as the sender.
-func (s *Session) directed(t *protocol.Telegram) bool {
-	sender, said := s.p.Sender(t)
-	lettered := s.p.Letters.Download != nil && s.p.Carries(protocol.Open, protocol.Direction)
-	if !said && lettered {
-		return false
-	}
-	if !s.p.Session.SenderOpens {
-		s.download = said && sender == protocol.CentreSide
-		return true
-	}
-	if said && s.cfg.EitherSide {
-		s.cfg.Side = sender.Other()
-	}
-	s.download = s.cfg.Side == protocol.InstitutionSide
-	return !said || sender != s.cfg.Side
 }
 
 func (s *Session) judged(ev *Event) {

@@ -24,7 +24,7 @@ type place struct {
 }
 
 func placeOf(s *Session) place {
-	p := place{state: s.state, open: s.open, flags: fmt.Sprintf("%t%t%t%t%t%d%s", s.download, s.nothing, s.fetched, s.stands && s.p.Session.NamesFile, s.planned, s.step, s.nonce)}
+	p := place{state: s.state, open: s.open, flags: fmt.Sprintf("%t%d%t%t%t%t%t%d%s", s.last, s.due, s.download, s.nothing, s.fetched, s.stands && s.p.Session.NamesFile, s.planned, s.step, s.nonce)}
 	switch s.state {
 	case Sending:
 		p.snd = s.snd.state
@@ -117,13 +117,14 @@ func configs(profiles []*protocol.Profile) []Config {
 	for _, p := range profiles {
 		for _, side := range []protocol.Side{protocol.InstitutionSide, protocol.CentreSide} {
 			for _, receive := range []bool{false, true} {
-				if receive && !p.Session.SenderOpens && (side == protocol.CentreSide || p.Session.FetchByRequest) {
+				opens := p.Session.Opens
+				if receive && opens.Fixed() && (opens.Of(true) != side || p.Session.FetchByRequest) {
 					continue // makes no difference there
 				}
 				cfg := Config{Profile: p, Side: side, Called: side == protocol.CentreSide, Challenge: "123456", Institution: institution(p), Self: "A", Peer: "B",
 					SenderName: "S", Password: "P", Receive: receive, Rounds: 2}
 				out = append(out, cfg)
-				if receive && p.Session.SenderOpens && side == protocol.CentreSide {
+				if receive && !opens.Fixed() && side == protocol.CentreSide {
 					cfg.EitherSide = true
 					out = append(out, cfg)
 				}

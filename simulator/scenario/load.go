@@ -254,7 +254,7 @@ func (r *reader) who(s *Scenario) simulator.Options {
 		Transfer: r.secret("who.transfer_password", f.Who.Transfer),
 		Expect: simulator.Expect{Caller: f.Expects.Caller, SenderName: f.Expects.Sender,
 			Password: r.secret("callers.password", f.Expects.Password), Transfer: r.secret("callers.transfer_password", f.Expects.Transfer)},
-		CallersFetch: s.Listens && f.Fetch && s.Profile.Session.SenderOpens,
+		CallersFetch: s.Listens && f.Fetch && !s.Profile.Session.Opens.Fixed(),
 		Record:       f.Record, Packing: filemgr.Packing(f.Packing), Gzip: f.Gzip, EBCDIC: f.EBCDIC, MessageSize: f.MessageSize,
 		Reply: r.duration("waits.reply", f.Waits.Reply, 10*time.Second), Idle: r.duration("waits.idle", f.Waits.Idle, 10*time.Second),
 		First: r.duration("waits.first", f.Waits.First, 10*time.Second), Pause: time.Millisecond,
