@@ -270,12 +270,12 @@ func TestHistoryInWords(t *testing.T) {
 		{catalog.EN, "round", `{"block":"2","count":"2","missing":"037,058"}`, "block 2: missing 037, 058"},
 		{catalog.KO, "round", `{"block":"2","count":"2","missing":"037,058"}`, "블록 2: 결번 037, 058"},
 		{catalog.EN, "round", `{"block":"7","count":"4","missing":"001,002,003,100"}`, "block 7: missing 001-003, 100"},
-		{catalog.EN, "answer", `{"asked":"inquire","result":"000","size":"0"}`, "000: it has the file, in order"},
-		{catalog.KO, "answer", `{"asked":"inquire","result":"411","size":"0"}`, "411: 송신 중단(미완료)"},
-		{catalog.EN, "answer", `{"asked":"inquire","result":"00","size":"1748"}`, "00: it has the file, 1748 bytes"},
-		{catalog.EN, "answer", `{"asked":"inquire","result":"84","size":"0"}`, "84: it does not have the file"},
-		{catalog.KO, "answer", `{"asked":"recall","result":"513","size":"0"}`, "513: 재전송 불가"},
-		{catalog.EN, "answer", `{"asked":"recall","result":"777","size":"0"}`, "777: a code that pabal does not know; look into the counterparty's document"},
+		{catalog.EN, "answer", `{"asked":"inquire","result":"000","finding":"whole","size":"0"}`, "000: it has the file, in order"},
+		{catalog.KO, "answer", `{"asked":"inquire","result":"411","finding":"unfinished","size":"0"}`, "411: 송신 중단(미완료)"},
+		{catalog.EN, "answer", `{"asked":"inquire","result":"00","finding":"whole","size":"1748"}`, "00: it has the file, in order, 1748 bytes"},
+		{catalog.EN, "answer", `{"asked":"inquire","result":"84","finding":"nothing","size":"0"}`, "84: it does not know the file"},
+		{catalog.KO, "answer", `{"asked":"recall","result":"513","finding":"late","size":"0"}`, "513: 재전송 불가"},
+		{catalog.EN, "answer", `{"asked":"recall","result":"777","size":"0"}`, "777: a code that the profile does not know; look into the counterparty's document"},
 		{catalog.EN, "round", `{"block":"2"}`, ""}, // of another version: shown as it is
 		{catalog.EN, "backup", `{"path":"/b"}`, ""},
 	} {
@@ -296,8 +296,8 @@ func TestEveryAnswerHasItsWords(t *testing.T) {
 	cat, err := catalog.Load()
 	require.NoError(t, err)
 	for prefix, codes := range map[string]string{
-		"ui.answer.inquire.": "000 400 411 412 413 414 415 00 84",
-		"ui.answer.recall.":  "000 500 511 512 513 514 515 516 599",
+		"ui.answer.inquire.": "whole processing unfinished mac data altered nothing",
+		"ui.answer.recall.":  "done processing nothing before late kind deadline linked other",
 	} {
 		for code := range strings.FieldsSeq(codes) {
 			require.Contains(t, cat.Codes(), fault.Code(prefix+code))

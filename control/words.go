@@ -10,9 +10,8 @@ import (
 	"pabal/transfer"
 )
 
-// answers are where the catalogue has the words for the codes of an answer
-// (protocols §1.6: 0410 and 0510; §3: 0510100). Codes of different protocols
-// differ in length, so one list holds them all.
+// answers are where the catalogue has the words for what an answer means. Its
+// code is the profile's, and says nothing by itself.
 var answers = map[transfer.Ask]string{
 	transfer.AskStatus: "ui.answer.inquire.",
 	transfer.AskRecall: "ui.answer.recall.",
@@ -51,9 +50,9 @@ func (c *Control) roundText(d fault.Args) string {
 // answerText is what the counterparty said, with its code: people compare it
 // with the counterparty's document.
 func (c *Control) answerText(d fault.Args) string {
-	code := fault.Code(answers[transfer.Ask(d["asked"])] + d["result"])
+	code := fault.Code(answers[transfer.Ask(d["asked"])] + d["finding"])
 	text := c.cat.Text(c.lang, code, nil)
-	if text == string(code) { // a code that the catalogue does not know
+	if text == string(code) { // a code that the profile does not know
 		text = c.cat.Text(c.lang, "ui.answer.other", nil)
 	}
 	if size, err := strconv.ParseInt(d["size"], 10, 64); err == nil && size > 0 {

@@ -222,62 +222,63 @@ func (s *session) Inquire(ctx context.Context, t *protocol.Telegram) (line.Answe
 		}
 	}
 	if t.Kind == protocol.Cancel {
-		return s.cancelFor(ctx, last)
+		return s.cancelFor(ctx, t, last)
 	}
-	switch {
-	case last == nil || last.Status == transfer.Abandoned || last.Status == transfer.Cancelled:
-		if byResult {
-			return line.Answer{Reason: protocol.OK, Result: "415"}, nil
-		}
-		return line.Answer{Reason: protocol.Nothing}, nil
-	case last.Status == transfer.Receiving:
-		if byResult {
-			return line.Answer{Reason: protocol.OK, Result: "411"}, nil
-		}
-		return line.Answer{Reason: protocol.Nothing}, nil
-	case last.Status == transfer.Held && last.ErrorCode == string(CodeContent) && byResult:
-		return line.Answer{Reason: protocol.OK, Result: "413"}, nil // it came, but its data is wrong
-	case last.Status == transfer.Failed:
-		if byResult {
-			return line.Answer{Reason: protocol.OK, Result: "413"}, nil
-		}
-		return line.Answer{Reason: protocol.Nothing}, nil
-	case last.Status == transfer.Received || last.Status == transfer.Placing || last.Status == transfer.Waiting:
-		if byResult {
-			return line.Answer{Reason: protocol.OK, Result: "400"}, nil
-		}
+	found := s.found(last)
+	answer := line.Answer{Reason: protocol.OK, Finding: found}
+	if found == protocol.FoundNothing || found == protocol.FoundUnfinished {
+		return answer, nil
 	}
-	size := last.WireSize
+	answer.Size = last.WireSize
 	if s.profile.Files.FileSizes {
-		size = last.FileSize
+		answer.Size = last.FileSize
 	}
-	return line.Answer{Reason: protocol.OK, Result: "000", Size: size}, nil
+	return answer, nil
+}
+
+// found is what has become of a file that came, nil if none did.
+func (s *session) found(t *transfer.Transfer) protocol.Finding {
+	switch {
+	case t == nil || t.Status == transfer.Abandoned || t.Status == transfer.Cancelled:
+		return protocol.FoundNothing
+	case t.Status == transfer.Receiving:
+		return protocol.FoundUnfinished
+	case t.Status == transfer.Held && t.ErrorCode == string(CodeContent):
+		return protocol.FoundBadData // it came, but its data is wrong
+	case t.Status == transfer.Failed && s.profile.Tells(protocol.InquiryReply, protocol.FoundBadData):
+		return protocol.FoundBadData
+	case t.Status == transfer.Failed: // we do not hold it
+		return protocol.FoundNothing
+	case t.Status == transfer.Received || t.Status == transfer.Placing || t.Status == transfer.Waiting:
+		return protocol.FoundProcessing
+	}
+	return protocol.FoundWhole
 }
 
 // cancelFor takes back a file that the counterparty wants to send afresh
 // (0500, §1.6): as long as it has not left our receive stages.
-func (s *session) cancelFor(ctx context.Context, t *transfer.Transfer) (line.Answer, error) {
-	result := "511"
+func (s *session) cancelFor(ctx context.Context, asked *protocol.Telegram, t *transfer.Transfer) (line.Answer, error) {
+	found := protocol.FoundNothing
 	if t != nil {
 		switch t.Status {
 		case transfer.Cancelled, transfer.Abandoned:
-			result = "512"
+			found = protocol.CancelBefore
 		case transfer.Received, transfer.Waiting, transfer.Held, transfer.Failed, transfer.Receiving:
 			now := s.now()
 			_, err := s.s.Command(ctx, now, transfer.Command{Name: "cancel", TransferID: t.ID,
-				Who: "peer " + s.inst.Code, Host: s.row.Peer, Reason: "0500"}, func(r *transfer.Transfer) error {
+				Who: "peer " + s.inst.Code, Host: s.row.Peer, Reason: asked.Text(protocol.Type)}, func(r *transfer.Transfer) error {
 				r.Status, r.EndedAt = transfer.Cancelled, now
 				return nil
 			})
 			if err != nil {
 				return line.Answer{}, err
 			}
-			result = "000"
+			found = protocol.CancelDone
 		case transfer.Placing:
-			result = "500"
+			found = protocol.FoundProcessing
 		default:
-			result = "513"
+			found = protocol.CancelLate
 		}
 	}
-	return line.Answer{Reason: protocol.OK, Result: result}, nil
+	return line.Answer{Reason: protocol.OK, Finding: found}, nil
 }

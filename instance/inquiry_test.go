@@ -21,13 +21,16 @@ func testAskingThePeer(t *testing.T, on engine) {
 		profile string
 		ask     transfer.Ask
 		result  string
+		means   string
 	}{
-		{"cms", transfer.AskStatus, "000"},
-		{"cms", transfer.AskRecall, "513"}, // it is in the receive directory already
-		{"edi", transfer.AskStatus, "00"},
+		{"cms", transfer.AskStatus, "000", "whole"},
+		{"cms", transfer.AskRecall, "513", "late"}, // it is in the receive directory already
+		{"edi", transfer.AskStatus, "00", "whole"},
+		{"asks", transfer.AskStatus, "00", "whole"},
+		{"asks", transfer.AskRecall, "720", "late"},
 	} {
 		t.Run(test.profile+"/"+string(test.ask), func(t *testing.T) {
-			id := map[string]string{"cms": "EB21", "edi": "C02"}[test.profile]
+			id := map[string]string{"cms": "EB21", "edi": "C02", "asks": "EB21"}[test.profile]
 			p := newPair(t, on, test.profile, []file{rawForm(id)}, nil, nil)
 			p.institution.drop(id+".CENTRE.JOB", content(1000))
 			sent := p.institution.await(transfer.Send, transfer.Sent, 1)[0]
@@ -45,6 +48,7 @@ func testAskingThePeer(t *testing.T, on engine) {
 			require.NoError(t, json.Unmarshal([]byte(answers[0].Detail), &got))
 			require.Equal(t, test.result, got["result"])
 			require.Equal(t, string(test.ask), got["asked"])
+			require.Equal(t, test.means, got["finding"])
 			after, err := s.Transfer(t.Context(), sent.ID)
 			require.NoError(t, err)
 			require.Equal(t, transfer.Sent, after.Status, "an answer changes no status")

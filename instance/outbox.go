@@ -378,9 +378,9 @@ func (s *session) answeredByPeer(ctx context.Context, t *transfer.Transfer, o ma
 		r.Ask, r.Owner, r.SessionID, r.NextTry, r.Tries = transfer.AskNothing, "", "", time.Time{}, 0
 		r.Response = o.Response
 	})
-	s.log.Info("the counterparty has answered", "transfer", t.ID, "wire_name", t.WireName, "asked", string(what), "result", o.Response)
+	s.log.Info("the counterparty has answered", "transfer", t.ID, "wire_name", t.WireName, "asked", string(what), "result", o.Response, "finding", string(o.Finding))
 	return s.s.Event(ctx, s.now(), transfer.Event{TransferID: t.ID, SessionID: s.row.ID, Kind: "answer",
-		Detail: detail(fault.New("", "", "asked", string(what), "result", o.Response, "size", o.Size))})
+		Detail: detail(fault.New("", "", "asked", string(what), "result", o.Response, "finding", string(o.Finding), "size", o.Size))})
 }
 
 // dropQuestion takes a question back that will not be answered, and says so in

@@ -116,7 +116,7 @@ func (c *cutter) pass(from, to net.Conn, file *atomic.Bool) {
 // what is what a telegram is, "" if nothing that a test names.
 func (c *cutter) what(frame []byte) string {
 	switch c.profile {
-	case "cms":
+	case "cms", "asks": // asks has its headers
 		switch kind := string(frame[15:19]); {
 		case kind == "0610" && (string(frame[42:45]) == "002" || string(frame[42:45]) == "003"):
 			return endReply

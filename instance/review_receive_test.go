@@ -111,14 +111,15 @@ func testBlankInquiryMeansNoFile(t *testing.T, on engine) {
 	p := park(t, on, "cms", "centre", []file{rawForm("EB21")}, nil, nil)
 	r := p.row(transfer.Receive, transfer.Received, nil)
 	for _, test := range []struct {
-		kind               protocol.Kind
-		name, date, result string
+		kind       protocol.Kind
+		name, date string
+		finding    protocol.Finding
 	}{
-		{protocol.Cancel, "", "20261120", "511"},
-		{protocol.Cancel, "EB211120", "", "511"},
-		{protocol.Inquiry, "", "20261120", "415"},
-		{protocol.Inquiry, "EB211120", "", "400"},
-		{protocol.Cancel, "EB211120", "20261120", "000"},
+		{protocol.Cancel, "", "20261120", protocol.FoundNothing},
+		{protocol.Cancel, "EB211120", "", protocol.FoundNothing},
+		{protocol.Inquiry, "", "20261120", protocol.FoundNothing},
+		{protocol.Inquiry, "EB211120", "", protocol.FoundProcessing},
+		{protocol.Cancel, "EB211120", "20261120", protocol.CancelDone},
 	} {
 		require.Equal(t, transfer.Received, p.again(r).Status)
 		q := protocol.Telegram{Kind: test.kind}
@@ -126,7 +127,7 @@ func testBlankInquiryMeansNoFile(t *testing.T, on engine) {
 		q.SetText(protocol.QueryDate, test.date)
 		a, err := p.session().Inquire(t.Context(), &q)
 		require.NoError(t, err)
-		require.Equal(t, test.result, a.Result, "%v %q %q", test.kind, test.name, test.date)
+		require.Equal(t, test.finding, a.Finding, "%v %q %q", test.kind, test.name, test.date)
 	}
 	require.Equal(t, transfer.Cancelled, p.again(r).Status)
 }

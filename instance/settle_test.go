@@ -146,13 +146,14 @@ func testKilledAtEnding(t *testing.T, on engine) {
 		{"cms", endRequest, "rule", transfer.ProofEndReply, false},
 		{"edi", endReply, "rule", transfer.ProofInquiry, false},
 		{"edi", endRequest, "rule", transfer.ProofEndReply, false},
+		{"asks", endReply, "rule", transfer.ProofInquiry, false},
 		{"edi", endReply, "again", transfer.ProofEndReply, true},
 		{"cms", endReply, control.AsArrived, transfer.ProofPerson, false},
 		{"edi", endRequest, control.AsNotArrived, transfer.ProofEndReply, false},
 	} {
 		t.Run(test.profile+"/"+test.lost+"/"+test.by, func(t *testing.T) {
 			t.Parallel()
-			id := map[string]string{"cms": "EB21", "edi": "C02"}[test.profile]
+			id := map[string]string{"cms": "EB21", "edi": "C02", "asks": "EB21"}[test.profile]
 			d := newDying(t, on, test.profile, id, test.by == "again")
 			caught := d.line.catch(test.lost)
 			d.drop(id+".CENTRE.JOB", content(5000))

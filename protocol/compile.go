@@ -93,6 +93,7 @@ func Compile(file string, spec *Spec) (*Profile, error) {
 	p.partsFit(c, spec)
 	p.compileLetters(c, spec)
 	p.compileResponses(c, spec)
+	p.compileFindings(c, spec)
 	for name := range c.own {
 		p.own = append(p.own, name)
 	}
@@ -455,7 +456,7 @@ func (p *Profile) compileResponses(c *compiler, spec *Spec) {
 	}
 }
 
-func words(rs []Reason) []string {
+func words[W ~string](rs []W) []string {
 	out := make([]string, len(rs))
 	for i, r := range rs {
 		out[i] = string(r)

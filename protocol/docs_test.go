@@ -36,6 +36,11 @@ func TestEveryKeyIsExplained(t *testing.T) {
 	for _, k := range Kinds() {
 		require.Contains(t, page, "`"+k.String()+"`")
 	}
+	for _, a := range questions() {
+		for _, f := range a.all() {
+			require.Contains(t, page, "`"+string(f)+"`")
+		}
+	}
 	for _, r := range append(reasons(), meanings()...) {
 		require.Contains(t, page, "`"+string(r)+"`")
 	}

@@ -2,7 +2,6 @@ package protocol
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -307,38 +306,4 @@ func (w *page) checks(f *Files) {
 		form = fmt.Sprintf(w.say("a mark for each, always %d", "1자리씩 항상 %d자리"), f.MapWidth)
 	}
 	w.row(w.say("map of missing sequences", "결번 맵"), form)
-}
-
-func (w *page) codes() {
-	w.line("## %s\n", w.say("Response codes", "응답코드"))
-	w.table(w.say("code", "코드"), w.say("we answer it for", "응답하는 사유"), w.say("we take it as", "수신 시 해석"))
-	reasonsOf := map[string][]string{}
-	for _, r := range reasons() {
-		if code, ok := w.p.responses[r]; ok {
-			reasonsOf[code] = append(reasonsOf[code], w.reason(r))
-		}
-	}
-	all := map[string]bool{}
-	for code := range reasonsOf {
-		all[code] = true
-	}
-	for code := range w.p.meanings {
-		all[code] = true
-	}
-	for _, code := range slices.Sorted(maps.Keys(all)) {
-		w.row("`"+code+"`", strings.Join(reasonsOf[code], ", "), w.reason(w.p.Meaning(code)))
-	}
-	w.line("\n%s", w.say("Every other code is a refusal: success is never guessed.", "그 밖의 코드는 모두 거부로 처리합니다. 성공으로 추정하지 않습니다."))
-}
-
-func (w *page) reason(r Reason) string {
-	if ko, ok := map[Reason]string{
-		OK: "정상", BadLength: "전문길이 오류", Unable: "수신측 응답 및 처리불가", SystemFault: "시스템 장애", BadSender: "송신자명 오류",
-		BadPassword: "송신자암호 오류", Complete: "기수신 완료", Unregistered: "미등록 업무", BadName: "비정상 파일명", BadSize: "비정상 크기",
-		ClosedHours: "송신 가능 시간 종료", Nothing: "데이터 없음", BadFormat: "FORMAT 오류", BadTotals: "업무종료 합계 불일치", OtherReason: "기타 오류",
-		Retry: "나중에 재시도", Refused: "거부",
-	}[r]; ok {
-		return w.say(string(r), ko)
-	}
-	return string(r)
 }

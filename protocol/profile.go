@@ -34,8 +34,9 @@ type Profile struct {
 	own          []string
 	responses    map[Reason]string
 	meanings     map[string]Reason
-	challenge    int // bytes of a one-time value of the login
-	dataOverhead int // what N counts of a data telegram beside the data
+	findings     map[Kind]*findingCodes // by the kind of the answer
+	challenge    int                    // bytes of a one-time value of the login
+	dataOverhead int                    // what N counts of a data telegram beside the data
 	businesses   businesses
 	// mostSequences is how many data telegrams of a file have a number.
 	mostSequences int64

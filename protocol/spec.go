@@ -28,6 +28,8 @@ type Spec struct {
 	Limits    LimitsSpec              `yaml:"limits"`
 	Responses map[string]string       `yaml:"responses"` // reason → code that we answer
 	Meanings  map[string]string       `yaml:"meanings"`  // code that a peer answers → reason; default refused
+	// Codes of what an inquiry or a cancel finds: telegram → finding → codes.
+	Results map[string]map[string]Codes `yaml:"results"`
 
 	root    *yaml.Node // what it was read from, for the lines of problems
 	origins origins    // … and their files

@@ -281,22 +281,18 @@ func (s *session) Fetch(_ context.Context, t *protocol.Telegram) (line.Counted, 
 // Inquire answers what became of a file, or forgets it (§1.3, §1.6, §3).
 func (s *session) Inquire(_ context.Context, t *protocol.Telegram) (line.Answer, error) {
 	if s.p.taker == nil {
-		return line.Answer{Reason: protocol.Nothing, Result: queryNone}, nil
+		return line.Answer{Reason: protocol.OK, Finding: protocol.FoundNothing}, nil
 	}
 	id := identity{caller: s.caller, name: t.Text(protocol.QueryName), date: t.Text(protocol.QueryDate), serial: t.Text(protocol.Serial)}
 	if id.name == "" {
 		id.name, id.date = t.Text(protocol.Name), protocol.FullDate(t.Text(protocol.Date), s.p.opt.Now())
 	}
 	if t.Kind == protocol.Cancel {
-		result, err := s.p.taker.cancel(id)
-		return line.Answer{Reason: protocol.OK, Result: result}, err
+		found, err := s.p.taker.cancel(id)
+		return line.Answer{Reason: protocol.OK, Finding: found}, err
 	}
-	result, size := s.p.taker.inquire(id)
-	reason := protocol.OK
-	if result != queryDone && !s.p.opt.Profile.Carries(protocol.InquiryReply, protocol.Result) {
-		reason = protocol.Nothing
-	}
-	return line.Answer{Reason: reason, Result: result, Size: size}, nil
+	found, size := s.p.taker.inquire(id)
+	return line.Answer{Reason: protocol.OK, Finding: found, Size: size}, nil
 }
 
 var _ line.Host = (*session)(nil)

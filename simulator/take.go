@@ -15,16 +15,8 @@ import (
 
 	"pabal/internal/fault"
 	"pabal/internal/place"
+	"pabal/protocol"
 	"pabal/transfer"
-)
-
-// Answers to an inquiry and a cancellation (§1.6).
-const (
-	queryDone      = "000"
-	queryUnfinshed = "411"
-	queryNone      = "415"
-	cancelNone     = "511"
-	cancelBefore   = "512"
 )
 
 // taker looks after the files taken: those that are whole, by a journal beside
@@ -328,34 +320,34 @@ func (t *taker) remove(h *half) error {
 }
 
 // inquire says what is known of a file and its size.
-func (t *taker) inquire(id identity) (string, int64) {
+func (t *taker) inquire(id identity) (protocol.Finding, int64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if e := t.has(id); e != nil {
-		return queryDone, e.Size
+		return protocol.FoundWhole, e.Size
 	}
 	if h := t.halves[t.notePath(id)]; h != nil && (id.date == "" || h.Date == id.date) {
-		return queryUnfinshed, h.held
+		return protocol.FoundUnfinished, h.held
 	}
-	return queryNone, 0
+	return protocol.FoundNothing, 0
 }
 
 // cancel forgets a file, so that it can come again. What was placed keeps its
 // bytes under another name.
-func (t *taker) cancel(id identity) (string, error) {
+func (t *taker) cancel(id identity) (protocol.Finding, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if h := t.halves[t.notePath(id)]; h != nil && h.owner == nil && (id.date == "" || h.Date == id.date) {
-		return queryDone, t.remove(h)
+		return protocol.CancelDone, t.remove(h)
 	}
 	e := t.has(id)
 	if e == nil {
 		for i := range t.taken {
 			if t.taken[i].Op == "cancelled" && t.taken[i].about(id) {
-				return cancelBefore, nil
+				return protocol.CancelBefore, nil
 			}
 		}
-		return cancelNone, nil
+		return protocol.FoundNothing, nil
 	}
 	c := entry{Op: "cancel", Caller: e.Caller, Name: e.Name, Date: e.Date, Serial: e.Serial}
 	if err := appendLine(t.journal(), c); err != nil {
@@ -366,7 +358,7 @@ func (t *taker) cancel(id identity) (string, error) {
 	if err := place.NoReplace(final, t.free(filepath.Base(final)+".cancelled")); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return "", err
 	}
-	return queryDone, nil
+	return protocol.CancelDone, nil
 }
 
 // free is the path in TakeDir for the first of names that is not in use; where

@@ -62,7 +62,7 @@ func (d *driver) ask(a *machine.Action) machine.Event {
 	case machine.AskInquiry, machine.AskCancel:
 		var ans Answer
 		ans, err = d.host.Inquire(d.ctx, &a.Telegram)
-		ev.Kind, ev.Reason, ev.Result, ev.Size = machine.Answered, ans.Reason, ans.Result, ans.Size
+		ev.Kind, ev.Reason, ev.Finding, ev.Size = machine.Answered, ans.Reason, ans.Finding, ans.Size
 	}
 	d.look()
 	ev.Now = d.now

@@ -85,7 +85,7 @@ type Acceptance struct {
 
 // Answer to an inquiry.
 type Answer struct {
-	Reason protocol.Reason
-	Result string // result code, where the layout has one
-	Size   int64  // bytes held
+	Reason  protocol.Reason
+	Finding protocol.Finding // what has become of the file; "" = Reason says it
+	Size    int64            // bytes held
 }

@@ -20,6 +20,7 @@ const (
 	CodeCutSmaller     fault.Code = "transfer.cut_smaller"  // the peer takes smaller telegrams than the file was cut for
 	CodeAlreadyThere   fault.Code = "transfer.already_there"
 	CodeEndUnknown     fault.Code = "transfer.end_unknown"
+	CodeFoundBad       fault.Code = "transfer.found_bad" // asked about, the peer has the file and finds it wrong
 	CodeTooManyBlocks  fault.Code = "transfer.too_many_blocks"
 	CodeGivenUp        fault.Code = "transfer.given_up"    // by the sending peer
 	CodeDataSize       fault.Code = "transfer.data_size"   // the file is cut into pieces that no telegram holds

@@ -54,7 +54,7 @@ type Event struct {
 	More     bool               // Marked: another file follows
 	Count    int                // Counted: files in this session
 	Total    int                // Counted: files in all
-	Result   string             // Answered: result code
+	Finding  protocol.Finding   // Answered: what has become of the file; "" = Reason says it
 	Size     int64              // Answered: bytes held
 	Drop     bool               // Broke: the file is lost to us (held, cancelled, fenced), the session lives
 }
@@ -251,7 +251,8 @@ func (r Result) String() string {
 // Outcome of a file or a session.
 type Outcome struct {
 	Result   Result
-	Response string // the peer's code
+	Response string           // the peer's code
+	Finding  protocol.Finding // … of an inquiry or a cancellation: what it means
 	Err      error
 	Sent     int64            // bytes that may have reached the peer
 	Resent   int64            // sequences sent again

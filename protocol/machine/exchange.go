@@ -203,7 +203,9 @@ func (s *Session) inquiry(ev *Event) {
 
 func (s *Session) answered(ev *Event) {
 	t := s.reply(&s.request, ev.Reason)
-	t.SetText(protocol.Result, ev.Result)
+	if ev.Reason == protocol.OK {
+		s.p.SetFinding(t, ev.Finding)
+	}
 	t.SetNumber(protocol.Size, ev.Size)
 	s.follow()
 }
@@ -216,25 +218,37 @@ func (s *Session) lookBroke(ev *Event) {
 // inquiryReply: the answer goes to the host, which settles what it asked for.
 func (s *Session) inquiryReply(ev *Event) {
 	t := ev.Telegram
-	code := t.Text(protocol.Response)
-	if r := t.Text(protocol.Result); r != "" {
-		code = r
-	}
-	o := Outcome{Result: InquiryDone, Response: code, Size: t.Number(protocol.Size)}
+	o := Outcome{Result: InquiryDone, Size: t.Number(protocol.Size)}
+	o.Response, o.Finding = s.p.Found(t)
 	if s.order.File.Settle {
-		switch m := s.p.Meaning(code); {
-		case m == protocol.OK && o.Size == s.order.File.Declared:
-			o.Result, o.Settled = ArrivedWhole, true
-			o.Proofs = []transfer.Proof{{Name: transfer.ProofInquiry,
-				Expected: strconv.FormatInt(s.order.File.Declared, 10), Actual: strconv.FormatInt(o.Size, 10)}}
-		case m == protocol.Nothing:
-			o.Result = NotThere
-		default:
-			o.Result, o.Err = EndUnknown, fault.New(CodeEndUnknown, s.order.File.Name)
-		}
+		s.settled(&o, s.p.Carries(t.Kind, protocol.Size))
 	}
 	s.add(Finish).Outcome = o
 	s.state = Recording
+}
+
+// settled is what an inquiry says of an end that nobody heard. Where its answer
+// has room for the size, that proves; else that the peer holds the file in order.
+func (s *Session) settled(o *Outcome, sized bool) {
+	f := &s.order.File
+	proof := transfer.Proof{Name: transfer.ProofInquiry, Expected: string(protocol.FoundWhole), Actual: string(o.Finding)}
+	if sized {
+		proof.Expected, proof.Actual = strconv.FormatInt(f.Declared, 10), strconv.FormatInt(o.Size, 10)
+	}
+	switch o.Finding {
+	case protocol.FoundWhole:
+		if proof.Holds() {
+			o.Result, o.Settled, o.Proofs = ArrivedWhole, true, []transfer.Proof{proof}
+			return
+		}
+	case protocol.FoundNothing, protocol.FoundUnfinished:
+		o.Result = NotThere
+		return
+	case protocol.FoundBadMAC, protocol.FoundBadData, protocol.FoundAltered:
+		o.Result, o.Err = RefusedByPeer, fault.New(CodeFoundBad, f.Name, "code", o.Response, "finding", string(o.Finding))
+		return
+	}
+	o.Result, o.Err = EndUnknown, fault.New(CodeEndUnknown, f.Name)
 }
 
 func (s *Session) recorded(*Event) { s.choose() }

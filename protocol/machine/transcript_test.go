@@ -423,7 +423,7 @@ func (p *player) answer(a *Action, text string) Event {
 	case Finish:
 		ev.Kind = Finished
 	case AskInquiry, AskCancel:
-		ev.Kind, ev.Result, ev.Size = Answered, v["result"], int64(number(v["size"]))
+		ev.Kind, ev.Finding, ev.Size = Answered, protocol.Finding(v["finding"]), int64(number(v["size"]))
 	}
 	return ev
 }
@@ -495,6 +495,9 @@ func describe(a *Action) string {
 		return fmt.Sprintf("verify declared=%d at_end=%d blocks=%d missed=%d serial=%s", c.Declared, c.AtEnd, c.Blocks, c.Missed, c.Serial)
 	case Finish:
 		o := a.Outcome
+		if o.Result == InquiryDone {
+			return fmt.Sprintf("finish %q code=%s finding=%s", o.Result.String(), o.Response, o.Finding)
+		}
 		return fmt.Sprintf("finish %q code=%s error=%s sent=%d", o.Result.String(), o.Response, fault.CodeOf(o.Err), o.Sent)
 	case AskInquiry:
 		return fmt.Sprintf("inquiry kind=%s date=%s%s name=%s%s serial=%s", t.Text(protocol.QueryKind),
