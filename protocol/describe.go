@@ -24,7 +24,8 @@ type Explained struct {
 	Title string
 	Bytes int
 	Rows  []Told
-	Err   error // why the telegram is not what its layout says; Rows as far as it could be read
+	By    string // bytes before the first telegram: who sends them; "" = a telegram
+	Err   error  // why the telegram is not what its layout says; Rows as far as it could be read
 }
 
 // Explain makes a table of a telegram. Passwords and data are not shown: only
@@ -77,12 +78,22 @@ func (p *Profile) told(pl *place, at int, v []byte) Told {
 	return out
 }
 
-// ExplainAll makes a table of each telegram of a captured stream, in order.
+// ExplainAll makes a table of each telegram of a captured stream, in order, and
+// of the bytes that the profile has before the first, as far as they were captured.
 // The error says where the stream stops being telegrams of this profile; what
 // came before it is good.
 func (p *Profile) ExplainAll(src io.Reader, tell func(Explained) error) error {
 	r := p.NewReader(src, make([]byte, p.FrameBuffer()))
-	for n, at := 1, 0; ; n++ {
+	at := 0
+	greetings := p.greetings(r.peek())
+	for _, g := range greetings {
+		if err := tell(g); err != nil {
+			return err
+		}
+		at += g.Bytes
+	}
+	r.from += at
+	for n := 1; ; n++ {
 		frame, err := r.Next()
 		cut := errors.Is(err, io.ErrUnexpectedEOF)
 		if errors.Is(err, io.EOF) || cut && len(bytes.TrimSpace(r.buf[r.from:r.to])) == 0 { // an editor's last line end
@@ -96,4 +107,56 @@ func (p *Profile) ExplainAll(src io.Reader, tell func(Explained) error) error {
 			return err
 		}
 	}
+}
+
+// Begins reports that a capture begins with a telegram of p, or with the bytes
+// that come before the first one.
+func (p *Profile) Begins(capture []byte) bool {
+	return len(p.greetings(capture)) > 0 || p.telegramAt(capture)
+}
+
+func (p *Profile) telegramAt(b []byte) bool {
+	frame, err := p.NewReader(bytes.NewReader(b), make([]byte, p.FrameBuffer())).Next()
+	return err == nil && p.Explain(frame).Kind != NoKind
+}
+
+// greetings are the steps of bytes that a capture begins with: those of one end
+// or of both, since a capture may have either. What the profile does not say by
+// itself is not shown, as it may be anything.
+func (p *Profile) greetings(b []byte) (out []Explained) {
+	for i := range p.Session.Begins {
+		s := &p.Session.Begins[i]
+		n := s.in(b)
+		if s.Bytes == nil || n == 0 || p.telegramAt(b) {
+			continue
+		}
+		row := Told{Width: n, Value: printable(b[:n])}
+		if !bytes.Equal(b[:n], s.Bytes) {
+			row.Value, row.Hidden = "", true
+		}
+		out = append(out, Explained{By: s.By.String(), Bytes: n, Rows: []Told{row}})
+		b = b[n:]
+	}
+	return out
+}
+
+// in is how many bytes of the step b begins with, 0 = none.
+func (s *Step) in(b []byte) int {
+	if s.Until == nil {
+		if bytes.HasPrefix(b, s.Bytes) {
+			return len(s.Bytes)
+		}
+		return 0
+	}
+	if at := bytes.Index(b[:min(len(b), s.Max)], s.Until); at >= 0 {
+		return at + len(s.Until)
+	}
+	return 0
+}
+
+// peek is what can be read of the stream without going on, a telegram at least
+// if there is one.
+func (r *Reader) peek() []byte {
+	_ = r.need(len(r.buf)) // less is what there is
+	return r.buf[r.from:r.to]
 }

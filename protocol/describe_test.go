@@ -39,3 +39,46 @@ func TestExplain(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, 3, seen)
 }
+
+// A capture may have what both ends greet with, or one, or nothing of it, and
+// is decoded from its first telegram on; the telegram itself is never taken for a greeting.
+func TestExplainGreetings(t *testing.T) {
+	p := testProfile(t, "login")
+	login := "0049FTS0570720RB        000kim         secret  123456"
+	for capture, want := range map[string][]string{
+		"READY\r\n\x16\x05" + login:          {"called READY..", "caller .."},
+		"\x16\x05" + login:                   {"caller .."},
+		"READY at 9\r\n" + login:             {"called "},
+		login + login:                        nil,
+		login + "READY\r\n":                  nil,
+		"READY but far too long\r\n" + login: nil,
+	} {
+		var got []string
+		kinds := 0
+		err := p.ExplainAll(strings.NewReader(capture), func(e Explained) error {
+			if e.By != "" {
+				require.Zero(t, kinds)
+				require.Equal(t, e.Rows[0].Value == "", e.Rows[0].Hidden)
+				got = append(got, e.By+" "+e.Rows[0].Value)
+				return nil
+			}
+			require.NoError(t, e.Err)
+			require.Equal(t, Login, e.Kind)
+			kinds++
+			return nil
+		})
+		require.Equal(t, want, got, "%q", capture)
+		switch {
+		case strings.Contains(capture, "long"):
+			require.Equal(t, "0", fault.As(err).Args["offset"])
+		case strings.HasPrefix(capture, login):
+			require.NotZero(t, kinds)
+		default:
+			require.NoError(t, err)
+			require.Equal(t, 1, kinds)
+			require.True(t, p.Begins([]byte(capture)))
+		}
+	}
+	err := p.ExplainAll(strings.NewReader("\x16\x05x"+login), func(Explained) error { return nil })
+	require.Equal(t, "2", fault.As(err).Args["offset"], "counted from the first byte of the capture")
+}

@@ -41,6 +41,7 @@ func (a *app) profileDecode(name, from, form string) error {
 	if err != nil {
 		return err
 	}
+	p = p.AnyBusiness() // institutions may have codes of their own
 	text, err := a.captured(from)
 	if err != nil {
 		return err
@@ -60,7 +61,13 @@ func (a *app) profileDecode(name, from, form string) error {
 		return usageError{fault.New(codeFlagValue, "--form", "value", form)}
 	}
 	n := 0
-	err = p.ExplainAll(bytes.NewReader(text), func(e protocol.Explained) error { n++; return a.sayExplained(n, e) })
+	err = p.ExplainAll(bytes.NewReader(text), func(e protocol.Explained) error {
+		if e.By != "" {
+			return a.sayGreeting(e)
+		}
+		n++
+		return a.sayExplained(n, e)
+	})
 	if err == nil && n == 0 {
 		err = fault.New(codeNothingCaptured, from)
 	}
@@ -108,11 +115,10 @@ func (a *app) captured(from string) ([]byte, error) {
 }
 
 // captureOf guesses how bytes were captured: as they are if they begin with a
-// telegram, else as hex digits if they are nothing else, else one telegram per
+// telegram or with what comes before the first, else as hex digits if they are nothing else, else one telegram per
 // line, between bars if there are any.
 func captureOf(p *protocol.Profile, text []byte) []byte {
-	r := p.NewReader(bytes.NewReader(text), make([]byte, p.FrameBuffer()))
-	if frame, err := r.Next(); err == nil && p.Explain(frame).Kind != protocol.NoKind {
+	if p.Begins(text) {
 		return text
 	}
 	if raw, err := unhex(text); err == nil {
@@ -134,6 +140,26 @@ func captureOf(p *protocol.Profile, text []byte) []byte {
 func unhex(text []byte) ([]byte, error) {
 	digits := strings.NewReplacer(" ", "", "\n", "", "\r", "", "\t", "", ":", "").Replace(string(text))
 	return hex.DecodeString(digits)
+}
+
+// sayGreeting shows bytes before the first telegram.
+func (a *app) sayGreeting(e protocol.Explained) error {
+	row := e.Rows[0]
+	if a.json {
+		return a.writeJSON(a.out, struct {
+			Kind   string `json:"kind"` // greeting, which no telegram is
+			By     string `json:"by"`
+			Bytes  int    `json:"bytes"`
+			Value  string `json:"value"`
+			Hidden bool   `json:"hidden,omitempty"`
+		}{"greeting", e.By, e.Bytes, row.Value, row.Hidden})
+	}
+	value := "|" + row.Value + "|"
+	if row.Hidden {
+		value = a.text("ui.profile.hidden", "bytes", row.Width)
+	}
+	_, err := fmt.Fprintln(a.out, a.text("ui.profile.greeting", "by", e.By, "bytes", e.Bytes, "value", value))
+	return err
 }
 
 func (a *app) sayExplained(n int, e protocol.Explained) error {
