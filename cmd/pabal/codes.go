@@ -66,6 +66,8 @@ const (
 	codeScenarioRole   fault.Code = "command.scenario_role"
 	codeCertifyWrong   fault.Code = "command.certify_wrong"
 	codeLoadFailed     fault.Code = "command.load_failed"
-	codeLoadProfile    fault.Code = "command.load_profile"
+	codeLoadLost       fault.Code = "command.load_lost"
+	codeLoadNotStored  fault.Code = "command.load_not_stored"
+	codeLoadTooMany    fault.Code = "command.load_too_many"
 	codeNotEmpty       fault.Code = "command.not_empty"
 )

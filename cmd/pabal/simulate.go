@@ -92,7 +92,7 @@ func newSimulate(a *app) *cobra.Command {
 	text(&f.name, "name")
 	text(&f.wrongName, "wrong-name")
 	flags.BoolVar(&f.load, "load", false, a.text("ui.flag.simulate.load"))
-	flags.IntVar(&f.institutions, "institutions", 200, a.text("ui.flag.simulate.institutions"))
+	flags.IntVar(&f.institutions, "institutions", 0, a.text("ui.flag.simulate.institutions"))
 	flags.IntVar(&f.files, "files", 5, a.text("ui.flag.simulate.files"))
 	flags.IntVar(&f.sessions, "sessions", 200, a.text("ui.flag.simulate.sessions"))
 	flags.StringVar(&f.size, "size", "100000", a.text("ui.flag.simulate.size"))

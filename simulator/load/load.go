@@ -18,28 +18,36 @@ import (
 
 // Options of one measurement.
 type Options struct {
-	// Peer is what all of them have in common: profile, part, password, waits.
-	Peer simulator.Options
-	// Each makes the nth its own, from 0: code, sender.
-	Each    func(n int, o *simulator.Options)
-	Name    func(n, file int) string // name of a file in the folder of the nth, both from 0
-	Address string
-	Dir     string // for their folders; empty
+	Names   Names
+	Fetch   bool                              // they call for files instead of giving theirs
+	Tune    func(n int, o *simulator.Options) // what else the nth has; nil = nothing
+	Address func(n int) string                // where the nth calls
+	Dir     string                            // for their folders; empty
 
 	Institutions int
 	Files        int   // of each
 	Bytes        int64 // of a file
 	Sessions     int   // at once, over all
-	Calls        int   // most calls of each, until all its files are given
+	Calls        int   // most calls of each, until all its files have passed
 
-	Given func(done, of int) // after each file; nil = nobody. Called by many at once
+	// Passed is told after each file, in order, by one at a time; nil = nobody.
+	Passed func(done, of int)
+}
+
+// File that has passed.
+type File struct {
+	Institution int // from 0
+	Name        string
+	SHA256      string
 }
 
 // Result is what was measured. Times are from when a file was taken up until
 // its end was confirmed.
 type Result struct {
+	Profile      string         `json:"profile"`
+	Way          string         `json:"way"` // give, fetch
 	Institutions int            `json:"institutions"`
-	Files        int            `json:"files"` // that were confirmed
+	Files        int            `json:"files"` // whose end was confirmed
 	Failed       int            `json:"failed"`
 	Bytes        int64          `json:"bytes"`
 	Sessions     int            `json:"sessions"`
@@ -50,87 +58,115 @@ type Result struct {
 	P99          time.Duration  `json:"-"`
 	Most         time.Duration  `json:"-"`
 	Errors       map[string]int `json:"errors,omitempty"` // by code: sessions and files that went wrong
+	Passed       []File         `json:"-"`
+}
+
+// measure is one measurement under way.
+type measure struct {
+	o     Options
+	peers []*simulator.Peer
+	left  []atomic.Int64
+
+	mu   sync.Mutex
+	r    Result
+	took []time.Duration
 }
 
 // Run holds it. An error is that of this machine.
 func Run(ctx context.Context, o Options) (Result, error) {
-	r := Result{Institutions: o.Institutions, Errors: map[string]int{}}
-	peers := make([]*simulator.Peer, o.Institutions)
-	var mu sync.Mutex
-	var took []time.Duration
-	var given atomic.Int64
-	left := make([]atomic.Int64, o.Institutions)
-	content := make([]byte, o.Bytes)
-	for i := range content {
-		content[i] = '0' + byte(i*7%10)
+	m := &measure{o: o, peers: make([]*simulator.Peer, o.Institutions), left: make([]atomic.Int64, o.Institutions)}
+	m.r = Result{Profile: o.Names.p.Name, Way: "give", Institutions: o.Institutions, Errors: map[string]int{}}
+	if o.Fetch {
+		m.r.Way = "fetch"
 	}
-	for n := range peers {
-		opt := o.Peer
-		opt.GiveDir = filepath.Join(o.Dir, strconv.Itoa(n))
-		o.Each(n, &opt)
-		left[n].Store(int64(o.Files))
-		opt.Observe = func(e simulator.Event) {
-			mu.Lock()
-			defer mu.Unlock()
-			switch {
-			case e.Kind == simulator.Given:
-				left[n].Add(-1)
-				took = append(took, e.Took)
-				r.Bytes += e.Bytes
-				if o.Given != nil {
-					o.Given(int(given.Add(1)), o.Institutions*o.Files)
-				}
-			case e.Err != nil:
-				r.Errors[string(fault.CodeOf(e.Err))]++
-			}
-			if e.Kind == simulator.Closed {
-				r.Sessions++
-			}
-		}
-		if err := os.MkdirAll(opt.GiveDir, 0o750); err != nil {
-			return r, err
-		}
-		for k := range o.Files {
-			if err := os.WriteFile(filepath.Join(opt.GiveDir, o.Name(n, k)), content, 0o600); err != nil {
-				return r, err
-			}
-		}
-		var err error
-		if peers[n], err = simulator.New(opt); err != nil {
-			return r, err
+	for n := range m.peers {
+		if err := m.prepare(n); err != nil {
+			return m.r, err
 		}
 	}
 	began := time.Now()
 	places := make(chan struct{}, o.Sessions)
 	var all sync.WaitGroup
-	for n, p := range peers {
-		all.Go(func() {
-			for range o.Calls {
-				select {
-				case places <- struct{}{}:
-				case <-ctx.Done():
-					return
-				}
-				_, err := p.Call(ctx, o.Address, false)
-				<-places
-				if fault.CodeOf(err) == simulator.CodeAddress { // no session, so nobody was told
-					mu.Lock()
-					r.Errors[string(simulator.CodeAddress)]++
-					mu.Unlock()
-				}
-				if ctx.Err() != nil || left[n].Load() == 0 {
-					return
-				}
-			}
-		})
+	for n := range m.peers {
+		all.Go(func() { m.calls(ctx, n, places) })
 	}
 	all.Wait()
+	r := m.r
 	r.Seconds = time.Since(began).Seconds()
-	r.Files, r.Failed = len(took), o.Institutions*o.Files-len(took)
+	r.Files, r.Failed = len(m.took), o.Institutions*o.Files-len(m.took)
 	r.PerSecond = float64(r.Files) / r.Seconds
-	slices.Sort(took)
-	r.Median, r.P95, r.P99, r.Most = share(took, 50), share(took, 95), share(took, 99), share(took, 100)
+	slices.Sort(m.took)
+	r.Median, r.P95, r.P99, r.Most = share(m.took, 50), share(m.took, 95), share(m.took, 99), share(m.took, 100)
 	return r, ctx.Err()
+}
+
+// prepare makes the nth institution and its files.
+func (m *measure) prepare(n int) error {
+	o := &m.o
+	opt := o.Names.Institution(n)
+	dir := filepath.Join(o.Dir, strconv.Itoa(n))
+	if err := os.MkdirAll(dir, 0o750); err != nil {
+		return err
+	}
+	if o.Fetch {
+		opt.TakeDir = dir
+	} else {
+		opt.GiveDir = dir
+		for k := range o.Files {
+			if err := os.WriteFile(filepath.Join(dir, o.Names.File(k)), o.Names.Content(n, k, o.Bytes), 0o600); err != nil {
+				return err
+			}
+		}
+	}
+	if o.Tune != nil {
+		o.Tune(n, &opt)
+	}
+	m.left[n].Store(int64(o.Files))
+	opt.Observe = func(e simulator.Event) { m.observe(n, e) }
+	var err error
+	m.peers[n], err = simulator.New(opt)
+	return err
+}
+
+func (m *measure) observe(n int, e simulator.Event) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	switch {
+	case (e.Kind == simulator.Given || e.Kind == simulator.Taken) && !e.Again:
+		m.left[n].Add(-1)
+		m.took = append(m.took, e.Took)
+		m.r.Bytes += e.Bytes
+		m.r.Passed = append(m.r.Passed, File{n, e.Name, e.SHA256})
+		if m.o.Passed != nil {
+			m.o.Passed(len(m.took), m.o.Institutions*m.o.Files)
+		}
+	case e.Err != nil:
+		m.r.Errors[string(fault.CodeOf(e.Err))]++
+	}
+	if e.Kind == simulator.Closed {
+		m.r.Sessions++
+	}
+}
+
+// calls holds the sessions of the nth, each in its turn.
+func (m *measure) calls(ctx context.Context, n int, places chan struct{}) {
+	for range m.o.Calls {
+		select {
+		case places <- struct{}{}:
+		case <-ctx.Done():
+			return
+		}
+		_, err := m.peers[n].Call(ctx, m.o.Address(n), m.o.Fetch)
+		<-places
+		if fault.CodeOf(err) == simulator.CodeAddress { // no session, so nobody was told
+			m.mu.Lock()
+			m.r.Errors[string(simulator.CodeAddress)]++
+			m.mu.Unlock()
+		}
+		if ctx.Err() != nil || m.left[n].Load() <= 0 {
+			return
+		}
+	}
 }
 
 // share is the time that so many percent did not need more than.
