@@ -75,7 +75,7 @@ func TestCertifyOurselves(t *testing.T) {
 				id := simulatedName(map[bool]string{true: "D${n:2}", false: "D${n:7}"}[p.Files.Serial], k+1)
 				server.register(id, peerCode, transfer.Send)
 				gift := scenario.Scenario{Server: scenario.Server{Sends: []scenario.Gift{{Name: id, Wire: id, Size: 700, Seed: int64(k)}}}}
-				_, _, err := gift.Prepare(filepath.Join(dir, "made"+id))
+				_, _, err := gift.Prepare(filepath.Join(dir, "made"+id), true)
 				require.NoError(t, err)
 				require.NoError(t, server.drop(filepath.Join(dir, "made"+id, "server", id), id+"."+peerCode+"."+throwawayJob))
 			}
@@ -111,7 +111,7 @@ func TestCertifyFindsMistakes(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	dir := t.TempDir()
-	_, _, err = s.Prepare(dir)
+	_, _, err = s.Prepare(dir, false)
 	require.NoError(t, err)
 	s.Expect.Taken = 1000 // it goes on until it is stopped
 	ctx, stop := context.WithCancel(t.Context())

@@ -28,6 +28,8 @@ func (a *app) simulateScenario(ctx context.Context, path string, f simulateFlags
 	switch {
 	case s.Listens && f.connect != "":
 		return usageError{fault.New(codeScenarioRole, s.Name, "role", "listen", "flag", "--listen")}
+	case f.tls || f.tlsCA+f.tlsCertificate+f.tlsKey+f.tlsServerName != "":
+		return usageError{fault.New(codeFlagsExclude, "--scenario", "other", "--tls")}
 	case !s.Listens && f.listen != "":
 		return usageError{fault.New(codeScenarioRole, s.Name, "role", "connect", "flag", "--connect")}
 	}
@@ -80,8 +82,11 @@ func (a *app) workingDir(dir, prefix string) (string, error) {
 
 // playScenario runs it against the address, or against a server of its own.
 func (a *app) playScenario(ctx context.Context, s *scenario.Scenario, run scenario.Run, received string) (out scenario.Outcome, err error) {
-	_, sent, err := s.Prepare(run.Dir)
-	if err != nil {
+	_, sent, err := s.Prepare(run.Dir, run.Address == "")
+	switch {
+	case fault.As(err) != nil:
+		return out, err
+	case err != nil:
 		return out, fault.New(codeCannotWrite, run.Dir).Because(err)
 	}
 	if run.Address != "" {

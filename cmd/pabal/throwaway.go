@@ -13,6 +13,7 @@ import (
 	"pabal/instance"
 	"pabal/internal/fault"
 	"pabal/internal/place"
+	"pabal/internal/secure"
 	"pabal/naming"
 	"pabal/protocol"
 	"pabal/simulator/scenario"
@@ -177,6 +178,9 @@ func serverFor(s *scenario.Scenario, dir, address string) (*throwaway, error) {
 	}
 	if s.Listens {
 		n.Connect = address
+		if t := s.TLS; t != nil {
+			n.TLS = &secure.Client{Files: t.Server, ServerName: t.ServerName}
+		}
 		if len(s.Gifts) > 0 {
 			n.Windows = []instance.Window{{To: 24 * time.Hour, Every: 100 * time.Millisecond}}
 		}
@@ -184,6 +188,15 @@ func serverFor(s *scenario.Scenario, dir, address string) (*throwaway, error) {
 		l := instance.Listen{Address: "127.0.0.1:0", Profile: s.Profile}
 		if s.Fetch && s.Profile.Session.OpensCalled(n.Side, n.Side == protocol.CentreSide) {
 			l.SendsTo = peerCode
+		}
+		if t := s.TLS; t != nil {
+			l.TLS, n.Caller.TLS = &secure.Server{Files: t.Server}, true
+			switch {
+			case t.Caller != "":
+				n.Caller.Fingerprints = []string{t.Caller}
+			case t.Server.CA != "": // nobody whom it would let in
+				n.Caller.Names = []string{peerCode}
+			}
 		}
 		t.o.Listen = []instance.Listen{l}
 	}

@@ -181,6 +181,7 @@ func (r *reader) scenario() *Scenario {
 	} else {
 		r.size = l
 	}
+	s.TLS = r.tls(s)
 	s.Who.Faults = r.faults()
 	for n := range f.Give {
 		s.Gifts = append(s.Gifts, r.gifts(fmt.Sprintf("give[%d]", n), &f.Give[n], s.Profile)...)

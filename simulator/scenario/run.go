@@ -69,7 +69,13 @@ func (f Failure) String() string { return cmp.Or(f.Code, string(fault.CodeOf(f.E
 
 // Prepare writes the files to give into dir/give, and those that a server made
 // for the scenario sends into dir/server. It returns their digests, by name.
-func (s *Scenario) Prepare(dir string) (give, server map[string]string, err error) {
+// alone says that there is such a server; certificates that are made for the run
+// are in dir/tls then. Errors are CodeMade, CodeServerTLS and those of this
+// machine.
+func (s *Scenario) Prepare(dir string, alone bool) (give, server map[string]string, err error) {
+	if err := s.protect(dir, alone); err != nil {
+		return nil, nil, err
+	}
 	if give, err = prepare(filepath.Join(dir, "give"), s.Gifts); err == nil {
 		server, err = prepare(filepath.Join(dir, "server"), s.Server.Sends)
 	}

@@ -19,6 +19,7 @@ type Scenario struct {
 	Fetch   bool          // it calls to take, or its callers come to give nothing and take
 
 	Who   simulator.Options // names, passwords, sizes, waits and faults; no directories
+	TLS   *TLS              // nil = in clear
 	Gifts []Gift
 	Take  bool
 

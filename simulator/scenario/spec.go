@@ -13,6 +13,8 @@ type spec struct {
 	Who     whoSpec    `yaml:"who"`
 	Expects expectSpec `yaml:"callers"`
 
+	TLS *tlsSpec `yaml:"tls"`
+
 	MessageSize int    `yaml:"message_size"`
 	Record      int    `yaml:"record"`
 	Packing     string `yaml:"packing"`
@@ -92,6 +94,8 @@ type serverSpec struct {
 	Password string     `yaml:"password"`
 	Reply    string     `yaml:"reply"`
 	Rounds   int        `yaml:"rounds"`
+
+	TLS *serverTLSSpec `yaml:"tls"`
 }
 
 type resultSpec struct {
