@@ -66,6 +66,7 @@ const (
 	codeScenarioRole   fault.Code = "command.scenario_role"
 	codeCertifyWrong   fault.Code = "command.certify_wrong"
 	codeLoadFailed     fault.Code = "command.load_failed"
+	codeLoadCalls      fault.Code = "command.load_calls"
 	codeLoadLost       fault.Code = "command.load_lost"
 	codeLoadNotStored  fault.Code = "command.load_not_stored"
 	codeLoadTooMany    fault.Code = "command.load_too_many"

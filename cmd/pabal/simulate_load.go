@@ -55,8 +55,11 @@ func (a *app) simulateLoad(ctx context.Context, profile string, f simulateFlags)
 		return err
 	}
 	names, err := load.For(p)
-	if err != nil {
+	switch {
+	case err != nil:
 		return err
+	case !p.Session.MayCall(protocol.InstitutionSide, f.receive):
+		return fault.New(codeLoadCalls, p.Name)
 	}
 	if f.institutions == 0 {
 		f.institutions = min(loadInstitutions, names.MostCodes())
@@ -108,9 +111,11 @@ func (a *app) simulateLoad(ctx context.Context, profile string, f simulateFlags)
 	return a.sayLoad(out)
 }
 
-// ownAddress: an institution that calls to fetch where the sender opens is known
-// by the address that it calls, so each has one.
-func ownAddress(p *protocol.Profile, fetch bool) bool { return fetch && p.Session.SenderOpens }
+// ownAddress: an institution that calls and does not open is known by the address
+// that it calls, so each has one.
+func ownAddress(p *protocol.Profile, fetch bool) bool {
+	return p.Session.OpensCalled(protocol.CentreSide, fetch)
+}
 
 // loadAddresses are those of a given server: one for all, or from its port on
 // one for each.
@@ -154,7 +159,11 @@ func loadServer(ctx context.Context, p *protocol.Profile, dir string, o *load.Op
 		}
 		t.o.Institutions = append(t.o.Institutions, in)
 		if own {
-			t.o.Listen = append(t.o.Listen, instance.Listen{Address: address, Profile: p, SendsTo: in.Code})
+			l := instance.Listen{Address: address, Profile: p, SendsTo: in.Code}
+			if !o.Fetch {
+				l.SendsTo, l.FetchesFrom = "", in.Code
+			}
+			t.o.Listen = append(t.o.Listen, l)
 		}
 		t.register("L", in.Code, way)
 		reg := &t.o.Files[n]
