@@ -148,6 +148,7 @@ type play struct {
 	mu       sync.Mutex
 	out      *Outcome
 	sessions map[int64]error // that are over
+	over     bool            // everything expected is there
 	done     chan struct{}   // closed when everything expected is there
 	once     sync.Once
 }
@@ -266,10 +267,11 @@ func (p *play) observe(e simulator.Event) {
 		p.out.Sessions++
 	}
 	p.out.Resent += e.Resent
-	if p.s.Listens && e.Kind == simulator.Closed {
+	if p.s.Listens && e.Kind == simulator.Closed && !p.over { // later ones are cut by ourselves
 		p.out.Ends = []error{e.Err}
 	}
 	over := e.Kind == simulator.Closed && p.whole()
+	p.over = p.over || over
 	p.mu.Unlock()
 	if over {
 		p.once.Do(func() { close(p.done) })
