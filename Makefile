@@ -8,16 +8,17 @@ FUZZTIME ?= 10s
 POINTS  ?= 500
 ROWS    ?= 1000000
 BIG     ?= 1024
+VERSIONS ?= 12 13 14 16 17 18
 
 # One static binary (CGO off), the same bytes from any directory (trimpath).
 # The version comes from git here, so Go need not ask git again (buildvcs).
 build_flags = -trimpath -buildvcs=false -ldflags '-s -w -X main.version=$(VERSION)'
 
 .DEFAULT_GOAL := help
-.PHONY: help run test build bench microbench lint fuzz chaos big rows deps check-go
+.PHONY: help run test build bench microbench lint fuzz chaos big rows postgres-versions deps check-go
 
 help: ## print these lines
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: build ## build and show files going out and coming back (ARGS="--crash" kills the server half way)
 	@bin/pabal demo $(ARGS)
@@ -49,6 +50,9 @@ big: check-go ## a file of BIG MiB (default 1024) each way with both protocols; 
 
 rows: check-go ## what asking for work and listing cost beside ROWS (default 1000000) finished transfers, on both engines; minutes
 	PABAL_ROWS=$(ROWS) go test ./store -count=1 -run '^$$' -bench FinishedRows -benchtime 1x -v -timeout 1h
+
+postgres-versions: check-go ## what depends on PostgreSQL, on each of VERSIONS (default "12 13 14 16 17 18"; fetched with npm); minutes each
+	@scripts/postgres-versions.sh $(VERSIONS)
 
 deps: ## name and, where it may, install the Debian packages that tests use
 	@scripts/deps.sh

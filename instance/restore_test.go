@@ -141,7 +141,11 @@ func (h *host) snapshot() (back func()) {
 		now, old := pgtest.Database(h.t, h.url), pgtest.Database(h.t, copied)
 		admin := strings.Replace(h.url, "/"+now, "/postgres", 1)
 		running.postgres.SQL(h.t, admin, fmt.Sprintf(`ALTER DATABASE %s ALLOW_CONNECTIONS false`, now))
-		running.postgres.SQL(h.t, admin, fmt.Sprintf(`SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity WHERE datname = '%s'`, now))
+		running.postgres.SQL(h.t, admin, fmt.Sprintf(`DO $$ BEGIN
+			WHILE EXISTS (SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '%s') LOOP
+				PERFORM pg_sleep(0.01);
+				PERFORM pg_stat_clear_snapshot();
+			END LOOP; END $$`, now))
 		running.postgres.SQL(h.t, admin, fmt.Sprintf(`ALTER DATABASE %s RENAME TO %s_lost`, now, now))
 		running.postgres.SQL(h.t, admin, fmt.Sprintf(`ALTER DATABASE %s RENAME TO %s`, old, now))
 	}

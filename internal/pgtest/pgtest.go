@@ -30,6 +30,11 @@ import (
 // stop the server do not run with it.
 const Variable = "PABAL_TEST_POSTGRES"
 
+// Programs names the directory of the programs initdb and postgres that are
+// started, instead of those of Debian's package: another version's. Clients
+// like psql stay the package's.
+const Programs = "PABAL_TEST_POSTGRES_BIN"
+
 // startTime is how long a server may take to start or to stop.
 const startTime = 30 * time.Second
 
@@ -41,6 +46,7 @@ type Server struct {
 	started bool
 	broken  error
 	given   string // the address in Variable
+	port    string // on loopback as well; "" = the socket alone
 	dir     string
 	cmd     *exec.Cmd
 	ended   chan struct{}
@@ -180,7 +186,22 @@ func (s *Server) Again(t testing.TB) {
 	t.Helper()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	check(t, s.run(needs.Tool(t, "postgres")))
+	check(t, s.run(program(t, "postgres")))
+}
+
+// program is the path of one of the server's programs. A directory that was
+// named and does not have it fails the test: nothing else was meant.
+func program(t testing.TB, name string) string {
+	t.Helper()
+	dir := os.Getenv(Programs)
+	if dir == "" {
+		return needs.Tool(t, name)
+	}
+	path := filepath.Join(dir, name)
+	if _, err := os.Stat(path); err != nil {
+		t.Fatalf("%s: %v", Programs, err)
+	}
+	return path
 }
 
 func (s *Server) ours(t testing.TB) {
@@ -203,6 +224,9 @@ func (s *Server) Stop() error {
 
 func (s *Server) address(database string) string {
 	if s.given == "" {
+		if s.port != "" {
+			return "postgres://" + superuser + "@127.0.0.1:" + s.port + "/" + database
+		}
 		return SocketURL(filepath.Join(s.dir, "s"), database)
 	}
 	u, err := url.Parse(s.given)
@@ -223,7 +247,7 @@ func (s *Server) start(t testing.TB) {
 	if s.given != "" {
 		return
 	}
-	initdb, postgres := needs.Tool(t, "initdb"), needs.Tool(t, "postgres")
+	initdb, postgres := program(t, "initdb"), program(t, "postgres")
 	if !s.started {
 		s.started = true
 		s.broken = s.make(initdb)
@@ -234,9 +258,22 @@ func (s *Server) start(t testing.TB) {
 	check(t, s.broken)
 }
 
-// make makes the data directory. PostgreSQL refuses to run as root, so root
-// lets somebody else do it.
+// make makes the data directory.
 func (s *Server) make(initdb string) error {
+	if err := s.home(); err != nil {
+		return err
+	}
+	cmd := s.command(initdb, "-D", filepath.Join(s.dir, "data"), "-U", superuser, "-A", "trust",
+		"-E", "UTF8", "--locale=C.UTF-8", "--no-sync")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("initdb: %w: %s", err, out)
+	}
+	return nil
+}
+
+// home makes the server's directory. PostgreSQL refuses to run as root, so root
+// lets somebody else do it.
+func (s *Server) home() error {
 	dir, err := os.MkdirTemp("", "pgtest")
 	if err != nil {
 		return err
@@ -254,11 +291,6 @@ func (s *Server) make(initdb string) error {
 				return err
 			}
 		}
-	}
-	cmd := s.command(initdb, "-D", filepath.Join(dir, "data"), "-U", superuser, "-A", "trust",
-		"-E", "UTF8", "--locale=C.UTF-8", "--no-sync", "--no-instructions")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("initdb: %w: %s", err, out)
 	}
 	return nil
 }
@@ -294,8 +326,12 @@ func (s *Server) run(postgres string) error {
 		return err
 	}
 	defer logs.Close()
+	listen, port := "", "5432"
+	if s.port != "" {
+		listen, port = "127.0.0.1", s.port
+	}
 	s.cmd = s.command(postgres, "-D", filepath.Join(s.dir, "data"), "-k", filepath.Join(s.dir, "s"),
-		"-c", "listen_addresses=", "-c", "port=5432", "-c", "max_connections=200", "-c", "shared_buffers=128MB",
+		"-c", "listen_addresses="+listen, "-c", "port="+port, "-c", "max_connections=200", "-c", "shared_buffers=128MB",
 		"-c", "max_wal_size=2GB", "-c", "timezone=UTC", "-c", "lc_messages=C", "-c", "log_min_messages=warning")
 	s.cmd.Stdout, s.cmd.Stderr = logs, logs
 	if err := s.cmd.Start(); err != nil {
@@ -322,15 +358,16 @@ func (s *Server) run(postgres string) error {
 	}
 }
 
-// answers reports that the server says in its file that it is ready. One that
-// crashed leaves its own there.
+// answers reports that the server says in its file that it is ready, or a
+// standby that can be read. One that crashed leaves its own there.
 func answers(data string, pid int) bool {
 	text, err := os.ReadFile(filepath.Join(data, "postmaster.pid"))
 	if err != nil {
 		return false
 	}
 	lines := strings.Split(string(text), "\n")
-	return len(lines) > 7 && strings.TrimSpace(lines[0]) == strconv.Itoa(pid) && strings.TrimSpace(lines[7]) == "ready"
+	return len(lines) > 7 && strings.TrimSpace(lines[0]) == strconv.Itoa(pid) &&
+		slices.Contains([]string{"ready", "standby"}, strings.TrimSpace(lines[7]))
 }
 
 func (s *Server) failed(how string) error {
@@ -342,6 +379,7 @@ func (s *Server) end(signal syscall.Signal) error {
 	if s.cmd == nil {
 		return nil
 	}
+	_ = s.cmd.Process.Signal(syscall.SIGCONT) // it may be frozen
 	if err := s.cmd.Process.Signal(signal); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return err
 	}
