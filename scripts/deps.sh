@@ -48,6 +48,11 @@ no_cluster=/etc/postgresql-common/createcluster.d/pabal-tests.conf
 if [[ " ${packages[*]} " == *" postgresql "* && ! -e $no_cluster ]]; then
 	"${become[@]}" sh -c "mkdir -p ${no_cluster%/*} && echo create_main_cluster = false >$no_cluster" || true
 fi
+# The same for the pooler: as a service it is masked before it is there.
+unit=/etc/systemd/system/pgbouncer.service
+if [[ " ${packages[*]} " == *" pgbouncer "* && -d ${unit%/*} && ! -e $unit ]]; then
+	"${become[@]}" ln -s /dev/null "$unit" || true
+fi
 
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT

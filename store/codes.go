@@ -18,6 +18,7 @@ const (
 	// PostgreSQL only.
 	CodeUnreachable fault.Code = "store.unreachable" // no connection: server down, starting, full, network
 	CodeDenied      fault.Code = "store.denied"      // the server refuses the user
+	CodePoolerMode  fault.Code = "store.pooler_mode" // a pooler gives our connections to others in between
 	// Payload that is kept in files.
 	CodePayloadFull   fault.Code = "store.payload_full"   // no room for the file
 	CodePayloadDenied fault.Code = "store.payload_denied" // it may not be read or written
@@ -44,6 +45,9 @@ const (
 	CodeSchemaBroken fault.Code = "store.schema_broken" // a migration failed
 	CodeServerOld    fault.Code = "store.server_old"    // a PostgreSQL before 12
 	CodeNotDurable   fault.Code = "store.not_durable"   // the server may lose what it has confirmed
+	// CodePoolerParameter is a parameter of the address that a pooler in
+	// between does not take.
+	CodePoolerParameter fault.Code = "store.pooler_parameter"
 
 	// The request cannot be done.
 	CodeFenced       fault.Code = "store.fenced"        // owner, term or attempt no longer match
@@ -104,7 +108,7 @@ func Away(err error) bool {
 			return false
 		}
 		switch e.Code {
-		case CodeBusy, CodeDiskFull, CodeReadOnly, CodeIO, CodeClosed, CodeUnreachable, CodeDenied, CodeCommitUnknown, CodeKeyMissing,
+		case CodeBusy, CodeDiskFull, CodeReadOnly, CodeIO, CodeClosed, CodeUnreachable, CodeDenied, CodeCommitUnknown, CodeKeyMissing, CodePoolerMode,
 			CodePayloadFull, CodePayloadDenied, CodePayloadAway, CodePayloadBusy, CodePayloadIO:
 			return true
 		}

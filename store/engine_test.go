@@ -159,7 +159,7 @@ func TestBusy(t *testing.T) {
 func TestAway(t *testing.T) {
 	for code, want := range map[fault.Code]bool{
 		store.CodeBusy: true, store.CodeDiskFull: true, store.CodeReadOnly: true, store.CodeIO: true, store.CodeClosed: true,
-		store.CodeUnreachable: true, store.CodeDenied: true, store.CodeCommitUnknown: true,
+		store.CodeUnreachable: true, store.CodeDenied: true, store.CodeCommitUnknown: true, store.CodePoolerMode: true,
 		store.CodeFenced: false, store.CodeNotFound: false, store.CodeBlockDamaged: false, store.CodeNotDatabase: false,
 	} {
 		require.Equal(t, want, store.Away(fmt.Errorf("while: %w", fault.New(code, "x"))), code)

@@ -30,17 +30,19 @@ const postgresQuery = time.Minute
 // postgres is the engine for several hosts. Writes run in parallel; what they
 // change they lock. Commits that meet are synced at once by the server.
 type postgres struct {
-	label   string
-	config  *pgx.ConnConfig
-	busy    time.Duration
-	canTell bool // it is for writing, so work can be told of
-	pool    *pgxpool.Pool
-	reads   *sql.DB
-	writes  *sql.DB
-	cached  *statements
-	lost    atomic.Int64  // connections that broke
-	started atomic.Value  // when the server was, as text
-	made    chan struct{} // work was made that others should be told of
+	label    string
+	config   *pgx.ConnConfig
+	settings map[string]string // of each connection
+	busy     time.Duration
+	canTell  bool // it is for writing, so work can be told of
+	pool     *pgxpool.Pool
+	reads    *sql.DB
+	writes   *sql.DB
+	cached   *statements
+	lost     atomic.Int64  // connections that broke
+	started  atomic.Value  // when the server was, as text
+	direct   atomic.Bool   // checkPooler found none, or one that pools by session
+	made     chan struct{} // work was made that others should be told of
 
 	ctx    context.Context // of the goroutines
 	cancel context.CancelFunc
@@ -62,12 +64,19 @@ func openPostgres(ctx context.Context, o Options, unsure *atomic.Bool) (_ engine
 	if o.Password != "" {
 		config.ConnConfig.Password = o.Password
 	}
-	sessionSettings(config.ConnConfig, o)
+	settings := sessionSettings(config.ConnConfig, o)
+	config.ConnConfig.OnNotice = hearNotice
 	config.MaxConns = int32(o.Readers + o.Writers + 1) // and one to tell others of work
 	config.MinConns = 0
-	e := &postgres{label: label, config: config.ConnConfig, busy: o.BusyTimeout, canTell: !o.ReadOnly, made: make(chan struct{}, 1)}
+	e := &postgres{label: label, config: config.ConnConfig, busy: o.BusyTimeout, canTell: !o.ReadOnly, made: make(chan struct{}, 1), settings: settings}
 	config.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
+		if err := apply(ctx, conn, settings); err != nil {
+			return err
+		}
 		if err := checkServer(ctx, label, conn); err != nil {
+			return err
+		}
+		if err := e.checkPooler(ctx, conn); err != nil {
 			return err
 		}
 		e.recognise(ctx, conn)
@@ -112,75 +121,12 @@ func shownHosts(address string) string {
 	return "postgres://" + c.User + "@" + strings.Join(hosts, ",") + "/" + c.Database
 }
 
-// sessionSettings are what every connection of ours tells the server, unless
-// the address says otherwise.
-func sessionSettings(c *pgx.ConnConfig, o Options) {
-	c.DialFunc = dialPostgres
-	if c.ConnectTimeout == 0 {
-		c.ConnectTimeout = o.BusyTimeout
-	}
-	settings := map[string]string{
-		"application_name": "pabal",
-		// A confirmed write is on disk (design D2). checkServer asks whether
-		// it is so.
-		"synchronous_commit": "on",
-		"statement_timeout":  milliseconds(postgresQuery),
-	}
-	if o.ReadOnly {
-		settings["default_transaction_read_only"] = "on"
-	}
-	for name, value := range settings {
-		if _, said := c.RuntimeParams[name]; !said {
-			c.RuntimeParams[name] = value
-		}
-	}
-	// Nobody waits longer for us, nor we for others, than a part of the lease
-	// (design D4), whatever the address says.
-	for _, name := range []string{"lock_timeout", "idle_in_transaction_session_timeout"} {
-		c.RuntimeParams[name] = milliseconds(o.BusyTimeout)
-	}
-}
-
-func milliseconds(d time.Duration) string { return strconv.FormatInt(max(1, d.Milliseconds()), 10) }
-
-// dialPostgres notices within seconds that the other host is gone: without a
-// limit a write would wait a quarter of an hour for an answer to what was
-// never received.
-func dialPostgres(ctx context.Context, network, address string) (net.Conn, error) {
-	d := net.Dialer{
-		KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 5 * time.Second, Interval: 2 * time.Second, Count: 3},
-		Control:         limitUnanswered,
-	}
-	return d.DialContext(ctx, network, address)
-}
-
-// checkServer refuses a server that is too old or may lose what it confirmed.
-func checkServer(ctx context.Context, label string, conn *pgx.Conn) error {
-	var version int
-	var commit, sync, pages string
-	err := conn.QueryRow(ctx, `SELECT current_setting('server_version_num')::int, current_setting('synchronous_commit'),
-		current_setting('fsync'), current_setting('full_page_writes')`).Scan(&version, &commit, &sync, &pages)
-	switch {
-	case err != nil:
-		return err
-	case version < postgresOldest:
-		return fault.New(CodeServerOld, label, "version", version/10000)
-	case commit != "on" && commit != "remote_apply":
-		return fault.New(CodeNotDurable, label, "setting", "synchronous_commit", "value", commit)
-	case sync != "on":
-		return fault.New(CodeNotDurable, label, "setting", "fsync", "value", sync)
-	case pages != "on":
-		return fault.New(CodeNotDurable, label, "setting", "full_page_writes", "value", pages)
-	}
-	return nil
-}
-
 // recognise notices that another server answers, or the same after a restart,
 // also where no connection was in use meanwhile. It is of no matter if the
 // server cannot tell.
 func (e *postgres) recognise(ctx context.Context, conn *pgx.Conn) {
 	var started string
-	if conn.QueryRow(ctx, "SELECT pg_postmaster_start_time()::text").Scan(&started) != nil {
+	if conn.QueryRow(ctx, "SELECT pg_postmaster_start_time()::text", pgx.QueryExecModeSimpleProtocol).Scan(&started) != nil {
 		return
 	}
 	if before := e.started.Swap(started); before != nil && before != started {

@@ -26,6 +26,9 @@ func postgresFault(label string, err error) error {
 	var code fault.Code
 	switch {
 	case errors.As(err, &server):
+		if name, said := strings.CutPrefix(server.Message, "unsupported startup parameter: "); said {
+			return fault.New(CodePoolerParameter, label, "parameter", name).Because(err)
+		}
 		code = serverCode(server.Code)
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		// A connection that did not come about in its own time says so with an
@@ -61,6 +64,8 @@ func serverCode(state string) fault.Code {
 		return CodeMissing
 	case "42501": // insufficient_privilege
 		return CodeDenied
+	case "26000", "42P05": // a statement that was prepared is not there, or somebody else's is
+		return CodePoolerMode
 	case "XX001", "XX002": // damaged data, damaged index
 		return CodeNotDatabase
 	}

@@ -2,7 +2,9 @@ package store
 
 import (
 	"context"
+	"maps"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/lock"
@@ -21,9 +23,11 @@ func (e *postgres) migrate(ctx context.Context) error {
 	}
 	// Connections of its own, without a limit for a statement.
 	config := e.config.Copy()
-	config.RuntimeParams["statement_timeout"] = "0"
-	config.RuntimeParams["idle_in_transaction_session_timeout"] = "0"
-	db := stdlib.OpenDB(*config)
+	settings := maps.Clone(e.settings)
+	settings["statement_timeout"], settings["idle_in_transaction_session_timeout"] = "0", "0"
+	db := stdlib.OpenDB(*config, stdlib.OptionAfterConnect(func(ctx context.Context, conn *pgx.Conn) error {
+		return apply(ctx, conn, settings)
+	}))
 	defer db.Close()
 	locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 600))
 	if err != nil {

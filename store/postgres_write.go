@@ -48,7 +48,11 @@ func (e *postgres) write(ctx context.Context, _ int64, f func(*tx) error) error 
 		return err
 	}
 	defer e.busyWG.Done()
-	var doubt error // the first lost answer, until it is known what became of it
+	// Waiting for a synchronous standby that is gone ends with the first run's
+	// limit, not with that of each.
+	within, cancel := context.WithTimeout(context.WithoutCancel(ctx), e.busy+postgresGrace)
+	defer cancel()
+	var doubt error // the last lost answer of which nobody knows what became of it
 	var err error
 	for range postgresRuns {
 		var t *tx
@@ -71,7 +75,9 @@ func (e *postgres) write(ctx context.Context, _ int64, f func(*tx) error) error 
 			if t.proof == nil {
 				doubt = err
 			}
-			continue
+			if within.Err() == nil {
+				continue
+			}
 		case ctx.Err() == nil && lostConnection(err):
 			e.forget()
 			continue
@@ -80,7 +86,7 @@ func (e *postgres) write(ctx context.Context, _ int64, f func(*tx) error) error 
 		}
 		break
 	}
-	if doubt != nil && Away(e.translate(err)) {
+	if errors.Is(err, errCommitLost) || doubt != nil && Away(e.translate(err)) {
 		return fault.New(CodeCommitUnknown, e.label).Because(err)
 	}
 	return err
@@ -123,12 +129,17 @@ func (e *postgres) run(ctx context.Context, again bool, f func(*tx) error) (*tx,
 	}
 	if err = begun.Commit(); err != nil && commitUnknown(err) {
 		err = errors.Join(errCommitLost, err)
+	} else if err == nil && committedAlone(conn) {
+		err = errCommitLost
 	}
 	return t, err
 }
 
 // settle finds out what became of a commit. The lost transaction holds the row
-// until it has ended, so reading it with a lock gives an answer that stays.
+// until it has ended, so reading it with a lock gives an answer that stays. The
+// lock is a write of its own: its commit waits for a synchronous standby, behind
+// the lost one. So a row that only this server has, and would lose with its
+// disk, is not taken for written.
 // It goes on trying for as long as a write waits for others.
 func (e *postgres) settle(ctx context.Context, lost *tx) (written, known bool) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), e.busy)
