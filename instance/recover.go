@@ -67,8 +67,13 @@ func (i *Instance) recover(ctx context.Context) error {
 }
 
 // expireStep gives up half files that are too old to be gone on with, so that
-// nothing waits for ever for a peer that does not come back.
+// nothing waits for ever for a peer that does not come back. In quarantine
+// nothing is: what the rows say is not to be relied on, and what stands on the
+// disk may be all that is left.
 func (i *Instance) expireStep(ctx context.Context) (bool, error) {
+	if why, err := i.inQuarantine(ctx); err != nil || why != nil {
+		return false, err
+	}
 	half, err := i.s.List(ctx, store.Filter{Direction: transfer.Receive, Statuses: []transfer.Status{transfer.Receiving}})
 	if err != nil {
 		return false, err

@@ -11,6 +11,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"pabal/filemgr"
+	"pabal/protocol/sessionlog"
+	"pabal/store"
 	"pabal/transfer"
 )
 
@@ -145,4 +148,61 @@ func TestOldFilesAreRemoved(t *testing.T) {
 	_, err = p.retainStep(t.Context())
 	require.NoError(t, err)
 	require.NoFileExists(t, again)
+}
+
+// TestNothingIsDeletedInQuarantine: what stands on the disk of a database that
+// is too old may be all that is left of what it has lost. Each step is asked by
+// itself, as if nobody had noticed the quarantine yet; when it is over the same
+// files go.
+func TestNothingIsDeletedInQuarantine(t *testing.T) { onAll(t, testNothingIsDeletedInQuarantine) }
+
+func testNothingIsDeletedInQuarantine(t *testing.T, on engine) {
+	const day = 24 * time.Hour
+	logs := t.TempDir()
+	p := park(t, on, "cms", "institution", []file{rawForm("EB21")}, nil, func(o *Options) {
+		o.Retention = Retention{Payload: day, Backup: day, Error: day, Every: time.Minute}
+		o.SessionLog = sessionlog.Options{Dir: logs, Keep: day}
+	})
+	old := noon.AddDate(0, 0, -40)
+	file := func(parts ...string) string {
+		path := filepath.Join(parts...)
+		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o750))
+		require.NoError(t, os.WriteFile(path, []byte("x"), 0o640))
+		require.NoError(t, os.Chtimes(path, old, old))
+		return path
+	}
+	beside, name := filepath.Dir(p.o.Dirs.Scan), "EB21.CENTRE.JOB"+old.Format("20060102150405")+"000"
+	cancelled := p.row(transfer.Receive, transfer.Cancelled, func(r *transfer.Transfer) { r.EndedAt = old })
+	files := []string{
+		file(beside, "backup", old.Format("20060102"), name),
+		file(beside, "error", old.Format("20060102"), name),
+		file(beside, "error", old.Format("20060102"), name+".txt"),
+		file(logs, old.Format("20060102"), "0abc.jsonl"),
+		file(filemgr.StagedPath(p.o.Dirs.Receive, cancelled.ID)),
+	}
+	if on.inFiles() {
+		path := file(filemgr.StagedPath(p.o.Dirs.Receive, "payload"))
+		p.row(transfer.Receive, transfer.Abandoned, func(r *transfer.Transfer) { r.EndedAt, r.PayloadIn = old, path })
+		files = append(files, path)
+	}
+	steps := func() {
+		t.Helper()
+		_, err := p.retainStep(t.Context())
+		require.NoError(t, err)
+		_, err = p.expireStep(t.Context())
+		require.NoError(t, err)
+	}
+	require.NoError(t, p.s.SetMeta(t.Context(), "quarantine", `{"id":"q","place":"host","why":"older_event"}`))
+	for range 3 {
+		steps()
+		p.pass(9 * time.Hour)
+		for _, path := range files {
+			require.FileExists(t, path)
+		}
+	}
+	require.NoError(t, p.s.EndQuarantine(t.Context(), p.now(), transfer.Command{Name: "recover"}, func(*store.Quarantine) error { return nil }))
+	steps()
+	for _, path := range files {
+		require.NoFileExists(t, path)
+	}
 }
