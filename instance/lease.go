@@ -83,6 +83,9 @@ func (l *lease) keep(ctx context.Context, lost func(error)) {
 			case errors.Is(a.err, store.ErrFenced):
 				lost(fault.New(CodeTermOver, l.id))
 				return
+			case forGood(a.err):
+				lost(a.err)
+				return
 			default:
 				l.log.Warn("no beat", "code", fault.CodeOf(a.err), "err", a.err)
 				next.Reset(l.length / retryPart)
@@ -97,6 +100,13 @@ func (l *lease) keep(ctx context.Context, lost func(error)) {
 		}
 	}
 }
+
+// forGood reports that the store will not come back for this process.
+func forGood(err error) bool { return fault.CodeOf(err) == store.CodeReplaced }
+
+// doubtful reports that a write failed in a way that lets our term be asked for
+// at once.
+func doubtful(err error) bool { return errors.Is(err, store.ErrFenced) || forGood(err) }
 
 // observer watches the other instances and buries those that are dead.
 type observer struct {

@@ -159,7 +159,7 @@ func (s *session) end(ctx context.Context) {
 
 // close gives back what was claimed but not carried and ends the row.
 func (s *session) close(ctx context.Context, report line.Report, err error) {
-	if errors.Is(err, store.ErrFenced) {
+	if doubtful(err) {
 		s.doubt.Give()
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)

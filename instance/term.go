@@ -2,7 +2,6 @@ package instance
 
 import (
 	"context"
-	"errors"
 	"os"
 	"sync"
 	"time"
@@ -48,7 +47,8 @@ func (t *term) drained() <-chan struct{} {
 // for the drain time or until hard ends, ends the term and returns. When the
 // lease cannot be kept everything is cut at once, and a new term begins as
 // soon as the store can be reached (design D4). So does the first one: another
-// instance of the process may be at work, and is not ended for it.
+// instance of the process may be at work, and is not ended for it. It ends with
+// an error when the store is gone for good.
 func (i *Instance) Run(ctx, hard context.Context) error {
 	if err := i.makeDirs(); err != nil {
 		return err
@@ -59,8 +59,8 @@ func (i *Instance) Run(ctx, hard context.Context) error {
 			return err
 		}
 		i.log.Warn("no term yet", "code", fault.CodeOf(err), "err", err)
-		if begun = i.beginAgain(ctx); ctx.Err() != nil {
-			return nil
+		if begun, err = i.beginAgain(ctx); err != nil || ctx.Err() != nil {
+			return err
 		}
 	}
 	if err := i.listeners.start(ctx, i.current().o.Listen, func(l *listener) { i.accept(ctx, l) }); err != nil {
@@ -78,7 +78,14 @@ func (i *Instance) Run(ctx, hard context.Context) error {
 			break
 		}
 		i.log.Error("the instance has stopped its sessions and takes no work", "term", i.term, "code", fault.CodeOf(lost), "err", lost)
-		if begun = i.beginAgain(ctx); ctx.Err() != nil {
+		if forGood(lost) {
+			return lost
+		}
+		begun, err = i.beginAgain(ctx)
+		if err != nil {
+			return err
+		}
+		if ctx.Err() != nil {
 			break
 		}
 		i.log.Info("instance runs again", "term", i.term)
@@ -105,7 +112,8 @@ func (i *Instance) begin(ctx context.Context) (begun time.Time, err error) {
 // beginAgain begins a term as soon as the store lets it. Outcomes that could
 // not be written yet go first: if nobody has taken our place their rows are
 // still ours, and after Begin nobody could tell any more what became of them.
-func (i *Instance) beginAgain(ctx context.Context) (begun time.Time) {
+// The error says that there is no store to wait for.
+func (i *Instance) beginAgain(ctx context.Context) (begun time.Time, gone error) {
 	tried := make(chan struct{})
 	loopCtx, stop := context.WithCancel(ctx)
 	defer stop()
@@ -116,14 +124,17 @@ func (i *Instance) beginAgain(ctx context.Context) (begun time.Time) {
 			if err == nil {
 				begun, err = i.begin(ctx)
 			}
-			if err == nil {
+			if forGood(err) {
+				gone = err
+			}
+			if err == nil || gone != nil {
 				stop()
 			}
 			return false, err
 		}, func(err error) { i.log.Warn("no term yet", "code", fault.CodeOf(err), "err", err) })
 	}()
 	<-tried
-	return begun
+	return begun, gone
 }
 
 // leave writes what is still to be written and ends the term, so that nobody
@@ -174,7 +185,7 @@ func (i *Instance) serve(ctx, hard context.Context, begun time.Time, ready func(
 				},
 				func(err error) {
 					i.log.Error("stage failed", "stage", name, "err", err)
-					if errors.Is(err, store.ErrFenced) {
+					if doubtful(err) {
 						i.doubt.Give()
 					}
 				})

@@ -33,6 +33,10 @@ const (
 	// the place remembers of it.
 	CodeUnrecognised fault.Code = "store.unrecognised"
 
+	// CodeReplaced is a database file that is no longer at its path: removed, or
+	// another in its place (SQLite). It does not pass: the process must end.
+	CodeReplaced fault.Code = "store.replaced"
+
 	// The store cannot be opened.
 	CodeURL          fault.Code = "store.url"           // not an address of a database
 	CodeMissing      fault.Code = "store.missing"       // no database at that path

@@ -34,6 +34,7 @@ const (
 type sqlite struct {
 	path   string
 	lock   *os.File // of the server process
+	anchor *anchor
 	reads  *sql.DB
 	cached *statements
 	writer *writer // nil when the store is read-only
@@ -72,18 +73,17 @@ func openSQLite(ctx context.Context, path string, o Options) (_ engine, err erro
 		return nil, openFault(path, err)
 	}
 
-	if e.reads, err = sql.Open("sqlite", sqliteURL(path, o.BusyTimeout, sqliteReaderCacheKiB, true)); err != nil {
-		return nil, openFault(path, err)
+	if e.anchor, err = newAnchor(path); err != nil {
+		return nil, err
 	}
+	e.reads = sql.OpenDB(e.anchor.connector(sqliteURL(path, o.BusyTimeout, sqliteReaderCacheKiB, true)))
 	e.reads.SetMaxOpenConns(o.Readers)
 	e.reads.SetMaxIdleConns(o.Readers)
 	e.cached = &statements{prepare: e.reads.PrepareContext, direct: e.reads.QueryContext, change: e.reads.ExecContext, hear: o.Hear}
 	if o.ReadOnly {
 		return e, nil
 	}
-	if e.writes, err = sql.Open("sqlite", sqliteURL(path, o.BusyTimeout, sqliteWriterCacheKiB, false)); err != nil {
-		return nil, openFault(path, err)
-	}
+	e.writes = sql.OpenDB(e.anchor.connector(sqliteURL(path, o.BusyTimeout, sqliteWriterCacheKiB, false)))
 	e.writes.SetMaxOpenConns(1)
 	knock, err := openKnock(path, o.Server)
 	if err != nil {
@@ -161,10 +161,24 @@ func syncDirectory(dir string) error {
 	return nil
 }
 
-func (e *sqlite) readers() *statements { return e.cached }
+func (e *sqlite) readers() *statements {
+	if err := e.anchor.lost(); err != nil {
+		return broken(err)
+	}
+	return e.cached
+}
 
+// write looks after its commit whether what was committed is where it will be
+// found again.
 func (e *sqlite) write(ctx context.Context, payload int64, f func(*tx) error) error {
-	return e.writer.write(ctx, payload, f)
+	if err := e.anchor.lost(); err != nil {
+		return err
+	}
+	err := e.writer.write(ctx, payload, f)
+	if lost := e.anchor.look(); lost != nil {
+		return lost
+	}
+	return err
 }
 
 func (e *sqlite) losses() int64 { return 0 }
