@@ -61,6 +61,7 @@ func Run(t *testing.T, open Open) {
 		{"Beside", testBeside},
 		{"Purge", testPurge},
 		{"PurgeKill", testPurgeKill},
+		{"PurgeKillFiles", testPurgeKillFiles},
 		{"PurgeSteps", testPurgeSteps},
 		{"PurgeTogether", testPurgeTogether},
 		{"Expire", testExpire},
