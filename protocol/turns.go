@@ -56,6 +56,14 @@ func (s *Session) OpensCalled(side Side, download bool) bool {
 	return s.MayCall(side.Other(), download) && s.Opens.Of(download) == side
 }
 
+// OneFile reports that a session carries one file of those that go that way: who
+// closes has not driven, and no end says that more follow.
+func (p *Profile) OneFile(download bool) bool {
+	s := &p.Session
+	asked := s.FetchByRequest && s.Opens.Of(download) != turnOf("sender").Of(download)
+	return s.Closes.Of(download) != turnOf("sender").Of(download) && !asked && (!p.Has(EndMore) || s.NamesFile)
+}
+
 // Opened is which way the files of a session go by its opening, and which side
 // opens it so. Where the opening does not say it is side that opens.
 func (p *Profile) Opened(opening *Telegram, side Side) (download bool, by Side) {

@@ -44,6 +44,9 @@ func SelfPlay(ctx context.Context, p *protocol.Profile, dir string, tell func(Pl
 	for n, part := range parts {
 		for _, upload := range []bool{true, false} {
 			played := Played{Upload: upload, Faults: part.faults, sessions: part.sessions}
+			if p.OneFile(!upload) {
+				played.sessions += playFiles
+			}
 			at := filepath.Join(dir, strconv.Itoa(n)+map[bool]string{true: "up", false: "down"}[upload])
 			if err := played.play(ctx, p, at); err != nil {
 				return err
@@ -53,6 +56,9 @@ func SelfPlay(ctx context.Context, p *protocol.Profile, dir string, tell func(Pl
 	}
 	return nil
 }
+
+// playFiles is how many files a play has.
+const playFiles = 4
 
 // playBytes is how many data bytes a telegram of a play carries, as far as the
 // profile lets us choose, so that a few small files have several blocks.
