@@ -54,6 +54,9 @@ func (s *session) accept(ctx context.Context, o machine.Offer) (line.Acceptance,
 	if o.Name != safe(o.Name) {
 		return refuse(protocol.Unregistered, fault.New(store.CodeText, strconv.QuoteToASCII(o.Name)))
 	}
+	if most := s.profile.Limits.Size; most > 0 && o.Size > most {
+		return refuse(protocol.BadSize, fault.New(filemgr.CodeTooLarge, o.Name, "size", o.Size, "limit", most))
+	}
 	day := s.business()
 	if d := protocol.FullDate(o.Date, s.business()); d != "" {
 		if at, err := time.ParseInLocation("20060102", d, s.o.Zone); err == nil {

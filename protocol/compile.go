@@ -329,6 +329,7 @@ func (p *Profile) compileFiles(c *compiler, spec *Spec) {
 		FileSizes: c.one("files.sizes", f.Sizes, "wire", "file") == "file",
 	}
 	p.compileStream(c, &f)
+	p.compileWhole(c, spec)
 	p.compileChecks(c, f)
 	p.compileResume(c, f)
 	switch c.one("files.counts", f.Counts, "rest", "all", "data") {

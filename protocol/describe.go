@@ -103,6 +103,10 @@ func (p *Profile) ExplainAll(src io.Reader, tell func(Explained) error) error {
 			return fault.New(CodeNotThisProfile, p.Name, "telegram", n, "offset", at).Because(err)
 		}
 		at += len(frame) + len(p.frame.ends)
+		if r.GoesOn() { // of a file that one telegram carries the first piece has been told
+			n--
+			continue
+		}
 		if err := tell(p.Explain(frame)); err != nil {
 			return err
 		}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"math"
 
 	"pabal/internal/fault"
 )
@@ -59,6 +60,9 @@ type Reader struct {
 	buf      []byte
 	from, to int
 	least    int // bytes of the next telegram, where it must have more than others
+
+	rest   int64 // bytes to come of a telegram that carries a whole file
+	goesOn bool  // what was given last is more of one
 }
 
 // FrameBuffer is the size that a Reader's buffer needs: one telegram of the
@@ -78,9 +82,15 @@ func (p *Profile) NewReader(src io.Reader, buf []byte) *Reader {
 // the smallest (CodeTooShort) or longer than the greatest (CodeTooLong) loses
 // the place in the stream: nothing can be read after it.
 func (r *Reader) Next() ([]byte, error) {
+	if r.goesOn = false; r.rest > 0 {
+		return r.more()
+	}
 	total, err := r.measure()
 	if err != nil {
 		return nil, err
+	}
+	if t, err := r.whole(total); t != nil || err != nil {
+		return t, err
 	}
 	f := &r.p.frame
 	least := max(f.minTotal, r.least)
@@ -119,12 +129,12 @@ func (r *Reader) measure() (int, error) {
 	if !ok {
 		return 0, fault.New(CodeBadLength, printable(digits), "expected", f.length.width)
 	}
-	return int(min(n, mostLength)) + f.length.before, nil
+	return int(min(n, int64(mostLength))) + f.length.before, nil
 }
 
 // mostLength bounds what a length is believed to say, so that adding to it
 // cannot run over.
-const mostLength = 1 << 30
+const mostLength = math.MaxInt / 2
 
 // search finds what ends the next telegram.
 func (r *Reader) search() (int, error) {

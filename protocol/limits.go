@@ -2,6 +2,7 @@ package protocol
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 
 	"pabal/transfer"
@@ -13,6 +14,7 @@ type Limits struct {
 	FirstData int    // least data bytes of a file's first data telegram, empty files apart; 0 = any
 	NoEmpty   bool   // no files of 0 bytes
 	Text      string // only text of this set, a word of TextSets; "" = any bytes
+	Size      int64  // most bytes of a file; 0 = as many as can be said
 	Full      bool   // every data telegram but the last has as many bytes as may be
 }
 
@@ -23,7 +25,7 @@ func TextSets() []string { return []string{"ascii", "euc-kr", "cp949"} }
 func (p *Profile) compileLimits(c *compiler, spec *Spec) {
 	s := spec.Limits
 	p.Limits = Limits{
-		FirstData: s.FirstData, Text: s.Text, Full: s.Full,
+		FirstData: s.FirstData, Text: s.Text, Size: s.Size, Full: s.Full,
 		NoEmpty: c.word("limits.empty", s.Empty, "allow", "refuse") == "refuse",
 	}
 	if s.Text != "" {
@@ -33,6 +35,7 @@ func (p *Profile) compileLimits(c *compiler, spec *Spec) {
 		c.problem("limits.first_data", CodeProfileValue, strconv.Itoa(s.FirstData),
 			fmt.Sprintf("at most %d, which is what files.message_size has room for", most))
 	}
+	c.from("limits.size", s.Size, 0, math.MaxInt64)
 	if s.Full && p.Files.Packing == "one" {
 		c.problem("limits.full", CodeProfileValue, "true", "false where files.packing is one: such telegrams are not full")
 	}

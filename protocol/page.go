@@ -280,7 +280,9 @@ func (w *page) checks(f *Files) {
 	if f.Stream {
 		w.row(w.say("blocks", "블록"), w.say("none: a file is one stream", "없음(파일 전체를 이어서 송신)"))
 	}
-	if n.None {
+	if f.Whole {
+		w.row(w.say("data telegrams", "DATA 전문"), w.say("one carries the whole file", "파일 전체를 한 전문으로 송신"))
+	} else if n.None {
 		w.row(w.say("data telegrams", "DATA 전문"), w.say("have no numbers", "번호 없음"))
 	} else if n.Running {
 		w.row(w.say("sequences", "시퀀스"), w.say("go on through all blocks", "블록이 바뀌어도 이어짐"))

@@ -78,6 +78,7 @@ type Files struct {
 	EmptyCheck    bool // an empty file has one Check of block 1, sequence 0
 	MapWidth      int  // 0 = as long as the last sequence
 	MapNumbers    bool // the map lists what is missing instead of a letter per sequence
+	Whole         bool // one data telegram carries a whole file
 	Stream        bool // there are no blocks on the wire: a file is one stream of data telegrams
 	NoCheck       bool // blocks are not checked: the end is all that is answered
 	Resend        Resending
@@ -200,8 +201,18 @@ func (p *Profile) MostData() int {
 }
 
 // MaxFile is the largest number of wire bytes that blocks and sequences can
-// number with l data bytes per telegram.
-func (p *Profile) MaxFile(l int) int64 { return p.mostSequences * int64(l) }
+// number with l data bytes per telegram, or one telegram can carry where it
+// carries a file, and that the counterparty takes.
+func (p *Profile) MaxFile(l int) int64 {
+	most := p.mostSequences * int64(l)
+	switch {
+	case p.Files.Whole:
+		return min(most, p.mostWhole())
+	case p.Limits.Size > 0:
+		return min(most, p.Limits.Size)
+	}
+	return most
+}
 
 // MostSequences is how many data telegrams a file may have.
 func (p *Profile) MostSequences() int64 { return p.mostSequences }

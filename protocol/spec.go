@@ -139,6 +139,7 @@ type FilesSpec struct {
 	MessageSize int      `yaml:"message_size"` // N
 	Counts      string   `yaml:"counts"`       // what N counts: "rest" of the telegram after the length, "all" of it, or "data"
 	Blocks      string   `yaml:"blocks"`       // numbered (the default); none: one stream that nobody checks
+	Whole       bool     `yaml:"whole"`        // of blocks none: one data telegram carries the whole file
 	PerBlock    int      `yaml:"per_block"`    // sequences per block
 	MaxBlock    int64    `yaml:"max_block"`    // greatest block number
 	Packing     string   `yaml:"packing"`      // whole, filled, one: records per telegram
@@ -171,6 +172,7 @@ type LimitsSpec struct {
 	FirstData int    `yaml:"first_data"` // least data bytes of a file's first data telegram; 0 = any
 	Empty     string `yaml:"empty"`      // files of 0 bytes: allow (the default), refuse
 	Text      string `yaml:"text"`       // only text of this set: ascii, euc-kr, cp949; "" = any bytes
+	Size      int64  `yaml:"size"`       // most bytes of a file; 0 = as many as can be said
 	Full      bool   `yaml:"full"`       // every data telegram but the last has as many bytes as may be
 }
 

@@ -453,7 +453,7 @@ func (c *faultyConn) pass(d *direction, b []byte, received bool) (passed []byte,
 // one does to a telegram what is due.
 func (c *faultyConn) one(d *direction, frame []byte, received bool) (cut bool) {
 	var t protocol.Telegram
-	_ = c.in.profile.Decode(frame, &t) // what does not decode has no kind, and passes
+	_ = d.split.reader.Decode(frame, &t) // what does not decode has no kind, and passes
 	tr := c.in.judge(&t, received)
 	if tr.delay > 0 {
 		c.wait(tr.delay)

@@ -36,6 +36,8 @@ func SelfPlay(ctx context.Context, p *protocol.Profile, dir string, tell func(Pl
 		sessions int // at most, until all is there
 	}{{"", 1}, {"lose=20%;duplicate=1:2,2:1;reorder=1:1,2:3;seed=7", 1}, {"cut=after-data:7,data:60", 3}}
 	switch { // where nobody asks for what is missing, a loss ends the file, and it comes again
+	case p.Files.Whole: // within a telegram a line breaks off, and nothing else
+		parts[1].faults, parts[1].sessions = "cut=data:2", 2
 	case p.Files.Numbering.None: // a telegram for another is found by nobody
 		parts[1].faults, parts[1].sessions = "lose=1:3", 2
 	case p.Files.NoCheck:

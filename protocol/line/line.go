@@ -172,7 +172,7 @@ func (d *driver) next() machine.Event {
 		}
 		return d.lost(err)
 	}
-	if err := d.p.Decode(frame, &d.telegram); err != nil {
+	if err := d.reader.Decode(frame, &d.telegram); err != nil {
 		reason := protocol.BadFormat
 		switch fault.CodeOf(err) {
 		case protocol.CodeTooShort, protocol.CodeTooLong, protocol.CodeDataLength:
@@ -301,6 +301,9 @@ func (d *driver) sendData(a *machine.Action) error {
 		w = append(w[:0], d.write...)
 		d.opt.Buffers.put(d.write)
 		d.write = w
+	}
+	if d.p.Files.Whole {
+		return d.sendWhole(a)
 	}
 	tpl, err := d.p.Template(&a.Telegram, most)
 	if err != nil {

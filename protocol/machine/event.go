@@ -95,7 +95,7 @@ type Action struct {
 	Complete  bool
 	Geometry  transfer.Geometry
 	Offset    int64
-	Length    int64
+	Length    int64 // Load; SendData: of the whole file, where one telegram carries it
 	Ahead     int64 // Load: bytes of the block after this one, which will be loaded next; 0 = none
 	After     time.Duration
 	Offer     Offer

@@ -84,6 +84,9 @@ func (s *sender) writable() error {
 		}
 	}
 	most := max(s.file.DataSize, s.file.Head, s.file.Tail)
+	if whole := s.p.MaxFile(s.file.DataSize); s.p.Files.Whole && s.file.Size > whole {
+		return fault.New(CodeDataSize, s.file.Name, "size", s.file.Size, "most", whole)
+	}
 	if s.file.DataSize < 1 || most > s.p.MostData() {
 		return fault.New(CodeDataSize, s.file.Name, "size", most, "most", s.p.MostData())
 	}

@@ -32,7 +32,13 @@ func (s *sender) data(k protocol.Kind) {
 	a := s.add(SendData)
 	a.Telegram.Kind = k
 	s.head(&a.Telegram)
-	s.count(s.missing.Count())
+	a.Length = s.file.Size
+	switch {
+	case !s.p.Files.Whole:
+		s.count(s.missing.Count())
+	case s.block == 1: // the others are more of it
+		s.count(1)
+	}
 	s.describe(&a.Telegram)
 	a.Block, a.Last, a.Sequences, a.Geometry = s.block, s.last, s.missing, s.geo.Block(s.block, s.file.Size)
 }

@@ -136,6 +136,8 @@ func (s *sender) broke(ev *Event) {
 		}
 		s.gone = ev.Err
 		s.state = sendDone
+	case ev.Drop && s.state == loading && s.p.Files.Whole && s.block > 1:
+		s.lost(ev.Err) // within the telegram nothing else can be said: whatever came would be data
 	case ev.Drop && s.state == loading:
 		s.fail(CutBefore, "", ev.Err, protocol.Unable)
 	default:

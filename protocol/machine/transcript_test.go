@@ -88,6 +88,7 @@ type player struct {
 	timer time.Duration
 	bytes *protocol.Step // what the peer is to send before its first telegram
 	frame []byte         // the telegram being read: what Texts point into
+	whole *pieces        // of a profile in which one telegram carries a file
 	tg    protocol.Telegram
 }
 
@@ -280,6 +281,10 @@ func (p *player) read(b []byte) {
 		p.step(ev)
 		return
 	}
+	if p.p.Files.Whole {
+		p.pieces(b)
+		return
+	}
 	p.frame, err = p.p.NewReader(bytes.NewReader(b), make([]byte, p.p.FrameBuffer())).Next()
 	require.NoError(p.t, err, p.where())
 	require.Len(p.t, b, len(p.frame)+len(p.p.Delimiter()), p.where())
@@ -315,6 +320,17 @@ func (p *player) step(ev Event) {
 }
 
 func (p *player) data(a *Action) {
+	if p.p.Files.Whole {
+		var b []byte
+		if a.Block == 1 {
+			var err error
+			b, err = p.p.AppendWhole(nil, &a.Telegram, a.Length)
+			require.NoError(p.t, err, p.where())
+		}
+		off, n, _ := p.s.snd.geo.BlockRange(a.Block, p.s.snd.file.Size)
+		p.queue = append(p.queue, out{sent: string(b) + p.piece(int(off), int(n))})
+		return
+	}
 	tpl, err := p.p.Template(&a.Telegram, a.Geometry.MostSequence())
 	require.NoError(p.t, err, p.where())
 	geo, size := p.s.snd.geo, p.s.snd.file.Size
@@ -390,7 +406,7 @@ func (p *player) answer(a *Action, text string) Event {
 	case "broke":
 		return Event{Kind: Broke, Err: errStore, Reason: protocol.SystemFault}
 	case "drop":
-		return Event{Kind: Broke, Err: errors.New("not ours"), Reason: protocol.SystemFault, Drop: true}
+		return Event{Kind: Broke, Err: fmt.Errorf("not ours: %w", errStore), Reason: protocol.SystemFault, Drop: true}
 	}
 	ev := Event{Reason: protocol.Reason(word)}
 	switch a.Do {
