@@ -8,7 +8,6 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"pabal/internal/fault"
 	"pabal/transfer"
@@ -35,7 +34,6 @@ type writer struct {
 	hear  func(string)
 
 	// Of the loop alone:
-	company    company
 	conn       *sql.Conn // nil after a failure that leaves its state in doubt
 	statements *statements
 }
@@ -163,9 +161,7 @@ func (w *writer) group(first *job) {
 		w.rollback()
 		return
 	}
-	began := time.Now()
 	err := w.finish(in)
-	w.company.parted(len(in), time.Since(began))
 	if err != nil {
 		// Whether it was written is settled by the next one who reads.
 		w.rollback()
@@ -199,8 +195,10 @@ func (w *writer) finish(group []*job) error {
 
 // waiting is a job that waits now, nil if there is none. Before it says so
 // whoever is ready to run is let run once: on a busy machine those are about
-// to write as well, and it costs nothing where nobody is. Where writes have come
-// together lately it waits for one, see company.
+// to write as well, and it costs nothing where nobody is. A commit does not
+// wait for company longer than that: where syncs are slow, those who come while
+// one is under way make up the next group by themselves, and where they are
+// fast waiting costs more than it saves.
 func (w *writer) waiting() *job {
 	for yielded := false; ; yielded = true {
 		select {
@@ -209,69 +207,10 @@ func (w *writer) waiting() *job {
 		default:
 		}
 		if yielded {
-			break
+			return nil
 		}
 		runtime.Gosched()
 	}
-	patience := w.company.patience()
-	if patience <= 0 {
-		return nil
-	}
-	timer := time.NewTimer(patience)
-	defer timer.Stop()
-	select {
-	case j := <-w.jobs:
-		return j
-	case <-timer.C:
-		return nil
-	}
-}
-
-// company decides whether a commit waits for more writes. A commit costs a sync
-// and a page for every index that is touched, however many writes are in it. So
-// where several sessions write, each commit waits for the next write as long as
-// a commit takes, in all at most longestWait: nobody is kept for longer than
-// by meeting another's commit. Who writes alone is not kept waiting, because
-// groups of one end it.
-type company struct {
-	met    float64       // how often writes met lately, 0 to 1
-	commit time.Duration // how long commits take, smoothed
-	waited time.Time     // since when this group has waited; zero = not yet
-}
-
-const (
-	longestWait = 4 * time.Millisecond
-	// metOften is from which share of groups with more than one write on a
-	// commit waits, and metMemory how much of the share a group makes up.
-	metOften  = 0.2
-	metMemory = 1.0 / 16
-)
-
-// patience is how much longer the group under way may wait, 0 for not at all.
-func (c *company) patience() time.Duration {
-	if c.met < metOften {
-		return 0
-	}
-	now := time.Now()
-	if c.waited.IsZero() {
-		c.waited = now
-	}
-	limit := min(c.commit, longestWait)
-	return min(limit, 2*limit-now.Sub(c.waited))
-}
-
-// parted is told how many writes a group had and how long its commit took.
-func (c *company) parted(writes int, took time.Duration) {
-	together := 0.0
-	if writes > 1 {
-		together = 1
-	}
-	c.met += (together - c.met) * metMemory
-	if c.commit == 0 {
-		c.commit = took
-	}
-	c.commit += (took - c.commit) / 8
-	c.waited = time.Time{}
 }
 
 func answer(group []*job, err error) {
