@@ -141,11 +141,12 @@ func (h *host) snapshot() (back func()) {
 		now, old := pgtest.Database(h.t, h.url), pgtest.Database(h.t, copied)
 		admin := strings.Replace(h.url, "/"+now, "/postgres", 1)
 		running.postgres.SQL(h.t, admin, fmt.Sprintf(`ALTER DATABASE %s ALLOW_CONNECTIONS false`, now))
-		running.postgres.SQL(h.t, admin, fmt.Sprintf(`DO $$ BEGIN
-			WHILE EXISTS (SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '%s') LOOP
-				PERFORM pg_sleep(0.01);
-				PERFORM pg_stat_clear_snapshot();
-			END LOOP; END $$`, now))
+		running.postgres.SQL(h.t, admin, fmt.Sprintf(`DO $$ BEGIN LOOP
+			PERFORM pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '%s';
+			EXIT WHEN NOT FOUND;
+			PERFORM pg_sleep(0.01);
+			PERFORM pg_stat_clear_snapshot();
+		END LOOP; END $$`, now))
 		running.postgres.SQL(h.t, admin, fmt.Sprintf(`ALTER DATABASE %s RENAME TO %s_lost`, now, now))
 		running.postgres.SQL(h.t, admin, fmt.Sprintf(`ALTER DATABASE %s RENAME TO %s`, old, now))
 	}
