@@ -52,7 +52,7 @@ func (r *refusals) add(now time.Time, from string, why error) (say bool, more in
 	key := refusedOf{from, fault.CodeOf(why)}
 	c := r.known[key]
 	if c == nil {
-		r.makeRoom()
+		makeRoom(r.known, mostRefusals, func(c *refusedCount) time.Time { return c.last })
 		c = &refusedCount{first: now}
 		r.known[key] = c
 	}
@@ -74,18 +74,20 @@ func (r *refusals) add(now time.Time, from string, why error) (say bool, more in
 	return true, more
 }
 
-func (r *refusals) makeRoom() {
-	if len(r.known) < mostRefusals {
+// makeRoom keeps what a process remembers of its callers small: when most are
+// known, the one heard of longest ago is forgotten.
+func makeRoom[K comparable, V any](known map[K]V, most int, last func(V) time.Time) {
+	if len(known) < most {
 		return
 	}
-	var oldest refusedOf
+	var oldest K
 	var at time.Time
-	for k, c := range r.known {
-		if at.IsZero() || c.last.Before(at) {
-			oldest, at = k, c.last
+	for k, v := range known {
+		if t := last(v); at.IsZero() || t.Before(at) {
+			oldest, at = k, t
 		}
 	}
-	delete(r.known, oldest)
+	delete(known, oldest)
 }
 
 // list are those that were refused last, at most n.

@@ -77,7 +77,7 @@ func (t *throttle) failed(c caller, now time.Time, p patience) {
 	}
 	g := t.known[c]
 	if g == nil {
-		t.makeRoom()
+		makeRoom(t.known, mostCallers, func(g *guesses) time.Time { return g.last })
 		g = &guesses{}
 		t.known[c] = g
 	}
@@ -86,21 +86,6 @@ func (t *throttle) failed(c caller, now time.Time, p patience) {
 	if g.wrong >= p.free {
 		g.until = now.Add(loop.Backoff(firstBar, p.longest, g.wrong-p.free+1))
 	}
-}
-
-// makeRoom forgets who guessed longest ago when too many are known.
-func (t *throttle) makeRoom() {
-	if len(t.known) < mostCallers {
-		return
-	}
-	var oldest caller
-	var at time.Time
-	for c, g := range t.known {
-		if at.IsZero() || g.last.Before(at) {
-			oldest, at = c, g.last
-		}
-	}
-	delete(t.known, oldest)
 }
 
 func (t *throttle) right(c caller) {
