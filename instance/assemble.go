@@ -24,25 +24,9 @@ import (
 // A crash before "placing" builds a file anew over what is there. A crash after
 // it finds the temporary, and places it, or does not, and then it was placed.
 func (i *Instance) assembleStep(ctx context.Context) (bool, error) {
-	claimed, err := i.claim(ctx, store.ClaimQuery{
-		Owner: i.o.ID, Term: i.term, Direction: transfer.Receive, Place: i.o.Place, Limit: claimAtOnce,
-		Statuses: []transfer.Status{transfer.Received, transfer.Waiting, transfer.Placing},
-	})
-	if err != nil || len(claimed) == 0 {
-		return false, err
-	}
-	for _, some := range batches(claimed, func(t *transfer.Transfer) int64 { return t.WireSize }) {
-		errs := make([]error, len(some))
-		if err != nil { // the store is away, as a rule: the rest is given back
-			for n := range errs {
-				errs[n] = err
-			}
-		} else {
-			i.assemble(ctx, some, errs)
-		}
-		err = errors.Join(err, i.settledAll(ctx, some, errs))
-	}
-	return true, err
+	return i.step(ctx, store.ClaimQuery{
+		Direction: transfer.Receive, Statuses: []transfer.Status{transfer.Received, transfer.Waiting, transfer.Placing},
+	}, func(t *transfer.Transfer) int64 { return t.WireSize }, i.assemble)
 }
 
 // assemble takes some files all the way. errs gets what is to be settled.

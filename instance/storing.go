@@ -25,25 +25,8 @@ const adoptAtOnce = 4096
 // leaves a row in storing; it is cut again from the start, over the same block
 // numbers.
 func (i *Instance) storeStep(ctx context.Context) (bool, error) {
-	claimed, err := i.claim(ctx, store.ClaimQuery{
-		Owner: i.o.ID, Term: i.term, Statuses: []transfer.Status{transfer.Storing},
-		Direction: transfer.Send, Place: i.o.Place, Limit: claimAtOnce,
-	})
-	if err != nil || len(claimed) == 0 {
-		return false, err
-	}
-	for _, some := range batches(claimed, func(t *transfer.Transfer) int64 { return t.FileSize }) {
-		errs := make([]error, len(some))
-		if err != nil { // the store is away, as a rule: the rest is given back
-			for n := range errs {
-				errs[n] = err
-			}
-		} else {
-			i.storeFiles(ctx, some, errs)
-		}
-		err = errors.Join(err, i.settledAll(ctx, some, errs))
-	}
-	return true, err
+	return i.step(ctx, store.ClaimQuery{Direction: transfer.Send, Statuses: []transfer.Status{transfer.Storing}},
+		func(t *transfer.Transfer) int64 { return t.FileSize }, i.storeFiles)
 }
 
 // storeFiles cuts some files, a few at a time, and commits them together.

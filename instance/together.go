@@ -44,6 +44,31 @@ func batches(all []*transfer.Transfer, size func(*transfer.Transfer) int64) [][]
 	return out
 }
 
+// step claims transfers and has work take them further, a batch at a time, so
+// that small files share transactions. work puts into errs what is to be settled
+// with each. It reports whether there were any.
+func (i *Instance) step(ctx context.Context, q store.ClaimQuery, size func(*transfer.Transfer) int64,
+	work func(ctx context.Context, some []*transfer.Transfer, errs []error),
+) (bool, error) {
+	q.Owner, q.Term, q.Place, q.Limit = i.o.ID, i.term, i.o.Place, claimAtOnce
+	claimed, err := i.claim(ctx, q)
+	if err != nil || len(claimed) == 0 {
+		return false, err
+	}
+	for _, some := range batches(claimed, size) {
+		errs := make([]error, len(some))
+		if err != nil { // the store is away, as a rule: the rest is given back
+			for n := range errs {
+				errs[n] = err
+			}
+		} else {
+			work(ctx, some, errs)
+		}
+		err = errors.Join(err, i.settledAll(ctx, some, errs))
+	}
+	return true, err
+}
+
 // each runs f for every index, a few at a time, and returns when all are done.
 func each(n int, f func(int)) {
 	var all sync.WaitGroup
