@@ -140,12 +140,15 @@ func (w *workspace) makeSample(kind sample.Kind, date time.Time, size int64) (sa
 	return s, nil
 }
 
-// put copies a sample to where it is picked up, under its name at once, as a
-// business program should.
+// put copies a sample to where it is picked up, as a business program should.
 func (w *workspace) put(s sampleFile, dir ...string) error {
-	to := filepath.Join(w.path(dir...), s.name)
+	return dropCopy(s.path, filepath.Join(w.path(dir...), s.name))
+}
+
+// dropCopy copies a file to where it is picked up: at once and whole.
+func dropCopy(from, to string) error {
 	err := place.Create(to, func(out io.Writer) error {
-		in, err := os.Open(s.path)
+		in, err := os.Open(from)
 		if err != nil {
 			return err
 		}

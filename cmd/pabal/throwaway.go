@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"io"
 	"os"
 	"path/filepath"
 	"time"
@@ -12,7 +11,6 @@ import (
 	"pabal/filemgr"
 	"pabal/instance"
 	"pabal/internal/fault"
-	"pabal/internal/place"
 	"pabal/internal/secure"
 	"pabal/naming"
 	"pabal/protocol"
@@ -106,23 +104,8 @@ func (t *throwaway) close() error {
 	return errors.Join(errs...)
 }
 
-// drop puts a file into the scan directory, at once and whole.
-func (t *throwaway) drop(from, name string) error {
-	to := t.path("scan", name)
-	err := place.Create(to, func(out io.Writer) error {
-		in, err := os.Open(from)
-		if err != nil {
-			return err
-		}
-		defer in.Close()
-		_, err = io.Copy(out, in)
-		return err
-	})
-	if err != nil {
-		return fault.New(codeCannotWrite, to).Because(err)
-	}
-	return nil
-}
+// drop puts a file into the scan directory.
+func (t *throwaway) drop(from, name string) error { return dropCopy(from, t.path("scan", name)) }
 
 // await looks at its transfers until want is content with them, for limit at most.
 func (t *throwaway) await(ctx context.Context, f store.Filter, limit time.Duration, want func([]*transfer.Transfer) bool) (bool, error) {
