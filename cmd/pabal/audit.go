@@ -10,7 +10,7 @@ import (
 )
 
 type auditFlags struct {
-	since, who, command, transfer string
+	who, command, transfer string
 	limits
 }
 
@@ -23,38 +23,27 @@ func newAudit(a *app) *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.audit(cmd.Context(), f) },
 	}, "audit")
 	flags := cmd.Flags()
-	flags.StringVar(&f.since, "since", "", a.text("ui.flag.audit_since"))
 	flags.StringVar(&f.who, "who", "", a.text("ui.flag.audit_who"))
 	flags.StringVar(&f.command, "command", "", a.text("ui.flag.audit_command"))
 	flags.StringVar(&f.transfer, "transfer", "", a.text("ui.flag.audit_transfer"))
-	f.limits.flags(a, flags)
+	f.limits.flags(a, flags, "ui.flag.audit_since")
 	return cmd
 }
 
 func (a *app) audit(ctx context.Context, f auditFlags) error {
-	if err := f.limits.check(); err != nil {
-		return err
-	}
-	c, cfg, err := a.control(ctx, true)
+	q, err := f.ask(ctx, a)
 	if err != nil {
 		return err
 	}
-	zone := cfg.Location()
-	filter := store.CommandFilter{Who: f.who, Name: f.command, NewestFirst: true}
-	if f.since != "" {
-		if filter.Since, err = since(f.since, a.now().In(zone)); err != nil {
-			return err
-		}
-	}
+	filter := store.CommandFilter{Who: f.who, Name: f.command, Since: q.since, NewestFirst: true, Limit: q.most}
 	if f.transfer != "" {
-		t, err := c.Find(ctx, f.transfer)
+		t, err := q.control.Find(ctx, f.transfer)
 		if err != nil {
 			return err
 		}
 		filter.TransferID = t.ID
 	}
-	filter.Limit = f.asked()
-	list, err := c.Audit(ctx, filter)
+	list, err := q.control.Audit(ctx, filter)
 	if err != nil {
 		return err
 	}
@@ -68,6 +57,6 @@ func (a *app) audit(ctx context.Context, f auditFlags) error {
 			if r.From != r.To {
 				change = a.cat.Status(a.language(), r.From) + " → " + a.cat.Status(a.language(), r.To)
 			}
-			return []string{auditTime(r.At, zone), command, r.Transfer, change, a.personAnd(r.Person(), r.Approver, r.Reason)}
+			return []string{auditTime(r.At, q.zone), command, r.Transfer, change, a.personAnd(r.Person(), r.Approver, r.Reason)}
 		}}.print(a, list)
 }

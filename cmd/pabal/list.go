@@ -1,10 +1,13 @@
 package main
 
 import (
+	"context"
 	"fmt"
+	"time"
 
 	"github.com/spf13/pflag"
 
+	"pabal/control"
 	"pabal/internal/fault"
 )
 
@@ -16,27 +19,43 @@ const listLimit = 50
 type limits struct {
 	all   bool
 	limit int
+	since string
 }
 
-func (l *limits) flags(a *app, flags *pflag.FlagSet) {
+// flags adds them. help is what --since is about.
+func (l *limits) flags(a *app, flags *pflag.FlagSet, help fault.Code) {
+	flags.StringVar(&l.since, "since", "", a.text(help))
 	flags.BoolVar(&l.all, "all", false, a.text("ui.flag.all"))
 	flags.IntVar(&l.limit, "limit", listLimit, a.text("ui.flag.limit"))
 }
 
-func (l *limits) check() error {
-	if l.limit < 0 {
-		return usageError{fault.New(codeFlagValue, "--limit", "value", l.limit)}
-	}
-	return nil
+// asking is what a command needs to ask for a list.
+type asking struct {
+	control *control.Control
+	zone    *time.Location
+	now     time.Time // in it
+	since   time.Time // zero = from the beginning
+	most    int       // one more than are shown: it tells whether there are more; 0 = all
 }
 
-// asked is how many lines to ask for, one more than are shown: it tells whether
-// there are more. 0 asks for all.
-func (l *limits) asked() int {
-	if l.all || l.limit == 0 {
-		return 0
+// ask checks the flags and opens the store for reading.
+func (l *limits) ask(ctx context.Context, a *app) (q asking, err error) {
+	if l.limit < 0 {
+		return q, usageError{fault.New(codeFlagValue, "--limit", "value", l.limit)}
 	}
-	return l.limit + 1
+	c, cfg, err := a.control(ctx, true)
+	if err != nil {
+		return q, err
+	}
+	zone := cfg.Location()
+	q = asking{control: c, zone: zone, now: a.now().In(zone)}
+	if !l.all && l.limit > 0 {
+		q.most = l.limit + 1
+	}
+	if l.since != "" {
+		q.since, err = since(l.since, q.now)
+	}
+	return q, err
 }
 
 // listing is a list as it is printed.

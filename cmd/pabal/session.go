@@ -20,8 +20,8 @@ func newSession(a *app) *cobra.Command {
 }
 
 type sessionListFlags struct {
-	institution, since string
-	failed, open       bool
+	institution  string
+	failed, open bool
 	limits
 }
 
@@ -33,37 +33,27 @@ func newSessionList(a *app) *cobra.Command {
 	}, "session_list")
 	flags := cmd.Flags()
 	flags.StringVar(&f.institution, "institution", "", a.text("ui.flag.institution"))
-	flags.StringVar(&f.since, "since", "", a.text("ui.flag.session_since"))
 	flags.BoolVar(&f.failed, "failed", false, a.text("ui.flag.session_failed"))
 	flags.BoolVar(&f.open, "open", false, a.text("ui.flag.session_open"))
-	f.limits.flags(a, flags)
+	f.limits.flags(a, flags, "ui.flag.session_since")
 	return cmd
 }
 
 func (a *app) sessionList(ctx context.Context, f sessionListFlags) error {
-	if err := f.limits.check(); err != nil {
-		return err
-	}
-	c, cfg, err := a.control(ctx, true)
+	q, err := f.ask(ctx, a)
 	if err != nil {
 		return err
 	}
-	zone := cfg.Location()
-	today := a.now().In(zone)
-	filter := store.SessionFilter{Institution: f.institution, Failed: f.failed, OpenOnly: f.open, NewestFirst: true, Limit: f.asked()}
-	if f.since != "" {
-		if filter.Since, err = since(f.since, today); err != nil {
-			return err
-		}
-	}
-	list, err := c.Sessions(ctx, filter)
+	list, err := q.control.Sessions(ctx, store.SessionFilter{
+		Institution: f.institution, Failed: f.failed, OpenOnly: f.open, Since: q.since, NewestFirst: true, Limit: q.most,
+	})
 	if err != nil {
 		return err
 	}
 	return listing[*control.Session]{limits: f.limits, none: "ui.session.none",
 		columns: []string{"session", "time", "duration", "institution", "direction", "peer", "place", "files", "result"},
 		row: func(s *control.Session) []string {
-			return []string{s.ID, clock(s.Opened.In(zone), today), a.lasted(s), s.Institution, a.cat.Direction(a.language(), s.Direction),
+			return []string{s.ID, clock(s.Opened.In(q.zone), q.now), a.lasted(s), s.Institution, a.cat.Direction(a.language(), s.Direction),
 				a.who(s), s.Host, strconv.Itoa(s.Files), a.ended(s)}
 		}}.print(a, list)
 }

@@ -34,7 +34,6 @@ type listFlags struct {
 	institution string
 	direction   string
 	file        string
-	since       string
 	limits
 }
 
@@ -51,8 +50,7 @@ func newTransferList(a *app) *cobra.Command {
 	flags.StringVar(&f.institution, "institution", "", a.text("ui.flag.institution"))
 	flags.StringVar(&f.direction, "direction", "", a.text("ui.flag.direction"))
 	flags.StringVar(&f.file, "file", "", a.text("ui.flag.file"))
-	flags.StringVar(&f.since, "since", "", a.text("ui.flag.since"))
-	f.limits.flags(a, flags)
+	f.limits.flags(a, flags, "ui.flag.since")
 	return a.describe(cmd, "transfer_list")
 }
 
@@ -71,32 +69,22 @@ func (a *app) transferList(ctx context.Context, f listFlags) error {
 	default:
 		return usageError{fault.New(codeUnknownWord, f.direction, "flag", "--direction", "known", "send, receive")}
 	}
-	if err := f.limits.check(); err != nil {
-		return err
-	}
-	c, cfg, err := a.control(ctx, true)
+	q, err := f.ask(ctx, a)
 	if err != nil {
 		return err
 	}
-	zone := cfg.Location()
-	if f.since != "" {
-		if filter.Since, err = since(f.since, a.now().In(zone)); err != nil {
-			return err
-		}
-	}
-	filter.Limit = f.asked()
-	list, err := c.List(ctx, filter)
+	filter.Since, filter.Limit = q.since, q.most
+	list, err := q.control.List(ctx, filter)
 	if err != nil {
 		return err
 	}
-	today := a.now().In(zone)
 	return listing[*control.Transfer]{limits: f.limits, none: "ui.list.none",
 		columns: []string{"id", "time", "direction", "institution", "name", "size", "blocks", "status", "remark"},
-		above:   func() error { return a.warnOfQuarantine(ctx, c, zone) },
+		above:   func() error { return a.warnOfQuarantine(ctx, q.control, q.zone) },
 		row: func(t *control.Transfer) []string {
 			return []string{
-				t.ID, clock(t.Created.In(zone), today), a.cat.Direction(a.language(), t.Direction), t.Institution,
-				shownName(t), bytesText(size(t)), count(t.Blocks), t.StatusText, a.remark(t, zone, today),
+				t.ID, clock(t.Created.In(q.zone), q.now), a.cat.Direction(a.language(), t.Direction), t.Institution,
+				shownName(t), bytesText(size(t)), count(t.Blocks), t.StatusText, a.remark(t, q.zone, q.now),
 			}
 		}}.print(a, list)
 }
