@@ -136,8 +136,8 @@ func (a *app) demo(ctx context.Context, f demoFlags) error {
 		facts: make(chan fact, 256), events: make(chan peerEvent, 16), over: make(chan struct{}),
 		crashed: make(chan int64, 1), byID: map[string]*picture{}, expected: map[string]bool{},
 	}
-	if a.json {
-		d.out = a.err // stdout has the one object and nothing else
+	if a.json { // stdout has the one object and nothing else
+		d.out = a.progress()
 	}
 	d.painter = newPainter(d.out)
 	a.enterFile(d.out)

@@ -31,41 +31,64 @@ func pabal(t *testing.T, args ...string) *exec.Cmd {
 	return cmd
 }
 
-func TestDemoOnce(t *testing.T) {
-	for _, tt := range []struct {
-		name  string
-		args  []string
-		big   int64 // least bytes of EB21
-		shows []string
-	}{
-		{"plain", nil, 1_000_000, []string{
-			"block 2 [##################.#########.#####################]  98/100  missing 037, 058",
-			"block 2 resent 037, 058 (0310)",
-			"block 2 [##################################################] 100/100",
-		}},
-		{"crash", []string{"--crash", "--lang", "ko"}, 7_000_000, []string{
-			"결번 037, 058", "재송신 037, 058 (0310)",
-			"kill -9 ", "전체 20 블록 중 10 블록까지 상대에 저장됨", "죽은 서버가 남긴 상태: 송신중",
-			"송신중 → 재시도대기 → 송신중",
-			"기수신 4,050,000 바이트: 블록 11 시퀀스 001 부터 이어 보냄", "두 번 나간 전문 없음",
-		}},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
-			dir := filepath.Join(t.TempDir(), "work space") // must not exist yet, and may have a blank
-			cmd := pabal(t, append([]string{"demo", "--once", "--json", "--dir", dir}, tt.args...)...)
-			var out, picture bytes.Buffer
-			cmd.Stdout, cmd.Stderr = &out, &picture
-			require.NoError(t, cmd.Run(), "%s", picture.String())
+func TestDemoForPrograms(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "work space") // must not exist yet, and may have a blank
+	cmd := pabal(t, "demo", "--once", "--json", "--dir", dir)
+	var out, picture bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &picture
+	require.NoError(t, cmd.Run(), "%s", picture.String())
+	require.Empty(t, picture.String(), "a program reads, and nobody looks on")
+	checkReport(t, dir, out.Bytes(), 1_000_000)
+}
 
-			checkReport(t, dir, out.Bytes(), tt.big)
-			for _, text := range tt.shows {
-				require.Contains(t, picture.String(), text)
-			}
-			require.NotContains(t, picture.String(), "\x1b", "no colours in a pipe")
-			require.Less(t, strings.Index(picture.String(), "037, 058"), strings.LastIndex(picture.String(), "├── "), "the tree comes last")
-		})
+func TestDemoCrash(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "demo")
+	cmd := pabal(t, "demo", "--once", "--crash", "--lang", "ko", "--dir", dir)
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	require.NoError(t, cmd.Run(), "%s", errs.String())
+	require.Empty(t, errs.String())
+	picture := out.String()
+	for _, text := range []string{
+		"결번 037, 058", "재송신 037, 058 (0310)",
+		"kill -9 ", "전체 20 블록 중 10 블록까지 상대에 저장됨", "죽은 서버가 남긴 상태: 송신중",
+		"송신중 → 재시도대기 → 송신중",
+		"기수신 4,050,000 바이트: 블록 11 시퀀스 001 부터 이어 보냄", "두 번 나간 전문 없음",
+	} {
+		require.Contains(t, picture, text)
 	}
+	require.NotContains(t, picture, "\x1b", "no colours in a pipe")
+	require.Less(t, strings.Index(picture, "037, 058"), strings.LastIndex(picture, "├── "), "the tree comes last")
+
+	// What the account says is so: each sample is at its other end, once.
+	sums := map[string]string{}
+	for _, place := range []string{"data/receive", "counterparties/kftc/take", "counterparties/van/take"} {
+		arrived, err := os.ReadDir(filepath.Join(dir, place))
+		require.NoError(t, err)
+		for _, e := range arrived {
+			if e.Type().IsRegular() && !strings.HasPrefix(e.Name(), ".") {
+				sum, _, err := fileSum(filepath.Join(dir, place, e.Name()))
+				require.NoError(t, err)
+				require.NotContains(t, sums, sum, "twice")
+				sums[sum] = e.Name()
+			}
+		}
+	}
+	samples, err := os.ReadDir(filepath.Join(dir, "samples"))
+	require.NoError(t, err)
+	require.Len(t, samples, 4)
+	for _, e := range samples {
+		sum, size, err := fileSum(filepath.Join(dir, "samples", e.Name()))
+		require.NoError(t, err)
+		require.Contains(t, sums, sum, e.Name())
+		require.Contains(t, picture, sum[:16])
+		if strings.HasPrefix(e.Name(), "EB21") {
+			require.Greater(t, size, int64(7_000_000))
+		}
+	}
+	require.Len(t, sums, 4)
 }
 
 // checkReport reads the one object of --json and compares the files that it
@@ -132,6 +155,13 @@ func TestDemoStaysUp(t *testing.T) {
 	said := newWaiter(out)
 
 	drop := said.line(t, "  cp YOURFILE ")
+	for _, text := range []string{
+		"block 2 [##################.#########.#####################]  98/100  missing 037, 058",
+		"block 2 resent 037, 058 (0310)",
+		"block 2 [##################################################] 100/100",
+	} {
+		require.Contains(t, strings.Join(said.heard, "\n"), text)
+	}
 	watch := said.line(t, " transfer list -c ")
 	said.line(t, "Ctrl-C")
 	mine := filepath.Join(t.TempDir(), "mine.bin")
@@ -176,10 +206,13 @@ func TestDemoRefuses(t *testing.T) {
 }
 
 // waiter reads what a process says, line by line.
-type waiter struct{ lines chan string }
+type waiter struct {
+	lines chan string
+	heard []string // those that were waited past
+}
 
 func newWaiter(r io.Reader) *waiter {
-	w := &waiter{make(chan string, 1000)}
+	w := &waiter{lines: make(chan string, 1000)}
 	go func() {
 		defer close(w.lines)
 		in := bufio.NewScanner(r)
@@ -198,6 +231,7 @@ func (w *waiter) line(t *testing.T, text string) string {
 		select {
 		case l, ok := <-w.lines:
 			require.True(t, ok, "it ended without saying %q", text)
+			w.heard = append(w.heard, l)
 			if strings.Contains(l, text) {
 				return l
 			}
