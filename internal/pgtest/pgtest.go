@@ -48,6 +48,7 @@ type Server struct {
 	given   string // the address in Variable
 	port    string // on loopback as well; "" = the socket alone
 	dir     string
+	owner   *os.File // locked as long as the directory is in use
 	cmd     *exec.Cmd
 	ended   chan struct{}
 	account *syscall.Credential
@@ -219,6 +220,10 @@ func (s *Server) Stop() error {
 	if s.dir != "" {
 		err = errors.Join(err, os.RemoveAll(s.dir))
 	}
+	if s.owner != nil {
+		err = errors.Join(err, s.owner.Close())
+		s.owner = nil
+	}
 	return err
 }
 
@@ -274,11 +279,11 @@ func (s *Server) make(initdb string) error {
 // home makes the server's directory. PostgreSQL refuses to run as root, so root
 // lets somebody else do it.
 func (s *Server) home() error {
-	dir, err := os.MkdirTemp("", "pgtest")
+	dir, owner, err := newDirectory(os.TempDir())
+	s.dir, s.owner = dir, owner
 	if err != nil {
 		return err
 	}
-	s.dir = dir
 	if err := os.Mkdir(filepath.Join(dir, "s"), 0o755); err != nil {
 		return err
 	}
