@@ -1,6 +1,7 @@
 package protocol
 
 import (
+	"errors"
 	"io"
 	"math"
 	"strconv"
@@ -118,9 +119,10 @@ func (r *Reader) whole(total int) ([]byte, error) {
 // more is a further piece of it.
 func (r *Reader) more() ([]byte, error) {
 	n := int(min(r.rest, int64(r.p.piece())))
-	if err := r.need(n); err == io.EOF {
+	switch err := r.need(n); {
+	case errors.Is(err, io.EOF): // between two pieces
 		return nil, io.ErrUnexpectedEOF
-	} else if err != nil {
+	case err != nil:
 		return nil, err
 	}
 	r.rest -= int64(n)
