@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	"pabal/internal/fault"
-	"pabal/protocol"
 	"pabal/protocol/line"
 	"pabal/protocol/machine"
 	"pabal/transfer"
@@ -16,7 +15,7 @@ import (
 // go.
 func (s *session) Next(ctx context.Context) (machine.Order, error) {
 	o := &s.p.opt
-	if s.receive && o.Side == protocol.InstitutionSide {
+	if ps := &o.Profile.Session; s.receive && ps.FetchByRequest && o.Side == ps.Opens.Of(true) { // who opens asks
 		if s.asked {
 			return machine.Order{}, nil
 		}

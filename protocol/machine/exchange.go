@@ -20,7 +20,7 @@ func (s *Session) chosen(ev *Event) {
 	switch ev.Order.Kind {
 	case SendFile:
 		s.state = Sending
-		s.snd.begin(ev.Order.File, !s.download || s.p.Files.AnnounceFetch)
+		s.snd.begin(ev.Order.File, s.p.Files.AnnounceFetch || !s.wanted())
 	case FetchFiles:
 		t := s.env.request(protocol.Fetch)
 		s.query(t, ev.Order.Query)
@@ -175,6 +175,7 @@ func (s *Session) counted(ev *Event) {
 	case reason == protocol.OK:
 		s.download = s.cfg.Side == protocol.CentreSide
 		s.promised(ev.Count)
+		s.brings = true
 		s.choose()
 	case reason == protocol.Nothing:
 		s.download = s.cfg.Side == protocol.CentreSide

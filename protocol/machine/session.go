@@ -66,6 +66,7 @@ type Session struct {
 	stands  bool   // the session has been opened
 	planned bool   // the opening names a file, which is sent when the session is open
 	due     int    // files that a fetch has promised and that have not come, where no end says that more follow
+	brings  bool   // a fetch of the peer's is what we send for
 	last    bool   // who follows knows that nothing follows
 	ended   error  // too many mistakes: the file under way is recorded, then it is over
 }

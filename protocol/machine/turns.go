@@ -100,6 +100,15 @@ func (s *Session) heardLast() {
 	s.follow()
 }
 
+// wanted reports that the peer has asked for the files that we send: some
+// profiles begin those with their data.
+func (s *Session) wanted() bool {
+	if s.p.Session.FetchByRequest {
+		return s.brings
+	}
+	return s.download
+}
+
 // promised notes how many files a fetch is to bring, where nothing else tells
 // the last of them.
 func (s *Session) promised(files int) {

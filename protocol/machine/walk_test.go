@@ -24,7 +24,7 @@ type place struct {
 }
 
 func placeOf(s *Session) place {
-	p := place{state: s.state, open: s.open, flags: fmt.Sprintf("%t%d%t%t%t%t%t%d%s", s.last, s.due, s.download, s.nothing, s.fetched, s.stands && s.p.Session.NamesFile, s.planned, s.step, s.nonce)}
+	p := place{state: s.state, open: s.open, flags: fmt.Sprintf("%t%t%d%t%t%t%t%t%d%s", s.brings, s.last, s.due, s.download, s.nothing, s.fetched, s.stands && s.p.Session.NamesFile, s.planned, s.step, s.nonce)}
 	switch s.state {
 	case Sending:
 		p.snd = s.snd.state
