@@ -222,7 +222,8 @@ func (i *Instance) receivedName(ctx context.Context, t *transfer.Transfer, f *Fi
 	if !severalADay || f.ReceiveName != "" {
 		return t.Name, nil
 	}
-	same, err := i.s.List(ctx, store.Filter{Institution: t.Institution, Direction: transfer.Receive, Name: t.Name})
+	// With its wire name, which the full name contains: there is an index of it.
+	same, err := i.s.List(ctx, store.Filter{Institution: t.Institution, Direction: transfer.Receive, WireName: t.WireName, Name: t.Name})
 	if err != nil {
 		return "", err
 	}

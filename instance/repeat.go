@@ -127,14 +127,8 @@ func (s *session) unheard(ctx context.Context, t *transfer.Transfer) (bool, erro
 	if err != nil || len(rows) == 1 && rows[0].Heard {
 		return false, err
 	}
-	later, err := s.s.List(ctx, store.Filter{Institution: t.Institution, Direction: transfer.Receive,
-		SessionID: t.SessionID, Since: t.CreatedAt})
-	for _, o := range later {
-		if o.ID != t.ID && (o.CreatedAt.After(t.CreatedAt) || o.ID > t.ID) {
-			return false, err
-		}
-	}
-	return true, err
+	later, err := s.s.WentOn(ctx, t)
+	return !later && err == nil, err
 }
 
 // registered is our registration of what naming has found.

@@ -20,7 +20,7 @@ type Count struct {
 func (s *Store) Counts(ctx context.Context, since time.Time) ([]*Count, error) {
 	rows, err := s.query(ctx, `SELECT direction, status, place, count(*) FROM (
 			SELECT direction, status, place FROM transfers WHERE claimable = 1 AND created_at < $1
-			UNION ALL SELECT direction, status, place FROM transfers WHERE created_at >= $1
+			UNION ALL SELECT direction, status, place FROM transfers WHERE created_at >= $1 AND created_at`+atAll+`
 		) AS counted GROUP BY direction, status, place ORDER BY direction, status, place`, toMicros(since))
 	if err != nil {
 		return nil, err

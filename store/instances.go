@@ -163,11 +163,11 @@ const termOver = `EXISTS (SELECT 1 FROM instances i WHERE i.id = owner AND i.ter
 // were: open rows with an owner that can write to them no more, oldest first.
 // What becomes of each is the instance's decision, see Reclaim.
 func (s *Store) Orphans(ctx context.Context) ([]*transfer.Transfer, error) {
-	var w where
-	w.add("claimable = 1")
-	w.add("owner <> ''")
-	w.add(termOver + "transfers.term)")
-	return s.transfers(ctx, w, false, 0)
+	// The terms that are over, each by the index of what is owned: asked the
+	// other way round, every row in hand would be looked at.
+	return list(ctx, s, "SELECT "+transferList+` FROM transfers WHERE claimable = 1 AND id IN (
+		SELECT t.id FROM instances i CROSS JOIN transfers t WHERE t.claimable = 1 AND t.owner = i.id AND t.term < i.term AND i.id <> '')
+		ORDER BY created_at, id`, nil, transferColumns)
 }
 
 // Owned reads the open rows that an instance holds in one of its terms, oldest

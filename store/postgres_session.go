@@ -35,6 +35,10 @@ func sessionSettings(c *pgx.ConnConfig, o Options) map[string]string {
 		// it is so.
 		"synchronous_commit": "on",
 		"statement_timeout":  milliseconds(postgresQuery),
+		// A statement is planned once for each connection, not again for every
+		// value, which takes longer than most statements do. No plan here
+		// depends on values: TestFinishedRows.
+		"plan_cache_mode": "force_generic_plan",
 	}
 	if o.ReadOnly {
 		settings["default_transaction_read_only"] = "on"

@@ -195,58 +195,6 @@ func (s *Store) Find(ctx context.Context, idOrPrefix string) (*transfer.Transfer
 	return nil, fault.New(CodeAmbiguous, idOrPrefix, "ids", strings.Join(ids, ", "))
 }
 
-// Filter says which transfers to list. Fields that are empty do not restrict.
-type Filter struct {
-	IDs         []string
-	Statuses    []transfer.Status
-	Direction   transfer.Direction
-	Institution string
-	Job         string
-	FileID      string
-	WireName    string
-	BaseDate    string
-	Name        string // Transfer.Name, whole
-	Place       string
-	Owner       string
-	SessionID   string
-	Since       time.Time // created at or after
-	Until       time.Time // created before
-	Limit       int       // 0 is no limit
-	NewestFirst bool
-}
-
-// List reads the transfers that match, oldest first unless asked otherwise.
-func (s *Store) List(ctx context.Context, f Filter) ([]*transfer.Transfer, error) {
-	var w where
-	w.in("id", strs(f.IDs))
-	w.in("status", strs(f.Statuses))
-	w.equal("direction", string(f.Direction))
-	w.equal("institution", f.Institution)
-	w.equal("job", f.Job)
-	w.equal("file_id", f.FileID)
-	w.equal("wire_name", f.WireName)
-	w.equal("base_date", f.BaseDate)
-	w.equal("name", f.Name)
-	w.equal("place", f.Place)
-	w.equal("owner", f.Owner)
-	w.equal("session_id", f.SessionID)
-	w.times("created_at", f.Since, f.Until)
-	// Asking only for open rows can use the index that has no others.
-	if len(f.Statuses) > 0 && !anyFinal(f.Statuses) {
-		w.add("claimable = 1")
-	}
-	return s.transfers(ctx, w, f.NewestFirst, f.Limit)
-}
-
-func anyFinal(statuses []transfer.Status) bool {
-	for _, st := range statuses {
-		if st.Final() {
-			return true
-		}
-	}
-	return false
-}
-
 // Identity is what makes two transfers the same file (design D6). Fields that
 // are empty do not restrict, except Institution and Direction.
 type Identity struct {
@@ -291,10 +239,17 @@ func (s *Store) Known(ctx context.Context, id Identity) (bool, error) {
 	id.BaseDate = "" // a half file of another day counts as well
 	w := where{args: same.args}
 	w.identity(id)
-	w.add("claimable = 1 AND status = " + w.arg(string(transfer.Receiving)))
+	w.halves()
 	var one int
 	return s.scan(ctx, []any{&one}, same.query("SELECT 1 WHERE EXISTS (SELECT 1 FROM transfers", "", 0)+`) OR EXISTS (`+
 		w.query("SELECT 1 FROM transfers", "", 0)+`)`, w.args...)
+}
+
+// halves restricts an identity to what is being received. Its name finds the few
+// of it in the index of what is open. The status, with which SQLite would rather go
+// through all that are being received, is therefore not said as a plain column.
+func (w *where) halves() {
+	w.add("claimable = 1 AND status || '' = " + w.arg(string(transfer.Receiving)))
 }
 
 // FindReceived is FindSame for files that we receive.
@@ -314,7 +269,7 @@ type Partial struct {
 // what of it is held. Whether one may be continued is for the caller to say.
 func (s *Store) FindPartial(ctx context.Context, id Identity) ([]Partial, error) {
 	w := id.where()
-	w.add("claimable = 1 AND status = " + w.arg(string(transfer.Receiving)))
+	w.halves()
 	all, err := s.transfers(ctx, w, true, 0)
 	if err != nil {
 		return nil, err
@@ -412,11 +367,7 @@ func (s *Store) Due(ctx context.Context, place string, limit int) ([]*transfer.T
 }
 
 func (s *Store) transfers(ctx context.Context, w where, newestFirst bool, limit int) ([]*transfer.Transfer, error) {
-	order := "created_at, id"
-	if newestFirst {
-		order = "created_at DESC, id DESC"
-	}
-	rows, err := s.query(ctx, w.query("SELECT "+transferList+" FROM transfers", order, limit), w.args...)
+	rows, err := s.query(ctx, w.query("SELECT "+transferList+" FROM transfers", inOrder(newestFirst), limit), w.args...)
 	if err != nil {
 		return nil, err
 	}

@@ -43,11 +43,19 @@ func (w *where) in(column string, values []string) {
 func (w *where) times(column string, since, until time.Time) {
 	if !since.IsZero() {
 		w.add(column + " >= " + w.arg(toMicros(since)))
+		if until.IsZero() {
+			w.add(column + atAll)
+		}
 	}
 	if !until.IsZero() {
 		w.add(column + " < " + w.arg(toMicros(until)))
 	}
 }
+
+// atAll is true of every time, and said where a range would have no end:
+// PostgreSQL, planning for any value, expects a third of a table in an open range and
+// reads all of it. In a range with two ends it expects few rows.
+const atAll = " <= 9223372036854775807"
 
 func (w *where) query(from, order string, limit int) string {
 	var b strings.Builder
@@ -60,11 +68,16 @@ func (w *where) query(from, order string, limit int) string {
 		b.WriteString(" ORDER BY ")
 		b.WriteString(order)
 	}
-	if limit > 0 {
-		b.WriteString(" LIMIT ")
-		b.WriteString(strconv.Itoa(limit))
-	}
+	b.WriteString(limited(limit))
 	return b.String()
+}
+
+// limited ends a query that returns at most so many rows; 0 is no limit.
+func limited(limit int) string {
+	if limit <= 0 {
+		return ""
+	}
+	return " LIMIT " + strconv.Itoa(limit)
 }
 
 func strs[S ~string](values []S) []string {

@@ -1,0 +1,18 @@
+-- Questions that cost the same however many transfers have ended.
+
+-- +goose Up
+
+-- What has ended is looked for by status, and by institution and status. Only
+-- that is in these indexes: before, a transfer paid for its place among a
+-- million ended ones with each change of its status.
+DROP INDEX transfers_status;
+CREATE INDEX transfers_ended ON transfers (status, created_at, id) WHERE claimable = 0;
+CREATE INDEX transfers_ended_of ON transfers (institution, status, created_at, id) WHERE claimable = 0;
+
+-- What a session can claim: without it the files of all other counterparties
+-- would be looked at as well.
+CREATE INDEX transfers_ready ON transfers (institution, direction, status, created_at, id) WHERE claimable = 1;
+
+-- As before, with all that is asked for when the work directory is compared.
+DROP INDEX transfers_not_backed_up;
+CREATE INDEX transfers_not_backed_up ON transfers (place, created_at, id, work_path, backed_up_at) WHERE backed_up_at = 0 AND work_path <> '';
