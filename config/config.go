@@ -237,6 +237,7 @@ type Institution struct {
 	Business    string            `yaml:"business"`  // code of the business in the header; "" = the profile's
 	Sender      Credentials       `yaml:"sender"`    // what we present
 	Expect      *Credentials      `yaml:"expect"`    // what we demand of the peer; nil = nothing
+	Login       Login             `yaml:"login"`     // the same for the login before the opening
 	Connect     string            `yaml:"connect"`   // where we call, host:port; "" = they call us
 	Instance    string            `yaml:"instance"`
 	Standby     []string          `yaml:"standby"` // instances that call while those before them are dead
@@ -268,6 +269,13 @@ type Approval struct {
 type Credentials struct {
 	Name     string `yaml:"name"`
 	Password Secret `yaml:"password"`
+}
+
+// Login are the credentials of the login before the opening, where it has its
+// own; nil = those of the opening.
+type Login struct {
+	Sender *Credentials `yaml:"sender"`
+	Expect *Credentials `yaml:"expect"`
 }
 
 // Sessions is how many sessions may run at once in each direction.

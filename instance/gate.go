@@ -99,8 +99,16 @@ func (s *session) login(t *protocol.Telegram) (line.Judgement, error) {
 	}
 	s.who = n
 	return line.Judgement{Reason: protocol.OK, Terms: machine.Terms{
-		Peer: n.Peer, SenderName: n.Sender.Name, Password: n.Sender.Password, Reply: n.Reply,
+		Peer: n.Peer, SenderName: n.Sender.Name, Password: n.Sender.Password, Login: n.login(), Reply: n.Reply,
 	}}, nil
+}
+
+// login is what we say of ourselves in it, nil if that is what the opening says.
+func (n *institution) login() *machine.Login {
+	if own := n.Login.Sender; own != nil {
+		return &machine.Login{Name: own.Name, Password: own.Password}
+	}
+	return nil
 }
 
 // whoOpens is the institution whose opening this is, nil if it is nobody's. Two
@@ -129,10 +137,13 @@ func (s *session) whoOpens(t *protocol.Telegram, code string) *institution {
 	return found
 }
 
-// credentials holds what the opening says of its sender against what was
-// agreed with n.
+// credentials holds what the opening or a telegram of the login says of its
+// sender against what was agreed with n.
 func (s *session) credentials(t *protocol.Telegram, n *institution, code string) (protocol.Reason, *fault.Error) {
 	want := n.Expect
+	if own := n.Login.Expect; own != nil && t.Kind.Login() {
+		want = *own
+	}
 	if want.Name == "" {
 		return protocol.OK, nil
 	}

@@ -71,6 +71,13 @@ type Listen struct {
 	keeper *secure.Keeper // of TLS
 }
 
+// Login are the credentials of the login before the opening; nil = those of the
+// opening.
+type Login struct {
+	Sender *Credentials
+	Expect *Credentials
+}
+
 // Institution is a counterparty (기관).
 type Institution struct {
 	Code     string
@@ -82,6 +89,7 @@ type Institution struct {
 
 	Sender Credentials // what we present
 	Expect Credentials // what we demand of a caller; an empty name demands nothing
+	Login  Login       // the same for the login before the opening, where that has its own
 
 	Connect string   // where we call; "" = they call us
 	Before  []string // instances that call it rather than we, as long as one of them lives

@@ -55,7 +55,7 @@ func (n *institution) carryOver(before *Instance) {
 	if old == nil {
 		return
 	}
-	if n.Connect == old.Connect && reflect.DeepEqual(n.TLS, old.TLS) && slices.Equal(n.AllowOut, old.AllowOut) && n.Sender == old.Sender && n.WireCode == old.WireCode {
+	if n.Connect == old.Connect && reflect.DeepEqual(n.TLS, old.TLS) && slices.Equal(n.AllowOut, old.AllowOut) && n.Sender == old.Sender && reflect.DeepEqual(n.Login.Sender, old.Login.Sender) && n.WireCode == old.WireCode {
 		n.dialing = old.dialing
 	}
 }

@@ -64,7 +64,7 @@ func (s *session) run(ctx context.Context, conn net.Conn) (line.Report, error) {
 	if s.inst != nil {
 		cfg.Side = s.inst.Side
 		cfg.Institution, cfg.Self, cfg.Peer = s.inst.WireCode, s.inst.Self, s.inst.Peer
-		cfg.SenderName, cfg.Password = s.inst.Sender.Name, s.inst.Sender.Password
+		cfg.SenderName, cfg.Password, cfg.Login = s.inst.Sender.Name, s.inst.Sender.Password, s.inst.login()
 		cfg.MessageSize, cfg.Rounds, cfg.Reply, cfg.Pause = s.inst.MessageSize, s.inst.Rounds, s.inst.Reply, s.inst.Pause
 		cfg.Receive = s.fetch
 	} else {

@@ -218,6 +218,11 @@ func (p *Profile) Presents(f Field) bool {
 	return slices.ContainsFunc([]Kind{Open, Login, LoginReply, Verify, VerifyReply}, func(k Kind) bool { return p.Carries(k, f) })
 }
 
+// PresentsInLogin is Presents for the login alone.
+func (p *Profile) PresentsInLogin(f Field) bool {
+	return slices.ContainsFunc(Kinds(), func(k Kind) bool { return k.Login() && p.Carries(k, f) })
+}
+
 // ChallengeWidth is how many bytes a one-time value of the login has, 0 where
 // there is none.
 func (p *Profile) ChallengeWidth() int { return p.challenge }

@@ -156,6 +156,9 @@ func (k Kind) Reply() Kind {
 	return NoKind
 }
 
+// Login reports that telegrams of this kind belong to the login before the opening.
+func (k Kind) Login() bool { return k >= Login && k <= VerifyReply }
+
 // Side is a role in a profile's conversation (protocols §1.4).
 type Side uint8
 

@@ -21,7 +21,10 @@ type Options struct {
 	Peer        string // the code of who is on the other side
 	SenderName  string
 	Password    string // plain; enciphered per day where the profile says so
-	Transfer    string // transfer password of files given and fetches, where the profile has one (§3)
+	// Login is what it says in the login before the opening, where that is
+	// something else than in the opening; nil = the same.
+	Login    *machine.Login
+	Transfer string // transfer password of files given and fetches, where the profile has one (§3)
 
 	// Expect is what a caller must say of itself. Zero = anybody may come in.
 	Expect Expect
@@ -70,8 +73,9 @@ type Options struct {
 type Expect struct {
 	Caller     string // code in the opening: the institution, or who writes
 	SenderName string
-	Password   string // plain; "" = not compared
-	Transfer   string // transfer password of files and fetches (§3)
+	Password   string         // plain; "" = not compared
+	Login      *machine.Login // … in the login before the opening; nil = the same
+	Transfer   string         // transfer password of files and fetches (§3)
 }
 
 // koreaTime is the zone that names and dates on the wire are in. Korea has no
@@ -167,7 +171,7 @@ func (o Options) DataSize() (int, error) {
 func (o Options) config(receive bool) machine.Config {
 	return machine.Config{
 		Profile: o.Profile, Side: o.Side, Institution: o.Institution, Self: o.Self, Peer: o.Peer,
-		SenderName: o.SenderName, Password: o.Password, Receive: receive, MessageSize: o.MessageSize,
+		SenderName: o.SenderName, Password: o.Password, Login: o.Login, Receive: receive, MessageSize: o.MessageSize,
 		Rounds: o.Rounds, Reply: o.Reply, Idle: o.Idle, First: o.First, Pause: o.Pause,
 	}
 }

@@ -240,10 +240,14 @@ func (s *session) Open(_ context.Context, t *protocol.Telegram) (line.Judgement,
 	}
 	if o.Profile.Carries(t.Kind, protocol.SenderName) {
 		name, travelled := t.Text(protocol.SenderName), t.Text(protocol.SenderPassword)
-		if o.Expect.SenderName != "" && name != o.Expect.SenderName {
+		want := machine.Login{Name: o.Expect.SenderName, Password: o.Expect.Password}
+		if o.Expect.Login != nil && t.Kind.Login() {
+			want = *o.Expect.Login
+		}
+		if want.Name != "" && name != want.Name {
 			return no(protocol.BadSender, refused("sender name"))
 		}
-		if pw := o.Expect.Password; pw != "" && !o.Profile.Session.Cipher.Matches(travelled, caller, name, pw, o.Now()) {
+		if pw := want.Password; pw != "" && !o.Profile.Session.Cipher.Matches(travelled, caller, name, pw, o.Now()) {
 			return no(protocol.BadPassword, refused("password"))
 		}
 	}

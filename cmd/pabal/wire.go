@@ -226,7 +226,6 @@ func (w *wiring) institution(n int) instance.Institution {
 	o := instance.Institution{
 		Code: in.Code, Profile: w.profile(path+".profile", in.Profile), Side: side,
 		WireCode: in.WireCode, Connect: in.Connect,
-		Sender:       instance.Credentials{Name: in.Sender.Name, Password: in.Sender.Password.Reveal()},
 		SendSessions: in.Sessions.Send, ReceiveSessions: in.Sessions.Receive,
 		RetryFirst: in.Retry.First, RetryMax: in.Retry.Max, RetryTries: in.Retry.Tries,
 		ConnectTimeout: in.Timeouts.Connect, Reply: in.Timeouts.Reply,
@@ -245,23 +244,7 @@ func (w *wiring) institution(n int) instance.Institution {
 		// The header names both sides (protocols §3); wire_code is ours.
 		o.Self, o.Peer = in.WireCode, in.PeerCode
 	}
-	for _, c := range []struct {
-		key   string
-		field protocol.Field
-		asked bool
-	}{
-		{".sender.name", protocol.SenderName, in.Sender.Name != ""},
-		{".sender.password", protocol.SenderPassword, in.Sender.Password.Reveal() != ""},
-		{".expect.name", protocol.SenderName, in.Expect != nil && in.Expect.Name != ""},
-		{".expect.password", protocol.SenderPassword, in.Expect != nil && in.Expect.Password.Reveal() != ""},
-	} {
-		if c.asked && o.Profile != nil && !o.Profile.Presents(c.field) {
-			w.bad(path+c.key, fault.New(codeNoCredential, in.Code, "profile", o.Profile.Name))
-		}
-	}
-	if in.Expect != nil {
-		o.Expect = instance.Credentials{Name: in.Expect.Name, Password: in.Expect.Password.Reveal()}
-	}
+	w.credentials(path, in, &o)
 	for _, win := range in.Windows {
 		o.Windows = append(o.Windows, instance.Window{From: sinceMidnight(win.From), To: sinceMidnight(win.To), Every: win.Every, Days: weekdays(win.Days)})
 	}

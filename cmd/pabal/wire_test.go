@@ -174,6 +174,7 @@ func TestWireProblemsStandAtTheirKeys(t *testing.T) {
 		{"date", "yyMMdd }", "ddMMyy }", "files[0].checks.header.date_at", filemgr.CodeBadOption},
 		{"no line end", "form: lines }", "form: lines, line_end: none }", "files[2].record.line_end", codeLinesWithoutEnd},
 		{"sender", "peer_code: VAN001", "peer_code: VAN001\n    sender: { name: kim }", "institutions[1].sender.name", codeNoCredential},
+		{"login", "peer_code: VAN001", "peer_code: VAN001\n    login: { expect: { name: kim } }", "institutions[1].login.expect.name", codeNoCredential},
 		{"expect", "peer_code: VAN001", "peer_code: VAN001\n    expect: { password: \"${env:PW}\" }", "institutions[1].expect.password", codeNoCredential},
 		{"transfer password", "rounds: 4", "options: { transfer_password: \"${env:PW}\" }", "institutions[0].options.transfer_password", codeNoTransferPass},
 		{"gzip of cms", "rounds: 4", `options: { gzip: "true" }`, "institutions[0].options", "instance.no_transform"},

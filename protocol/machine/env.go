@@ -23,6 +23,9 @@ type Config struct {
 	Peer        string // the counterparty's
 	SenderName  string
 	Password    string // plain; enciphered per day
+	// Login is what we say of ourselves in the login before the opening, where
+	// that is something else than in the opening; nil = the same.
+	Login *Login
 
 	// Receive says that files are to come in this session, as far as it is known
 	// before the opening. Where the sender opens it makes us wait for the peer's
@@ -57,12 +60,19 @@ type env struct {
 	named, namedDate string // the file that the peer's opening is about, where openings name one
 }
 
+// Login is what one side says of itself in the login before the opening.
+type Login struct {
+	Name     string
+	Password string // plain; enciphered per day
+}
+
 // Terms are what is agreed with one counterparty. The accepting side learns
 // them with who calls; a zero leaves what the session began with.
 type Terms struct {
 	Peer        string // their code, where the header names both sides
 	SenderName  string // ours to them, for a login that they ask of us
 	Password    string
+	Login       *Login // … where it is another there than in our opening; nil = the same
 	MessageSize int
 	Rounds      int
 	Reply       time.Duration
@@ -74,6 +84,7 @@ func (e *env) agree(t Terms) {
 	set(&e.cfg.Peer, t.Peer)
 	set(&e.cfg.SenderName, t.SenderName)
 	set(&e.cfg.Password, t.Password)
+	set(&e.cfg.Login, t.Login)
 	set(&e.cfg.MessageSize, t.MessageSize)
 	set(&e.cfg.Rounds, t.Rounds)
 	set(&e.cfg.Reply, t.Reply)
@@ -198,11 +209,15 @@ func (e *env) newFile() {
 
 // sender puts our name and enciphered password where the layout has them.
 func (e *env) sender(t *protocol.Telegram) {
-	if e.p.Carries(t.Kind, protocol.SenderName) {
-		t.SetText(protocol.SenderName, e.cfg.SenderName)
-		t.SetText(protocol.SenderPassword,
-			e.p.Session.Cipher.Encipher(e.cfg.Institution, e.cfg.SenderName, e.cfg.Password, e.now))
+	if !e.p.Carries(t.Kind, protocol.SenderName) {
+		return
 	}
+	name, password := e.cfg.SenderName, e.cfg.Password
+	if e.cfg.Login != nil && t.Kind.Login() {
+		name, password = e.cfg.Login.Name, e.cfg.Login.Password
+	}
+	t.SetText(protocol.SenderName, name)
+	t.SetText(protocol.SenderPassword, e.p.Session.Cipher.Encipher(e.cfg.Institution, name, password, e.now))
 }
 
 // request starts a telegram of ours.

@@ -352,8 +352,12 @@ func (p *player) own(line string) {
 	switch word {
 	case "start":
 		a := args(rest)
+		var login *Login
+		if a["login"] != "" {
+			login = &Login{Name: a["login"], Password: a["login_password"]}
+		}
 		p.s = New(Config{
-			Profile: p.p, Side: p.side, Institution: a["institution"], Self: a["self"], Peer: a["peer"],
+			Login: login, Profile: p.p, Side: p.side, Institution: a["institution"], Self: a["self"], Peer: a["peer"],
 			SenderName: a["sender"], Password: a["password"], Receive: a["receive"] != "", EitherSide: a["either"] != "",
 			Called: a["called"] != "", Challenge: a["challenge"], Rounds: number(a["rounds"]), MessageSize: number(a["n"]),
 		})
