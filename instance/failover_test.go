@@ -138,7 +138,8 @@ func TestFailoverToAnOlderStandby(t *testing.T) {
 	require.Equal(t, store.WhyOlder, found.Why)
 	held, err := inst.store.Transfer(t.Context(), row.ID)
 	require.NoError(t, err)
-	require.Equal(t, []transfer.Status{transfer.Held, transfer.Waiting}, []transfer.Status{held.Status, held.HeldFrom})
+	require.Equal(t, transfer.Held, held.Status)
+	require.Contains(t, []transfer.Status{transfer.Waiting, transfer.Sending}, held.HeldFrom, "it was tried again and again")
 
 	r := inst.recovery()
 	by := control.Actor{Who: "kim", Host: "ops", Reason: "the standby was behind"}

@@ -204,7 +204,7 @@ func TestHolderStandsStill(t *testing.T) {
 func TestClaimUnknown(t *testing.T) {
 	for where, plan := range map[string]pgtest.Cut{"before": pgtest.Before, "after": pgtest.After} {
 		t.Run(where, func(t *testing.T) {
-			through, beside, c, term := behindCutter(t, 300*time.Millisecond)
+			through, beside, c, term := behindCutter(t, time.Second)
 			row := &transfer.Transfer{Direction: transfer.Send, Status: transfer.Stored}
 			half := &transfer.Transfer{Direction: transfer.Receive, Status: transfer.Receiving}
 			require.NoError(t, beside.Create(t.Context(), now, row))
