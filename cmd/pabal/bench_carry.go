@@ -192,7 +192,7 @@ func (c *benchPair) end(p benchProfile, j benchJob, place, own string) *benchEnd
 		SendSessions: j.Sessions, ReceiveSessions: j.Sessions,
 	}
 	f := instance.File{
-		Registration: naming.Registration{FileID: "B", Institution: n.Code, Job: "BENCH", Direction: transfer.Send, WireName: p.names.script()},
+		Registration: naming.Registration{Institution: n.Code, Job: "BENCH", Direction: transfer.Send, WireName: p.names.script()},
 		Form:         benchForm(),
 	}
 	if place == "far" {
@@ -202,7 +202,11 @@ func (c *benchPair) end(p benchProfile, j benchJob, place, own string) *benchEnd
 		f.Institution, f.Direction = n.Code, transfer.Receive
 		f.ReceiveName = p.names.received() // found without reading the directory
 	}
-	e.o.Institutions, e.o.Files = []instance.Institution{n}, []instance.File{f}
+	e.o.Institutions = []instance.Institution{n}
+	for _, letter := range p.names.letters() {
+		f.FileID = string(letter)
+		e.o.Files = append(e.o.Files, f)
+	}
 	return e
 }
 

@@ -30,7 +30,6 @@ func newBenchProfile(source string, day time.Time) (benchProfile, error) {
 	}
 	dated := p.Session.NamesFile || p.Carries(protocol.DataTelegram, protocol.Date) || p.Carries(protocol.Info, protocol.Date)
 	return benchProfile{Profile: p, name: p.Name, source: source, names: benchNames{
-		// A registration finds its files by the first letter.
 		digits: min(p.Files.NameWidth, benchNameWidth) - 1, dated: dated && p.Files.NameWidth < benchNameWidth, day: day,
 	}}, nil
 }
@@ -60,9 +59,10 @@ func (p benchProfile) sender() instance.Credentials {
 // benchNameWidth is as wide as names need be: B and seven digits.
 const benchNameWidth = 8
 
-// benchNames are the names of files by their numbers. Where a name has no room
-// for enough digits, and its day travels too, each day has files of its own, as
-// it has in use.
+// benchNames are the names of files by their numbers: a letter, which is the file
+// ID, and digits. Where a name has no room for enough digits there are more
+// letters, and where its day travels too, each day has files of its own, as it has
+// in use.
 type benchNames struct {
 	digits int
 	dated  bool
@@ -74,7 +74,17 @@ type benchNames struct {
 const benchDays = 180
 
 // perDay is how many files can have one day's names.
-func (n benchNames) perDay() int { return int(math.Pow10(n.digits)) }
+func (n benchNames) perDay() int { return len(n.letters()) * n.perLetter() }
+
+func (n benchNames) perLetter() int { return int(math.Pow10(n.digits)) }
+
+// letters are the file IDs.
+func (n benchNames) letters() string {
+	if n.digits == benchNameWidth-1 {
+		return "B"
+	}
+	return "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+}
 
 // room is an error where there are more files than names.
 func (n benchNames) room(profile string, files int) error {
@@ -92,14 +102,15 @@ func (n benchNames) room(profile string, files int) error {
 // base date.
 func (n benchNames) of(path string) (wire, date string) {
 	number, _ := strconv.Atoi(filepath.Base(path)) // we have named it
-	return fmt.Sprintf("B%0*d", n.digits, number%n.perDay()), n.day.AddDate(0, 0, -number/n.perDay()).Format("20060102")
+	of := number % n.perDay()
+	return fmt.Sprintf("%c%0*d", n.letters()[of/n.perLetter()], n.digits, of%n.perLetter()), n.day.AddDate(0, 0, -number/n.perDay()).Format("20060102")
 }
 
 // dropped is its name in the scan directory. A date that does not travel is left
 // out, as it is that of today.
 func (n benchNames) dropped(path, institution string) string {
 	wire, date := n.of(path)
-	name := "B." + wire + "." + institution + ".BENCH"
+	name := wire[:1] + "." + wire + "." + institution + ".BENCH"
 	if n.dated {
 		name += "." + date
 	}
@@ -118,7 +129,7 @@ func (n benchNames) received() string {
 }
 
 // script is how registrations know the names.
-func (n benchNames) script() string { return fmt.Sprintf("B+${SEQ:%d}", n.digits) }
+func (n benchNames) script() string { return fmt.Sprintf("${FILE_ID:1}+${SEQ:%d}", n.digits) }
 
 // name is what a file is called at both ends.
 func (n benchNames) name(wire, date string) string {

@@ -108,7 +108,7 @@ func TestBenchRefusals(t *testing.T) {
 		{[]string{"--store", "oracle"}, "sqlite, URL"},
 		{[]string{"--only", "large"}, "big, small, syncs, codec"},
 		{[]string{"--protocol", "cms", "--protocol", "kca,cms"}, "bench.twice"},
-		{[]string{"--protocol", "edi", "--small", "20000"}, "18000"},
+		{[]string{"--protocol", "edi", "--small", "500000"}, "468000"},
 	} {
 		code, out, errs := start(t, append([]string{"bench"}, tt.args...)...)
 		require.Equal(t, exitUsage, code, tt.args)
@@ -127,7 +127,7 @@ func TestBenchRefusals(t *testing.T) {
 // profile that comes with the program, more files than one day's names of the
 // shortest.
 func TestBenchCarriesEveryProfile(t *testing.T) {
-	source, warm := benchFiles{filepath.Join(t.TempDir(), "source"), 12, 2048, 95}, benchFiles{filepath.Join(t.TempDir(), "warm"), 1, 2048, 0}
+	source, warm := benchFiles{filepath.Join(t.TempDir(), "source"), 12, 2048, 2595}, benchFiles{filepath.Join(t.TempDir(), "warm"), 1, 2048, 0}
 	for _, f := range []benchFiles{source, warm} {
 		require.NoError(t, f.make(t.Context()))
 	}
