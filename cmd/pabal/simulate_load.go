@@ -190,6 +190,10 @@ func loadServer(ctx context.Context, p *protocol.Profile, dir string, o *load.Op
 	return t, t.stock(ctx, o, stored)
 }
 
+// loadStill is how long a server may do nothing before it is not waited for any
+// more.
+const loadStill = 2 * time.Minute
+
 // loadInstitution is what a server made for a load calls the nth.
 func loadInstitution(n load.Names, of int) string { return "M" + n.Code(of) }
 
@@ -211,7 +215,7 @@ func (t *throwaway) stock(ctx context.Context, o *load.Options, told func(done, 
 	all := o.Institutions * o.Files
 	for before := -1; ; {
 		now := 0
-		ok, err := t.await(ctx, store.Filter{Direction: transfer.Send}, throwawayWait, func(list []*transfer.Transfer) bool {
+		ok, err := t.await(ctx, store.Filter{Direction: transfer.Send}, loadStill, func(list []*transfer.Transfer) bool {
 			now = 0
 			for _, row := range list {
 				if row.Status == transfer.Stored {
@@ -261,11 +265,16 @@ func (t *throwaway) compareLoad(ctx context.Context, o load.Options, r load.Resu
 		}
 		return len(r.Passed), lost, nil
 	}
+	// What was confirmed is put together behind the sessions. That may take its
+	// time on a busy machine: only one that stands still is given up.
 	var rows []*transfer.Transfer
-	_, err = t.await(ctx, store.Filter{Direction: transfer.Receive, Statuses: []transfer.Status{transfer.Assembled}}, throwawayWait,
-		func(list []*transfer.Transfer) bool { rows = list; return len(list) >= len(passed) })
-	if err != nil {
-		return 0, 0, err
+	for before := -1; len(rows) > before && len(rows) < len(passed) && ctx.Err() == nil; {
+		before = len(rows)
+		_, err = t.await(ctx, store.Filter{Direction: transfer.Receive, Statuses: []transfer.Status{transfer.Assembled}}, loadStill,
+			func(list []*transfer.Transfer) bool { rows = list; return len(list) > before })
+		if err != nil {
+			return 0, 0, err
+		}
 	}
 	for _, row := range rows {
 		key := row.Institution + " " + row.WireName
