@@ -14,6 +14,7 @@ import (
 	"pabal/internal/secure"
 	"pabal/protocol/line"
 	"pabal/protocol/machine"
+	"pabal/protocol/sessionlog"
 )
 
 // What is proven by what, when somebody calls: the address is what the network
@@ -163,9 +164,18 @@ func (i *Instance) shake(ctx context.Context, at *Listen, conn net.Conn, a netip
 	return c, credential{a, c}, nil
 }
 
-// turnedAway accounts for a caller that was not let in. heard says that it sent
-// something at all: those that look whether the port is open are left in peace.
-func (i *Instance) turnedAway(a netip.Addr, why error, heard bool) {
+// stranger is a caller that is not let in.
+type stranger struct {
+	peer    net.Addr
+	profile string          // of the address that it called
+	heard   bool            // it sent something at all
+	said    *sessionlog.Log // what, as far as there were telegrams; nil = nothing
+}
+
+// turnedAway accounts for a caller that was not let in. Those that look whether
+// the port is open are left in peace.
+func (i *Instance) turnedAway(who stranger, why error) {
+	a, heard := addressOf(who.peer), who.heard
 	why = cause(why)
 	code := fault.CodeOf(why)
 	switch {
@@ -175,9 +185,12 @@ func (i *Instance) turnedAway(a netip.Addr, why error, heard bool) {
 		i.log.Debug("a caller left without a word", "address", a.String())
 		return
 	}
-	say, more := i.refused.add(i.now(), origin(a), why)
-	if say {
-		i.log.Warn("caller turned away", "address", a.String(), "code", code, "unsaid", more, "err", why)
+	v := i.refused.add(i.now(), origin(a), why)
+	if v.say {
+		i.log.Warn("caller turned away", "address", a.String(), "code", code, "unsaid", v.unsaid, "err", why)
+	}
+	if v.keep {
+		i.logAway(who, why, v.unwritten)
 	}
 }
 

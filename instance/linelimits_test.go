@@ -251,19 +251,32 @@ func TestLobby(t *testing.T) {
 // TestRefusals stays small and quiet however many are refused.
 func TestRefusals(t *testing.T) {
 	var r refusals
-	said := 0
+	said, kept := 0, 0
 	for n := range 10_000 {
-		if say, _ := r.add(noon.Add(time.Duration(n)*time.Millisecond), fmt.Sprint(n%1000), fault.New(CodeStranger, "x")); say {
+		v := r.add(noon.Add(time.Duration(n)*time.Millisecond), fmt.Sprint(n%1000), fault.New(CodeStranger, "x"))
+		if v.say {
 			said++
+		}
+		if v.keep {
+			kept++
 		}
 	}
 	require.LessOrEqual(t, said, linesAMinute)
 	require.Len(t, r.known, mostRefusals)
-	say, more := r.add(noon.Add(2*time.Minute), "0", fault.New(CodeStranger, "x"))
-	require.True(t, say)
-	require.Equal(t, 10_000-said, more)
+	require.Equal(t, keptAMinute, kept, "what one may write in a minute")
+	v := r.add(noon.Add(2*time.Minute), "0", fault.New(CodeStranger, "x"))
+	require.Equal(t, verdict{true, 10_000 - said, true, 10_000 - kept}, v)
 	require.Len(t, r.list(5), 5)
 	require.Equal(t, "0", r.list(5)[0].Address)
+	// Who knocks without end for one reason leaves room for others.
+	r, kept = refusals{}, 0
+	for n := range 100 {
+		if r.add(noon.Add(time.Duration(n)*time.Millisecond), "0", fault.New(CodeStranger, "x")).keep {
+			kept++
+		}
+	}
+	require.Equal(t, keptOfOne, kept)
+	require.True(t, r.add(noon.Add(time.Second), "1", fault.New(CodeStranger, "x")).keep)
 }
 
 // TestBandwidth: the sessions of an institution share what was agreed. The

@@ -159,7 +159,7 @@ func (i *Instance) receive(at *Listen, conn net.Conn) {
 	now, from := i.current(), addressOf(conn.RemoteAddr())
 	if why := now.knock(at, from); why != nil {
 		_ = conn.Close()
-		now.turnedAway(from, why, false)
+		now.turnedAway(stranger{peer: conn.RemoteAddr(), profile: at.Profile.Name}, why)
 		return
 	}
 	t := i.present.Load()
@@ -173,7 +173,7 @@ func (i *Instance) converse(t *term, at *Listen, conn net.Conn, from netip.Addr)
 	leave := i.lobby.enter(conn, origin(from))
 	if leave == nil {
 		_ = conn.Close()
-		i.turnedAway(from, fault.New(CodeCrowded, origin(from), "connections", i.o.Door.PerAddress), false)
+		i.turnedAway(stranger{peer: conn.RemoteAddr(), profile: at.Profile.Name}, fault.New(CodeCrowded, origin(from), "connections", i.o.Door.PerAddress))
 		return
 	}
 	defer leave()
@@ -191,14 +191,14 @@ func (i *Instance) converse(t *term, at *Listen, conn net.Conn, from netip.Addr)
 	s.paced = paced
 	line, shown, err := i.shake(s.ctx, at, paced, from)
 	if err != nil {
-		i.turnedAway(from, err, fault.CodeOf(err) != secure.CodeCut)
+		i.turnedAway(stranger{peer: conn.RemoteAddr(), profile: at.Profile.Name, heard: fault.CodeOf(err) != secure.CodeCut}, err)
 		return
 	}
 	s.shown = &shown
 	if at.whose() != "" {
 		if err := s.summoned(s.ctx, at); err != nil {
 			_ = line.Close()
-			i.turnedAway(from, err, true)
+			i.turnedAway(stranger{peer: conn.RemoteAddr(), profile: at.Profile.Name, heard: true}, err)
 			return
 		}
 	}

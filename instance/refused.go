@@ -18,7 +18,10 @@ type refusals struct {
 	known  map[refusedOf]*refusedCount
 	minute time.Time // … in which so many lines were said
 	said   int
+	kept   int // … that were written down
 	unsaid int // lines that were held back since the last one
+	// … and those that were not written down since the last one that was
+	unwritten int
 }
 
 type refusedOf struct {
@@ -30,6 +33,8 @@ type refusedCount struct {
 	count       int64
 	first, last time.Time
 	saidAt      time.Time
+	minute      time.Time // … in which so many were written down
+	kept        int
 	detail      string
 }
 
@@ -41,9 +46,23 @@ const (
 	linesAMinute = 30
 )
 
-// add counts one. say reports whether the log is to have a line for it, and
-// more how many it has not had since the last one.
-func (r *refusals) add(now time.Time, from string, why error) (say bool, more int) {
+// What a minute has at most in the log of callers that were turned away: of all,
+// and of one origin for one reason, so that who knocks without end leaves room.
+const (
+	keptAMinute = 60
+	keptOfOne   = 6
+)
+
+// verdict is what becomes of one that was counted.
+type verdict struct {
+	say       bool // the server's log has a line for it
+	unsaid    int  // … and so many had none since the last one
+	keep      bool // it is written down with what it said
+	unwritten int  // … and so many were not since the last one
+}
+
+// add counts one.
+func (r *refusals) add(now time.Time, from string, why error) (v verdict) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.known == nil {
@@ -62,16 +81,26 @@ func (r *refusals) add(now time.Time, from string, why error) (say bool, more in
 		c.detail = detail(f)
 	}
 	if now.Sub(r.minute) >= time.Minute || now.Before(r.minute) {
-		r.minute, r.said = now, 0
+		r.minute, r.said, r.kept = now, 0, 0
 	}
-	if r.said >= linesAMinute || !c.saidAt.IsZero() && now.Sub(c.saidAt) < time.Minute {
+	if now.Sub(c.minute) >= time.Minute || now.Before(c.minute) {
+		c.minute, c.kept = now, 0
+	}
+	if r.kept < keptAMinute && c.kept < keptOfOne {
+		r.kept++
+		c.kept++
+		v.keep, v.unwritten, r.unwritten = true, r.unwritten, 0
+	} else {
+		r.unwritten++
+	}
+	if r.said < linesAMinute && (c.saidAt.IsZero() || now.Sub(c.saidAt) >= time.Minute) {
+		c.saidAt = now
+		r.said++
+		v.say, v.unsaid, r.unsaid = true, r.unsaid, 0
+	} else {
 		r.unsaid++
-		return false, 0
 	}
-	c.saidAt = now
-	r.said++
-	more, r.unsaid = r.unsaid, 0
-	return true, more
+	return v
 }
 
 // makeRoom keeps what a process remembers of its callers small: when most are

@@ -189,7 +189,7 @@ func (s *session) close(ctx context.Context, report line.Report, err error) {
 	}
 	if s.row.ID == "" {
 		if err != nil {
-			s.turnedAway(addressOf(s.peer), err, report.Came > 0)
+			s.turnedAway(stranger{s.peer, s.profile.Name, report.Came > 0, s.said}, err)
 		}
 		return
 	}

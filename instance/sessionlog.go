@@ -45,6 +45,19 @@ func (s *session) logBegins() {
 	}, o)
 }
 
+// logAway writes down a caller that was not let in, and how many were left out
+// before it.
+func (i *Instance) logAway(who stranger, why error, before int) {
+	r := sessionlog.Record{Profile: who.profile, Instance: i.o.ID, Host: i.o.Place, Code: string(fault.CodeOf(why)), Count: before}
+	if who.peer != nil {
+		r.Peer = who.peer.String()
+	}
+	if f := fault.As(why); f != nil {
+		r.Detail = detail(f)
+	}
+	i.logs.Away(i.now().In(i.o.Zone), r, who.said, i.o.SessionLog)
+}
+
 // logFile says which transfer the next telegrams are about.
 func (s *session) logFile(t *transfer.Transfer) {
 	if s.said == nil || t == nil {

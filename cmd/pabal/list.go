@@ -32,6 +32,7 @@ func (l *limits) flags(a *app, flags *pflag.FlagSet, help fault.Code) {
 // asking is what a command needs to ask for a list.
 type asking struct {
 	control *control.Control
+	logs    string // directory of the session logs of this host
 	zone    *time.Location
 	now     time.Time // in it
 	since   time.Time // zero = from the beginning
@@ -48,7 +49,7 @@ func (l *limits) ask(ctx context.Context, a *app) (q asking, err error) {
 		return q, err
 	}
 	zone := cfg.Location()
-	q = asking{control: c, zone: zone, now: a.now().In(zone)}
+	q = asking{control: c, logs: sessionLogs(cfg), zone: zone, now: a.now().In(zone)}
 	if !l.all && l.limit > 0 {
 		q.most = l.limit + 1
 	}

@@ -20,8 +20,8 @@ func newSession(a *app) *cobra.Command {
 }
 
 type sessionListFlags struct {
-	institution  string
-	failed, open bool
+	institution        string
+	failed, open, away bool
 	limits
 }
 
@@ -35,6 +35,7 @@ func newSessionList(a *app) *cobra.Command {
 	flags.StringVar(&f.institution, "institution", "", a.text("ui.flag.institution"))
 	flags.BoolVar(&f.failed, "failed", false, a.text("ui.flag.session_failed"))
 	flags.BoolVar(&f.open, "open", false, a.text("ui.flag.session_open"))
+	flags.BoolVar(&f.away, "turned-away", false, a.text("ui.flag.session_turned_away"))
 	f.limits.flags(a, flags, "ui.flag.session_since")
 	return cmd
 }
@@ -43,6 +44,9 @@ func (a *app) sessionList(ctx context.Context, f sessionListFlags) error {
 	q, err := f.ask(ctx, a)
 	if err != nil {
 		return err
+	}
+	if f.away {
+		return a.turnedAwayList(q, f)
 	}
 	list, err := q.control.Sessions(ctx, store.SessionFilter{
 		Institution: f.institution, Failed: f.failed, OpenOnly: f.open, Since: q.since, NewestFirst: true, Limit: q.most,

@@ -116,7 +116,7 @@ func (v *conversation) without(s *control.Session, host string) error {
 
 // say prints one record.
 func (v *conversation) say(r *sessionlog.Record) error {
-	if r.What == sessionlog.WhatSession {
+	if r.What == sessionlog.WhatSession || r.What == sessionlog.WhatAway {
 		p, err := v.lib.Load(r.Profile)
 		if err != nil && fault.CodeOf(err) != protocol.CodeProfileUnknown {
 			return err
@@ -158,6 +158,13 @@ func (v *conversation) sentence(r *sessionlog.Record, e protocol.Explained) stri
 	switch r.What {
 	case sessionlog.WhatSession:
 		return v.text("ui.session.begins", "institution", r.Institution, "profile", r.Profile, "level", r.Level, "host", r.Host, "instance", r.Instance)
+	case sessionlog.WhatAway:
+		why, _ := v.cat.Sentence(v.language(), fault.Noted(r.Code, r.Detail))
+		text := v.text("ui.session.away", "peer", r.Peer, "profile", r.Profile, "why", strings.TrimSpace(why), "code", r.Code, "instance", r.Instance, "host", r.Host)
+		if r.Count > 0 {
+			text += v.text("ui.session.away_before", "count", r.Count)
+		}
+		return text
 	case sessionlog.WhatFile:
 		name := r.Name
 		if name == "" {

@@ -43,6 +43,7 @@ type Log struct {
 	most    int64  // bytes of the file
 	taken   int64  // … so far
 	full    bool
+	appends bool   // to what an earlier process has written
 	lines   []byte // not yet given to the writer
 	masked  []byte
 

@@ -17,13 +17,15 @@ const (
 	WhatFile     = "file"     // which transfer the following telegrams are about
 	WhatNote     = "note"     // the log itself: what it could not take
 	WhatEnd      = "end"      // how the session ended
+	WhatAway     = "away"     // a caller that was not let in; what it said follows
 )
 
 // Notes of a log about itself.
 const (
-	NoteLost   = "lost"   // Bytes of records could not be written
-	NoteFull   = "full"   // the log has reached its size; only files and the end follow
-	NoteBodies = "bodies" // content is left out from here on, because half of the size is used
+	NoteLost     = "lost"      // Bytes of records could not be written
+	NoteFull     = "full"      // the log has reached its size; only files and the end follow
+	NoteAwayFull = "away_full" // the log of callers that were turned away has reached its size: it takes no more this day
+	NoteBodies   = "bodies"    // content is left out from here on, because half of the size is used
 )
 
 // Directions of telegrams.
@@ -74,6 +76,10 @@ type Record struct {
 	Peer        string `json:"peer,omitempty"`
 	Calling     bool   `json:"calling,omitempty"`
 	Level       Level  `json:"level,omitempty"`
+
+	// away, beside Profile, Instance, Host, Peer, Code, and as Count those that
+	// were left out before it
+	Detail string `json:"detail,omitempty"` // values of the fault, as fault.Noted reads them
 
 	// end
 	Files int `json:"files,omitempty"`

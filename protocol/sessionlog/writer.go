@@ -56,8 +56,11 @@ type Writer struct {
 	running chan struct{} // closed when the goroutine has ended; nil = there is none
 	bell    chan struct{}
 	closing bool
-	o       Options // of the log that began last
-	total   int64   // bytes of all files, -1 = not counted yet
+	awayMu  sync.Mutex
+	away    *Log // of callers that were turned away, of this day
+
+	o     Options // of the log that began last
+	total int64   // bytes of all files, -1 = not counted yet
 
 	told time.Time // the goroutine's: when failed was called last
 }
@@ -193,7 +196,11 @@ func (w *Writer) begin(l *Log, o Options) {
 	dir := filepath.Dir(l.path)
 	err := makeDirs(o.Dir, dir)
 	if err == nil {
-		l.file.f, err = os.OpenFile(l.path, os.O_CREATE|os.O_EXCL|os.O_WRONLY|os.O_APPEND|syscall.O_NOFOLLOW, 0o600)
+		how := os.O_CREATE | os.O_WRONLY | os.O_APPEND | syscall.O_NOFOLLOW
+		if !l.appends {
+			how |= os.O_EXCL
+		}
+		l.file.f, err = os.OpenFile(l.path, how, 0o600)
 	}
 	if err != nil {
 		l.file.bad = true // tried with the next session again
@@ -375,6 +382,7 @@ func files(dir string) ([]found, error) {
 			all = append(all, found{filepath.Join(dir, day.Name(), e.Name()), id, info.Size(), info.ModTime()})
 		}
 	}
-	slices.SortFunc(all, func(a, b found) int { return strings.Compare(a.session, b.session) }) // ids go with the time
+	// By day, and within it ids go with the time.
+	slices.SortFunc(all, func(a, b found) int { return strings.Compare(a.path, b.path) })
 	return all, nil
 }
