@@ -224,6 +224,16 @@ const (
 // ScanRouter is the router that looks into the scan directory.
 const ScanRouter = "fileScanRouter"
 
+// Scanner is the instance that looks into the scan directory, "" if none is named.
+func (c *Config) Scanner() string {
+	for _, r := range c.Routers {
+		if r.ID == ScanRouter {
+			return r.Instance
+		}
+	}
+	return ""
+}
+
 // Institution is a counterparty (기관).
 type Institution struct {
 	Code        string            `yaml:"code"`

@@ -22,7 +22,7 @@ func (c *Control) List(ctx context.Context, f store.Filter) ([]*Transfer, error)
 	out := make([]*Transfer, len(list))
 	for n, t := range list {
 		out[n] = c.view(t)
-		out[n].WaitsForPlace = there.wanted(t.Direction, t.Status, t.Place)
+		out[n].WaitsForPlace = there.wanted(t)
 	}
 	return out, nil
 }
@@ -47,7 +47,7 @@ func (c *Control) Show(ctx context.Context, id string) (*Detail, error) {
 	if err != nil {
 		return nil, err
 	}
-	d.WaitsForPlace = there.wanted(t.Direction, t.Status, t.Place)
+	d.WaitsForPlace = there.wanted(t)
 	if t.WorkPath != "" && t.BackedUpAt.IsZero() && t.Status != transfer.Storing && t.Status != transfer.Refused && !there[t.Place] {
 		d.BackupWaits = t.Place
 	}

@@ -19,6 +19,7 @@ type Status struct {
 
 	Certificates []Certificate `json:"certificates,omitempty"` // of TLS, where it is used
 	Refused      []Refused     `json:"refused,omitempty"`      // callers that were not let in
+	Waiting      []Waiting     `json:"waiting,omitempty"`      // see Control.Waiting; filled in by who knows the configuration
 }
 
 // States of an instance.
@@ -102,7 +103,7 @@ func (c *Control) Status(ctx context.Context, since time.Time) (*Status, error) 
 	there := placesOf(instances, now)
 	for _, n := range counts {
 		one := Count{Direction: string(n.Direction), Status: string(n.Status), StatusText: c.cat.Status(c.lang, string(n.Status)),
-			WaitsForPlace: there.wanted(n.Direction, n.Status, n.Place)}
+			WaitsForPlace: there.wanted(&transfer.Transfer{Direction: n.Direction, Status: n.Status, Place: n.Place})}
 		same := func(o Count) bool {
 			o.Transfers = 0
 			return o == one
@@ -148,16 +149,16 @@ func placesOf(instances []*store.Instance, now time.Time) places {
 
 // wanted is the place that a transfer waits for, "" if for none: what is done
 // with files is done where the files are.
-func (p places) wanted(d transfer.Direction, st transfer.Status, place string) string {
-	if place == "" || p[place] {
+func (p places) wanted(t *transfer.Transfer) string {
+	if t.Place == "" || p[t.Place] {
 		return ""
 	}
-	switch st {
+	switch t.Status {
 	case transfer.Storing, transfer.Received, transfer.Placing:
-		return place
-	case transfer.Waiting:
-		if d == transfer.Receive {
-			return place
+		return t.Place
+	case transfer.Stored, transfer.Waiting, transfer.Unknown:
+		if t.Direction == transfer.Receive || t.PayloadIn != "" {
+			return t.Place
 		}
 	}
 	return ""

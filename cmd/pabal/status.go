@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -33,6 +34,9 @@ func (a *app) showStatus(ctx context.Context) error {
 		return err
 	}
 	s.Environment = cfg.Environment
+	if s.Waiting, err = c.Waiting(ctx, cfg.Scanner()); err != nil {
+		return err
+	}
 	if a.json {
 		return a.writeJSON(a.out, s)
 	}
@@ -65,6 +69,14 @@ func (a *app) printStatus(s *control.Status, today time.Time) error {
 		}
 		transfers = append(transfers, []string{a.cat.Direction(a.language(), n.Direction), n.StatusText, count(n.Transfers), remark})
 	}
+	waiting := [][]string{}
+	for _, w := range s.Waiting {
+		n := ""
+		if w.Transfers > 0 {
+			n = count(int64(w.Transfers))
+		}
+		waiting = append(waiting, []string{dash(w.Place), strings.Join(w.Instances, ", "), n, w.Text})
+	}
 	if _, err := fmt.Fprintln(a.out, a.text("ui.status.environment", "environment", s.Environment)); err != nil {
 		return err
 	}
@@ -74,6 +86,7 @@ func (a *app) printStatus(s *control.Status, today time.Time) error {
 		rows        [][]string
 	}{
 		{"ui.status.instances", "ui.status.no_instances", []string{"instance", "place", "started", "term", "lines", "beat", "state"}, instances},
+		{"ui.status.waits", "", []string{"place", "instance", "count", "remark"}, waiting},
 		{"ui.status.lines", "ui.status.no_lines", []string{"institution", "direction", "instance", "session", "since"}, lines},
 		{"ui.status.transfers", "ui.list.none", []string{"direction", "status", "count", "remark"}, transfers},
 		{"ui.status.certificates", "", []string{"instance", "certificate", "until", "file", "state"}, a.certificateRows(s)},
