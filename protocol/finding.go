@@ -172,7 +172,8 @@ func (p *Profile) plainCodes(a *asked, f *findingCodes) {
 	}
 }
 
-// Tells reports that answers of a kind have a code of its own for a finding.
+// Tells reports that answers of a kind have a code of its own for a finding,
+// rather than the nearest one's.
 func (p *Profile) Tells(answer Kind, f Finding) bool { return len(p.findings[answer].own[f]) > 0 }
 
 // SetFinding puts the code of a finding into the answer to an inquiry or a
