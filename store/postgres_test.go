@@ -172,7 +172,7 @@ func TestPostgresBusy(t *testing.T) {
 	other := raw(t, s)
 	_, err := other.Exec("BEGIN; SELECT FROM transfers FOR UPDATE")
 	require.NoError(t, err)
-	quick, err := store.Open(t.Context(), store.Options{URL: s.URL(), BusyTimeout: 50 * time.Millisecond})
+	quick, err := store.Open(t.Context(), store.Options{URL: s.URL() + "&connect_timeout=60", BusyTimeout: 50 * time.Millisecond})
 	require.NoError(t, err)
 	defer quick.Close()
 	err = quick.BackedUp(t.Context(), now, store.Backup{ID: row.ID, Path: "/b"})
