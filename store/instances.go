@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"hash/crc32"
+	"strings"
 	"time"
 
 	"pabal/internal/fault"
@@ -163,11 +164,11 @@ const termOver = `EXISTS (SELECT 1 FROM instances i WHERE i.id = owner AND i.ter
 // were: open rows with an owner that can write to them no more, oldest first.
 // What becomes of each is the instance's decision, see Reclaim.
 func (s *Store) Orphans(ctx context.Context) ([]*transfer.Transfer, error) {
-	// The terms that are over, each by the index of what is owned: asked the
-	// other way round, every row in hand would be looked at.
-	return list(ctx, s, "SELECT "+transferList+` FROM transfers WHERE claimable = 1 AND id IN (
-		SELECT t.id FROM instances i CROSS JOIN transfers t WHERE t.claimable = 1 AND t.owner = i.id AND t.term < i.term AND i.id <> '')
-		ORDER BY created_at, id`, nil, transferColumns)
+	// The terms that are over, each by the index of what is owned. A join of the
+	// two and nothing more: PostgreSQL may think that one row is open when there are
+	// thousands, and must have no way to compare each with each.
+	return list(ctx, s, "SELECT t."+strings.Join(transferNames, ", t.")+` FROM instances i CROSS JOIN transfers t
+		WHERE t.claimable = 1 AND t.owner = i.id AND t.term < i.term AND i.id <> '' ORDER BY t.created_at, t.id`, nil, transferColumns)
 }
 
 // Owned reads the open rows that an instance holds in one of its terms, oldest
