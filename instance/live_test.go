@@ -1,0 +1,550 @@
+package instance
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"pabal/filemgr"
+	"pabal/naming"
+	"pabal/protocol"
+	"pabal/protocol/protocoltest"
+	"pabal/simulator"
+	"pabal/store"
+	"pabal/transfer"
+)
+
+// live is one server that plays both parts under every profile that there is,
+// and calls as well as it is called.
+type live struct {
+	ways []*liveWay
+	*liveServer
+	base string // directories of servers
+	used int    // sessions of this server
+	most int    // goroutines while nobody is in session
+}
+
+type liveServer struct {
+	dir   string
+	store *store.Store
+	in    *Instance
+	end   func() error
+	old   map[string]bool // transfers of sessions that have been judged
+}
+
+// liveWay is one profile, one part, one direction.
+type liveWay struct {
+	*desk                    // of its measures
+	code    string           // of the institution
+	address string           // where the server listens; "" = it calls
+	door    *net.TCPListener // … and this is where
+	files   int              // that a session carries
+	number  int              // of the next file
+	// words are the telegrams that the counterparty says in a whole session, in
+	// their order, and behind those one of each kind that the profile has.
+	words  [][]byte
+	states int    // how many of them are the session's
+	name   []byte // of the first file as it travelled then
+}
+
+func (w *liveWay) String() string {
+	return fmt.Sprintf("%s/%s/%s", w.p.Name, w.side, map[bool]string{true: "sends", false: "receives"}[w.sends])
+}
+
+// liveSessions are as many as one server has before it makes room for another:
+// a database that grows makes each input slower, and names are few.
+const liveSessions = 400
+
+func startLive(f *testing.F) *live {
+	l := &live{base: f.TempDir()}
+	for _, name := range append(protocol.Embedded(), protocoltest.Names(f)...) {
+		p := protocoltest.Load(f, name)
+		for _, side := range []protocol.Side{protocol.CentreSide, protocol.InstitutionSide} {
+			for _, sends := range []bool{false, true} {
+				w := &liveWay{desk: &desk{p: p, side: side, sends: sends}, files: 2, code: fmt.Sprintf("M%02d%d", len(l.ways)/4, side)}
+				if side == protocol.InstitutionSide && sends {
+					w.files = 1 // it calls as soon as there is one
+				}
+				l.ways = append(l.ways, w)
+			}
+		}
+	}
+	for i, w := range l.ways {
+		if w.side == protocol.InstitutionSide {
+			if other := l.ways[i-1]; w.sends && other.code == w.code {
+				w.door = other.door
+				continue
+			}
+			ln, err := net.Listen("tcp", "127.0.0.1:0")
+			require.NoError(f, err)
+			w.door = ln.(*net.TCPListener)
+			f.Cleanup(func() { _ = ln.Close() })
+		}
+	}
+	l.start(f)
+	f.Cleanup(func() { l.stop(f) })
+	for _, w := range l.ways {
+		v := l.visit(f, w)
+		v.whole()
+		w.learn(v)
+		l.clear(f, w)
+	}
+	l.most = runtime.NumGoroutine() + 10
+	return l
+}
+
+// start begins a server with an empty database.
+func (l *live) start(t testing.TB) {
+	dir, err := os.MkdirTemp(l.base, "server")
+	require.NoError(t, err)
+	for _, d := range []string{"scan", "work", "receive", "result"} {
+		require.NoError(t, os.Mkdir(filepath.Join(dir, d), 0o750))
+	}
+	o := l.options(t, dir)
+	s, err := store.Open(context.Background(), store.Options{URL: "sqlite:" + filepath.Join(dir, "pabal.db"), Server: true})
+	require.NoError(t, err)
+	require.NoError(t, s.Migrate(context.Background()))
+	for _, n := range o.Institutions { // nobody is fetched from until it is said
+		now := time.Now()
+		require.NoError(t, s.SetWindow(context.Background(), now, "fetch "+n.Code, store.Window{LastTry: now, LastSuccess: now}))
+	}
+	in, err := New(s, o)
+	require.NoError(t, err)
+	ctx, stop := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- in.Run(ctx, context.Background()) }()
+	<-in.Ready()
+	l.liveServer = &liveServer{dir: dir, store: s, in: in, old: map[string]bool{}, end: func() error {
+		stop()
+		return errors.Join(<-done, s.Close(), os.RemoveAll(dir))
+	}}
+	l.used = 0
+	at := 0
+	addresses := in.Addresses()
+	for i, w := range l.ways {
+		w.number = 0
+		if w.side != protocol.CentreSide {
+			continue
+		}
+		switch {
+		case w.sends && w.p.Session.SenderOpens:
+			w.address = addresses[at]
+			at++
+		case w.sends:
+			w.address = l.ways[i-1].address
+		default:
+			w.address = addresses[at]
+			at++
+		}
+	}
+}
+
+// stop ends the server, and looks whether each file that it has placed is one
+// that was taken.
+func (l *live) stop(t testing.TB) {
+	limit := time.Now().Add(hang)
+	for {
+		l.in.wake.assemble.Give()
+		waits, err := l.store.List(context.Background(), store.Filter{Statuses: []transfer.Status{transfer.Received, transfer.Placing}})
+		require.NoError(t, err)
+		if len(waits) == 0 {
+			break
+		}
+		require.True(t, time.Now().Before(limit), "%d files are not placed", len(waits))
+		breathe()
+	}
+	all, err := l.store.List(context.Background(), store.Filter{Statuses: []transfer.Status{transfer.Assembled}})
+	require.NoError(t, err)
+	names := map[string]bool{}
+	for _, tr := range all {
+		info, err := os.Stat(tr.FinalPath)
+		require.NoError(t, err, "a file counts as placed and is not there")
+		require.Equal(t, tr.FileSize, info.Size(), tr.FinalPath)
+		names[filepath.Base(tr.FinalPath)] = true
+	}
+	placed, err := os.ReadDir(filepath.Join(l.dir, "receive"))
+	require.NoError(t, err)
+	for _, e := range placed {
+		require.True(t, !e.Type().IsRegular() || names[e.Name()], "%s was placed, and nobody sent it", e.Name())
+	}
+	require.NoError(t, l.end())
+}
+
+// options are those of a server for all ways.
+func (l *live) options(t testing.TB, dir string) Options {
+	var o Options
+	for i, w := range l.ways {
+		if w.sends { // the institution is that of the way before
+			if w.side == protocol.CentreSide && w.p.Session.SenderOpens {
+				o.Listen = append(o.Listen, Listen{Profile: w.p, Address: "127.0.0.1:0", SendsTo: w.code})
+			}
+			continue
+		}
+		role := map[protocol.Side]string{protocol.InstitutionSide: "institution", protocol.CentreSide: "centre"}[w.side]
+		one, err := sideOptions(dir, w.p.Name, role, nil, nil)
+		require.NoError(t, err)
+		n := one.Institutions[0]
+		n.Code, n.Profile = w.code, w.p
+		n.MessageSize, n.Rounds = w.messageSize(), 3
+		n.Reply, n.RetryFirst, n.RetryMax = time.Minute, time.Hour, time.Hour // nothing happens by itself
+		n.Sender = w.agreed()
+		n.Expect = n.Sender
+		if w.side == protocol.CentreSide {
+			o.Listen = append(o.Listen, Listen{Profile: w.p, Address: "127.0.0.1:0"})
+		} else {
+			n.Connect = w.door.Addr().String()
+			n.Windows = []Window{{From: 0, To: 24 * time.Hour, Every: 24 * time.Hour}}
+		}
+		form := filemgr.Form{Kind: filemgr.Raw}
+		if r := w.record(); r > 0 {
+			form = filemgr.Form{Kind: filemgr.Fixed, Length: r}
+		}
+		receives := naming.Registration{FileID: "R", Institution: n.Code, Job: "JOB", Direction: transfer.Receive, WireName: "R+${SEQ:3}"}
+		if w.p.Files.Serial {
+			receives.FileID, receives.WireName = "R00", "${FILE_ID:3}"
+		}
+		sends := naming.Registration{FileID: "S00", Institution: n.Code, Job: "JOB", Direction: transfer.Send, WireName: "${FILE_ID:3}"}
+		further := sends
+		further.FileID = "S01"
+		for _, r := range []naming.Registration{receives, sends, further} {
+			o.Files = append(o.Files, File{Registration: r, Form: form, Checks: filemgr.CheckOptions{SendEmpty: true}})
+		}
+		if i == 0 {
+			one.Listen, one.Institutions, one.Files = o.Listen, nil, o.Files
+			o = one
+		}
+		o.Institutions = append(o.Institutions, n)
+	}
+	o.ScanEvery, o.Settle, o.Poll = time.Hour, 0, time.Hour // all is woken
+	require.Empty(t, o.Validate())
+	return o
+}
+
+func (w *liveWay) agreed() (c Credentials) {
+	if w.p.Carries(protocol.Open, protocol.SenderName) || w.p.Has(protocol.Login) {
+		c.Name = "Honggildong"
+	}
+	if w.p.Carries(protocol.Open, protocol.SenderPassword) || w.p.Has(protocol.Login) {
+		c.Password = "123ABC"
+	}
+	return c
+}
+
+// receivedName is the nth file that the counterparty gives, as it names it.
+func (w *liveWay) receivedName(n int) string {
+	if w.p.Files.Serial {
+		return fmt.Sprintf("R00.%s.%03d", time.Now().In(time.FixedZone("KST", 9*3600)).Format("20060102"), n%1000)
+	}
+	return fmt.Sprintf("R%03d", n%1000)
+}
+
+// visit is one session with the server. What the counterparty says comes from
+// one that does everything right, and goes through our hands.
+type visit struct {
+	t        testing.TB
+	l        *live
+	w        *liveWay
+	line     *net.TCPConn  // to the server
+	near     net.Conn      // to the right counterparty
+	gone     chan struct{} // closed when that one has left
+	heard    chan error    // how the server's side ended
+	answers  []byte        // all that the server said
+	frames   [][]byte      // of the right counterparty, that were passed on
+	said     []byte        // to the server
+	first    int           // number of the first file
+	announce [][]byte      // contents of the files
+}
+
+// visit brings the server to the beginning of a session of this way.
+func (l *live) visit(t testing.TB, w *liveWay) *visit {
+	t.Helper()
+	if l.used++; l.used > liveSessions {
+		l.stop(t)
+		l.start(t)
+	}
+	v := &visit{t: t, l: l, w: w, first: w.number, gone: make(chan struct{}), heard: make(chan error, 1)}
+	w.number += w.files
+	dir, err := os.MkdirTemp(l.base, "peer")
+	require.NoError(t, err)
+	give, take := filepath.Join(dir, "give"), filepath.Join(dir, "take")
+	peer := v.peer(give, take)
+	for n := range w.files {
+		body := text(w.size(extent{telegrams: 2 - n, bytes: 1}), v.first+n)
+		v.announce = append(v.announce, body)
+		if !w.sends {
+			require.NoError(t, os.WriteFile(filepath.Join(give, w.receivedName(v.first+n)), body, 0o600))
+			continue
+		}
+		name := fmt.Sprintf("S%02d.%s.JOB.%s", n, w.code, time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC).AddDate(0, 0, v.first+n).Format("20060102"))
+		tmp := filepath.Join(l.dir, "scan", "."+name)
+		require.NoError(t, os.WriteFile(tmp, body, 0o600))
+		require.NoError(t, os.Rename(tmp, filepath.Join(l.dir, "scan", name)))
+	}
+	v.connect()
+	require.NoError(t, v.line.SetLinger(0)) // addresses come back at once
+	require.NoError(t, v.line.SetDeadline(time.Now().Add(hang)))
+	var far net.Conn
+	v.near, far = net.Pipe()
+	go func() {
+		defer close(v.gone)
+		if w.side == protocol.CentreSide {
+			_, _ = peer.Session(context.Background(), far, w.sends)
+		} else {
+			_, _ = peer.Answer(context.Background(), far, w.sends && w.p.Session.SenderOpens)
+		}
+		_ = os.RemoveAll(dir)
+	}()
+	go func() { v.heard <- v.hear() }()
+	return v
+}
+
+// peer is a counterparty that does everything right.
+func (v *visit) peer(give, take string) *simulator.Peer {
+	w, agreed := v.w, v.w.agreed()
+	o := simulator.Options{
+		Profile: w.p, Side: w.side.Other(), Institution: wireCode(w.p), Self: "CLIENT01", Peer: "VAN",
+		SenderName: agreed.Name, Password: agreed.Password, MessageSize: w.messageSize(), Record: w.record(), Rounds: 3,
+		Reply: hang, Idle: hang, First: hang, Pause: time.Millisecond,
+	}
+	if w.side == protocol.InstitutionSide {
+		o.Self, o.Peer = o.Peer, o.Self
+	}
+	o.GiveDir, o.TakeDir = give, take
+	if w.sends {
+		o.GiveDir = ""
+	} else {
+		o.TakeDir = ""
+	}
+	p, err := simulator.New(o)
+	require.NoError(v.t, err)
+	return p
+}
+
+// connect has the server called, or call, once what it is to send is ready.
+func (v *visit) connect() {
+	l, w := v.l, v.w
+	if w.side == protocol.InstitutionSide {
+		l.in.insts[w.code].dialed(time.Now(), nil) // whatever became of the last call
+		if !w.sends {
+			require.NoError(v.t, l.store.SetWindow(context.Background(), time.Now(), "fetch "+w.code, store.Window{}))
+		}
+	}
+	var c net.Conn
+	for limit := time.Now().Add(hang); c == nil; { // its stages are woken here rather than by the clock
+		require.True(v.t, time.Now().Before(limit), "%s: nobody calls", w)
+		var err error
+		switch {
+		case w.side == protocol.InstitutionSide:
+			if w.sends {
+				l.in.wake.scan.Give()
+				l.in.wake.send.Give()
+			} else {
+				l.in.wake.fetch.Give()
+			}
+			require.NoError(v.t, w.door.SetDeadline(time.Now().Add(20*time.Millisecond)))
+			if c, err = w.door.Accept(); errors.Is(err, os.ErrDeadlineExceeded) {
+				c, err = nil, nil
+			}
+		case v.stocked():
+			c, err = net.Dial("tcp", w.address)
+		default:
+			l.in.wake.scan.Give()
+			breathe()
+		}
+		require.NoError(v.t, err)
+	}
+	v.line = c.(*net.TCPConn)
+}
+
+// stocked reports that what the server is to send lies ready.
+func (v *visit) stocked() bool {
+	if !v.w.sends {
+		return true
+	}
+	have, err := v.l.store.List(context.Background(), store.Filter{
+		Direction: transfer.Send, Institution: v.w.code, Statuses: []transfer.Status{transfer.Stored}})
+	require.NoError(v.t, err)
+	return len(have) == v.w.files
+}
+
+// breathe lets others run.
+func breathe() {
+	t := time.NewTimer(200 * time.Microsecond)
+	<-t.C
+}
+
+// hear takes what the server says to the right counterparty, as long as that is
+// there, until the server has no more to say.
+func (v *visit) hear() error {
+	defer v.near.Close()
+	buf := make([]byte, 4096)
+	for {
+		n, err := v.line.Read(buf)
+		v.answers = append(v.answers, buf[:n]...)
+		if n > 0 {
+			_, _ = v.near.Write(buf[:n])
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// pass hands on what the right counterparty says: so many telegrams. The result
+// is the one after them, which is kept; nil if that was all.
+func (v *visit) pass(most int) []byte {
+	p := v.w.p
+	for _, step := range p.Session.Greetings(v.w.side.Other(), v.w.side != protocol.CentreSide) {
+		b := make([]byte, len(step.Bytes))
+		if _, err := io.ReadFull(v.near, b); err != nil || len(v.frames) == most {
+			return b
+		}
+		v.handOn(b)
+	}
+	r := p.NewReader(v.near, make([]byte, p.FrameBuffer()))
+	for {
+		frame, err := r.Next()
+		if err != nil {
+			return nil
+		}
+		frame = append(bytes.Clone(frame), p.Delimiter()...)
+		if len(v.frames) == most {
+			return frame
+		}
+		v.handOn(frame)
+	}
+}
+
+func (v *visit) handOn(frame []byte) {
+	v.frames = append(v.frames, frame)
+	v.say(frame)
+}
+
+func (v *visit) say(b []byte) {
+	if _, err := v.line.Write(b); err == nil {
+		v.said = append(v.said, b...)
+	}
+}
+
+// over ends the session: nothing more is said, and the server is heard out.
+func (v *visit) over() {
+	_ = v.near.Close()
+	_ = v.line.CloseWrite()
+	err := <-v.heard
+	<-v.gone
+	require.NotErrorIs(v.t, err, os.ErrDeadlineExceeded, "%s: the session does not end though its line has", v.w)
+	_ = v.line.Close()
+	v.l.quiet(v.t, v.w)
+}
+
+// quiet waits until the server has forgotten the session, and turns away calls
+// that it makes meanwhile.
+func (l *live) quiet(t testing.TB, w *liveWay) {
+	deadline := time.Now().Add(hang)
+	for len(l.in.open.known()) > 0 || l.most > 0 && runtime.NumGoroutine() > l.most {
+		if time.Now().After(deadline) {
+			all := make([]byte, 1<<20)
+			t.Fatalf("%s: %d sessions, %d goroutines are left\n%s", w, len(l.in.open.known()), runtime.NumGoroutine(), all[:runtime.Stack(all, true)])
+		}
+		if w.door == nil {
+			breathe()
+			continue
+		}
+		_ = w.door.SetDeadline(time.Now().Add(200 * time.Microsecond))
+		if c, err := w.door.AcceptTCP(); err == nil {
+			_ = c.SetLinger(0)
+			_ = c.Close()
+		}
+	}
+}
+
+// whole has the right counterparty alone in a session, and all files of it
+// carried.
+func (v *visit) whole() {
+	v.pass(-1)
+	v.over()
+	d := transfer.Receive
+	done := []transfer.Status{transfer.Received, transfer.Placing, transfer.Assembled}
+	if v.w.sends {
+		d, done = transfer.Send, []transfer.Status{transfer.Sent}
+	}
+	all := v.l.new(v.t, v.w)
+	carried := 0
+	for _, r := range all {
+		if r.Direction == d && slices.Contains(done, r.Status) {
+			carried++
+		}
+	}
+	if carried != v.w.files {
+		for _, r := range all {
+			v.t.Logf("%s %s %s %s", r.WireName, r.Status, r.ErrorCode, r.ErrorDetail)
+		}
+		v.t.Fatalf("%s: a session without faults carried %d of %d files, after %q and %q", v.w, carried, v.w.files, v.said, v.answers)
+	}
+}
+
+// new are the transfers that the way's sessions have made since clear.
+func (l *live) new(t testing.TB, w *liveWay) []*transfer.Transfer {
+	all, err := l.store.List(context.Background(), store.Filter{Institution: w.code})
+	require.NoError(t, err)
+	return slices.DeleteFunc(all, func(tr *transfer.Transfer) bool { return l.old[tr.ID] })
+}
+
+// learn takes down what was said in a whole session.
+func (w *liveWay) learn(v *visit) {
+	w.words, w.states = slices.Clone(v.frames), len(v.frames)
+	t := protocol.Telegram{}
+	t.SetNumber(protocol.Size, 300)
+	t.SetNumber(protocol.MessageSize, int64(w.messageSize()))
+	t.SetNumber(protocol.DataLength, deskData)
+	w.p.SetPlace(&t, 1, 1)
+	for _, f := range v.frames {
+		var one protocol.Telegram
+		if w.p.Decode(f[:len(f)-len(w.p.Delimiter())], &one) != nil {
+			continue
+		}
+		for _, field := range []protocol.Field{protocol.Institution, protocol.From, protocol.To, protocol.Direction, protocol.Issuer, protocol.SentAt,
+			protocol.Name, protocol.Date, protocol.Serial, protocol.SenderName, protocol.SenderPassword} {
+			if raw := one.Raw(field); len(bytes.TrimRight(raw, " @0")) > 0 {
+				t.SetRaw(field, raw)
+			}
+		}
+	}
+	w.name = bytes.Clone(bytes.TrimRight(t.Raw(protocol.Name), " @"))
+	t.SetText(protocol.Response, w.p.Code(protocol.OK))
+	t.Set(protocol.Data, text(deskData, 0))
+	w.p.SetMap(&t, 1, 2, 1, func(n int) bool { return n == 1 })
+	for _, k := range protocol.Kinds() {
+		one := t
+		one.Kind = k
+		if b, err := w.p.Append(nil, &one); err == nil {
+			w.words = append(w.words, b)
+		}
+	}
+}
+
+// word is one of the way's, about the files of this session.
+func (v *visit) word(n int) []byte {
+	w := v.w
+	b := bytes.Clone(w.words[n%len(w.words)])
+	if len(w.name) < 3 || w.sends {
+		return b
+	}
+	name := bytes.Clone(w.name)
+	for i, d := range fmt.Sprintf("%03d", v.first%1000) {
+		c := &name[len(name)-3+i]
+		*c = *c&0xf0 | byte(d)&0x0f
+	}
+	return bytes.ReplaceAll(b, w.name, name)
+}
