@@ -514,6 +514,9 @@ func (w *liveWay) learn(v *visit) {
 		if w.p.Decode(f[:len(f)-len(w.p.Delimiter())], &one) != nil {
 			continue
 		}
+		if name := bytes.TrimRight(one.Raw(protocol.Name), " @"); len(w.name) == 0 {
+			w.name = bytes.Clone(name)
+		}
 		for _, field := range []protocol.Field{protocol.Institution, protocol.From, protocol.To, protocol.Direction, protocol.Issuer, protocol.SentAt,
 			protocol.Name, protocol.Date, protocol.Serial, protocol.SenderName, protocol.SenderPassword} {
 			if raw := one.Raw(field); len(bytes.TrimRight(raw, " @0")) > 0 {
@@ -521,7 +524,6 @@ func (w *liveWay) learn(v *visit) {
 			}
 		}
 	}
-	w.name = bytes.Clone(bytes.TrimRight(t.Raw(protocol.Name), " @"))
 	t.SetText(protocol.Response, w.p.Code(protocol.OK))
 	t.Set(protocol.Data, text(deskData, 0))
 	w.p.SetMap(&t, 1, 2, 1, func(n int) bool { return n == 1 })
