@@ -73,8 +73,8 @@ func startLive(f *testing.F) *live {
 		for _, side := range []protocol.Side{protocol.CentreSide, protocol.InstitutionSide} {
 			for _, sends := range []bool{false, true} {
 				w := &liveWay{desk: &desk{p: p, side: side, sends: sends}, files: 2, code: fmt.Sprintf("M%02d%d", len(l.ways)/4, side)}
-				if side == protocol.InstitutionSide && sends {
-					w.files = 1 // it calls as soon as there is one
+				if side == protocol.InstitutionSide && sends || p.OneFile(sends == (side == protocol.CentreSide)) {
+					w.files = 1 // it calls as soon as there is one, or a session has no more
 				}
 				l.ways = append(l.ways, w)
 			}
@@ -137,16 +137,12 @@ func (l *live) start(t testing.TB) {
 		if w.side != protocol.CentreSide {
 			continue
 		}
-		switch {
-		case w.sends && w.p.Session.SenderOpens:
-			w.address = addresses[at]
-			at++
-		case w.sends:
-			w.address = l.ways[i-1].address
-		default:
-			w.address = addresses[at]
-			at++
+		if before := l.ways[max(0, i-1)]; w.sends && !w.opensCalled() && !before.opensCalled() {
+			w.address = before.address
+			continue
 		}
+		w.address = addresses[at]
+		at++
 	}
 }
 
@@ -185,10 +181,20 @@ func (l *live) stop(t testing.TB) {
 func (l *live) options(t testing.TB, dir string) Options {
 	var o Options
 	for i, w := range l.ways {
-		if w.sends { // the institution is that of the way before
-			if w.side == protocol.CentreSide && w.p.Session.SenderOpens {
-				o.Listen = append(o.Listen, Listen{Profile: w.p, Address: "127.0.0.1:0", SendsTo: w.code})
+		if w.side == protocol.CentreSide {
+			at := Listen{Profile: w.p, Address: "127.0.0.1:0"}
+			switch {
+			case !w.opensCalled():
+			case w.sends:
+				at.SendsTo = w.code
+			default:
+				at.FetchesFrom = w.code
 			}
+			if !w.sends || w.opensCalled() || l.ways[i-1].opensCalled() {
+				o.Listen = append(o.Listen, at)
+			}
+		}
+		if w.sends { // the institution is that of the way before
 			continue
 		}
 		role := map[protocol.Side]string{protocol.InstitutionSide: "institution", protocol.CentreSide: "centre"}[w.side]
@@ -200,9 +206,7 @@ func (l *live) options(t testing.TB, dir string) Options {
 		n.Reply, n.RetryFirst, n.RetryMax = time.Minute, time.Hour, time.Hour // nothing happens by itself
 		n.Sender = w.agreed()
 		n.Expect = n.Sender
-		if w.side == protocol.CentreSide {
-			o.Listen = append(o.Listen, Listen{Profile: w.p, Address: "127.0.0.1:0"})
-		} else {
+		if w.side == protocol.InstitutionSide {
 			n.Connect = w.door.Addr().String()
 			n.Windows = []Window{{From: 0, To: 24 * time.Hour, Every: 24 * time.Hour}}
 		}
@@ -229,6 +233,11 @@ func (l *live) options(t testing.TB, dir string) Options {
 	o.ScanEvery, o.Settle, o.Poll = time.Hour, 0, time.Hour // all is woken
 	require.Empty(t, o.Validate())
 	return o
+}
+
+// opensCalled: the counterparty calls us at an address of its own, and we open.
+func (w *liveWay) opensCalled() bool {
+	return w.side == protocol.CentreSide && w.p.Session.OpensCalled(w.side, w.sends)
 }
 
 func (w *liveWay) agreed() (c Credentials) {
@@ -301,7 +310,7 @@ func (l *live) visit(t testing.TB, w *liveWay) *visit {
 		if w.side == protocol.CentreSide {
 			_, _ = peer.Session(context.Background(), far, w.sends)
 		} else {
-			_, _ = peer.Answer(context.Background(), far, w.sends && w.p.Session.SenderOpens)
+			_, _ = peer.Answer(context.Background(), far, w.sends)
 		}
 		_ = os.RemoveAll(dir)
 	}()
