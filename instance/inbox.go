@@ -128,6 +128,9 @@ func (s *session) resume(ctx context.Context, id store.Identity, o machine.Offer
 		return acc, err
 	}
 	for _, p := range partials {
+		if p.Transfer.BaseDate != date && s.apart(p.Transfer, o) {
+			continue
+		}
 		last, err := s.lastCame(ctx, p.Transfer)
 		if err != nil {
 			return acc, err
@@ -151,6 +154,15 @@ func (s *session) resume(ctx context.Context, id store.Identity, o machine.Offer
 		}
 	}
 	return acc, nil
+}
+
+// apart says that a half file of another day is none of this offer's business:
+// the counterparty says which day it means, and another session is bringing the
+// half. Two sessions with files of two days would only take them from each other
+// for ever. Where we go by the clock, the day may have changed between the two
+// calls for one file, and the half is taken.
+func (s *session) apart(half *transfer.Transfer, o machine.Offer) bool {
+	return half.Owner != "" && half.SessionID != s.row.ID && len(s.otherDays(o)) == 0
 }
 
 // continues is the rule of §1.5: everything that tells two files apart must
