@@ -112,7 +112,7 @@ func (l *live) start(t testing.TB) {
 		require.NoError(t, os.Mkdir(filepath.Join(dir, d), 0o750))
 	}
 	o := l.options(t, dir)
-	s, err := store.Open(context.Background(), store.Options{URL: "sqlite:" + filepath.Join(dir, "pabal.db"), Server: true})
+	s, err := store.Open(context.Background(), store.Options{URL: "sqlite:" + filepath.Join(dir, "pabal.db"), Server: true, Lease: 10 * time.Minute})
 	require.NoError(t, err)
 	require.NoError(t, s.Migrate(context.Background()))
 	for _, n := range o.Institutions { // nobody is fetched from until it is said
