@@ -274,6 +274,15 @@ func TestSizes(t *testing.T) {
 	for n := range 4 {
 		write(fmt.Sprintf("b%d", n)).End(start, 1, fault.Code("session.lost"))
 	}
+	// Once it has ended it may go as the oldest; so all others are written first.
+	require.Eventually(t, func() bool {
+		all, err := files(dir)
+		if err != nil || len(all) == 0 || all[len(all)-1].session != "b3" {
+			return false
+		}
+		text, err := os.ReadFile(all[len(all)-1].path)
+		return err == nil && strings.Contains(string(text), `"`+WhatEnd+`"`)
+	}, time.Minute, time.Millisecond)
 	open.End(start, 0, "")
 	w.Close()
 	// Closing looks at each log once more, after the last of them is complete.
