@@ -340,7 +340,7 @@ type File struct {
 	Direction   string   `yaml:"direction"` // send or receive, seen from our side
 	Name        string   `yaml:"name"`
 	Record      Record   `yaml:"record"`
-	WireName    string   `yaml:"wire_name"` // script; "" = the file ID
+	WireName    string   `yaml:"wire_name"` // script; "" = as the profile says, else the file ID
 	Suffixes    []string `yaml:"suffixes"`
 	Packing     string   `yaml:"packing"` // whole, filled or one; "" = the profile's
 	Parts       string   `yaml:"parts"`   // receiving: data (the default) or all, where the profile sorts parts by tags

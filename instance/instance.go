@@ -138,11 +138,7 @@ func (o *Options) setDefaults() {
 // newGeneration makes the Instance for o. Of before, if there is one, it takes
 // over how calling every counterparty has gone.
 func newGeneration(c *core, o Options, before *Instance) (*Instance, error) {
-	regs := make([]naming.Registration, len(o.Files))
-	for n, f := range o.Files {
-		regs[n] = f.Registration
-	}
-	book, problems := naming.NewBook(regs)
+	book, problems := naming.NewBook(o.Registrations())
 	if len(problems) > 0 {
 		errs := make([]error, len(problems))
 		for n := range problems {

@@ -224,10 +224,8 @@ func (o *Options) Validate() []fault.Problem {
 			bad("listen["+strconv.Itoa(n)+"].fetches_from", fault.New(CodeFetchesFrom, l.FetchesFrom, "profile", l.Profile.Name))
 		}
 	}
-	regs := make([]naming.Registration, len(o.Files))
 	for n := range o.Files {
 		f := &o.Files[n]
-		regs[n] = f.Registration
 		path := "files[" + strconv.Itoa(n) + "]"
 		if err := f.Form.Validate(); err != nil {
 			bad(path+".record", fault.As(err))
@@ -249,7 +247,7 @@ func (o *Options) Validate() []fault.Problem {
 			}
 		}
 	}
-	_, problems := naming.NewBook(regs)
+	_, problems := naming.NewBook(o.Registrations())
 	return append(out, problems...)
 }
 

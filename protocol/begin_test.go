@@ -43,7 +43,7 @@ func mistakes(t *testing.T, profile string, all []broken) {
 		t.Run(c.name, func(t *testing.T) {
 			require.Contains(t, good, c.old, "the test breaks nothing")
 			src := strings.Replace(good, c.old, c.broken, 1)
-			_, err := Parse("my.yaml", []byte(src))
+			_, err := parseChecked("my.yaml", src)
 			require.Error(t, err)
 			mark := c.at
 			if mark == "" {

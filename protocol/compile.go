@@ -328,6 +328,7 @@ func (p *Profile) compileFiles(c *compiler, spec *Spec) {
 		Serial:      f.Serial, Gzip: f.Gzip, EBCDIC: f.EBCDIC,
 		FileSizes: c.one("files.sizes", f.Sizes, "wire", "file") == "file",
 	}
+	p.compileName(c, spec)
 	p.compileStream(c, &f)
 	p.compileWhole(c, spec)
 	p.compileChecks(c, f)

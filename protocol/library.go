@@ -18,6 +18,7 @@ import (
 // extend another.
 type Library struct {
 	sources map[string]source
+	names   NameCheck // nil = names are not checked
 }
 
 type source struct {
@@ -75,7 +76,7 @@ func (l *Library) Load(name string) (*Profile, error) {
 	if err != nil {
 		return nil, err
 	}
-	spec := Spec{root: root, origins: d}
+	spec := Spec{root: root, origins: d, checkName: l.names}
 	problems := unknownKeys(root, reflect.TypeFor[Spec](), "")
 	if err := root.Decode(&spec); err != nil {
 		return nil, errors.Join(joined(src.file, problems), syntax(src.file, err))

@@ -234,6 +234,9 @@ func (w *page) switches() {
 	w.row(w.say("message size N", "전문 BYTE 수 N"), fmt.Sprintf(w.say("%d, of which data %d", "%d(데이터 %d)"), f.MessageSize, w.p.MaxData(f.MessageSize)))
 	w.row(w.say("records per telegram", "전문당 레코드"), f.Packing)
 	w.row(w.say("sequences per block, greatest block", "블록당 시퀀스, 최대 블록 번호"), fmt.Sprintf("%d, %d", f.PerBlock, f.MaxBlock))
+	if f.Name != "" {
+		w.row(w.say("name on the wire, where a registration says none", "송수신파일명(등록에 없을 때)"), "`"+f.Name+"`")
+	}
 	w.limits()
 	w.row(w.say("largest file in bytes", "최대 파일 크기(바이트)"), w.p.MaxFile(w.p.MaxData(f.MessageSize)))
 	w.checks(f)

@@ -65,6 +65,7 @@ type Session struct {
 
 // Files are the switches of one file's procedure.
 type Files struct {
+	Name          string // name script of registrations that say none; "" = the file ID
 	NameWidth     int
 	MessageSize   int
 	PerBlock      int

@@ -33,6 +33,8 @@ type Spec struct {
 
 	root    *yaml.Node // what it was read from, for the lines of problems
 	origins origins    // … and their files
+
+	checkName NameCheck // nil = files.name is taken as it is
 }
 
 // FramingSpec says how one telegram is told from the next.
@@ -135,6 +137,7 @@ type StepSpec struct {
 
 // FilesSpec are the switches of one file's procedure.
 type FilesSpec struct {
+	Name        string   `yaml:"name"`         // name script of registrations that say none; "" = the file ID
 	NameWidth   int      `yaml:"name_width"`   // most bytes of a wire name
 	MessageSize int      `yaml:"message_size"` // N
 	Counts      string   `yaml:"counts"`       // what N counts: "rest" of the telegram after the length, "all" of it, or "data"

@@ -14,6 +14,7 @@ import (
 
 	"pabal/config"
 	"pabal/internal/fault"
+	"pabal/naming"
 	"pabal/protocol"
 	"pabal/simulator"
 )
@@ -39,12 +40,20 @@ func newProfile(a *app) *cobra.Command {
 	return cmd
 }
 
+// newLibrary has the profiles that come with the program, and judges how each
+// makes names.
+func newLibrary() *protocol.Library {
+	lib := protocol.NewLibrary()
+	lib.CheckNames(naming.ScriptExpected)
+	return lib
+}
+
 // library has the profiles that come with the program and those in the
 // directory that the configuration names, if there is one here.
 func (a *app) library() (*protocol.Library, error) {
 	cfg, err := a.configHere()
 	if err != nil || cfg == nil {
-		return protocol.NewLibrary(), err
+		return newLibrary(), err
 	}
 	return libraryOf(cfg)
 }
@@ -60,7 +69,7 @@ func (a *app) configHere() (*config.Config, error) {
 
 // libraryOf has the profiles of a configuration.
 func libraryOf(cfg *config.Config) (*protocol.Library, error) {
-	lib := protocol.NewLibrary()
+	lib := newLibrary()
 	if cfg.Profiles.Directory == "" {
 		return lib, nil
 	}
@@ -76,13 +85,20 @@ func (a *app) profile(name string) (*protocol.Profile, error) {
 		return nil, err
 	}
 	if filepath.Ext(name) == ".yaml" {
-		text, err := os.ReadFile(name)
-		if err != nil {
-			return nil, fault.New(codeProfileDirectory, name).Because(err)
-		}
-		if name, err = lib.Add(name, text); err != nil {
-			return nil, err
-		}
+		return addFile(lib, name)
+	}
+	return lib.Load(name)
+}
+
+// addFile is the profile of a file, which may extend those of lib.
+func addFile(lib *protocol.Library, file string) (*protocol.Profile, error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fault.New(codeProfileDirectory, file).Because(err)
+	}
+	name, err := lib.Add(file, text)
+	if err != nil {
+		return nil, err
 	}
 	return lib.Load(name)
 }

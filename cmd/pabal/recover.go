@@ -10,6 +10,7 @@ import (
 
 	"pabal/config"
 	"pabal/control"
+	"pabal/instance"
 	"pabal/internal/fault"
 	"pabal/naming"
 	"pabal/store"
@@ -107,11 +108,16 @@ func (a *app) say(code fault.Code, object map[string]any, kv ...any) error {
 
 func recovery(c *control.Control, cfg *config.Config) (*control.Recovery, error) {
 	w := &wiring{cfg: cfg}
-	regs := make([]naming.Registration, len(cfg.Files))
-	for n := range cfg.Files {
-		regs[n] = w.file(n).Registration
+	w.loadProfiles() // which may say how files are named
+	var known instance.Options
+	for n, in := range cfg.Institutions {
+		path := fmt.Sprintf("institutions[%d].profile", n)
+		known.Institutions = append(known.Institutions, instance.Institution{Code: in.Code, Profile: w.profile(path, in.Profile)})
 	}
-	book, problems := naming.NewBook(regs)
+	for n := range cfg.Files {
+		known.Files = append(known.Files, w.file(n))
+	}
+	book, problems := naming.NewBook(known.Registrations())
 	if err := cfg.Report(append(w.problems, problems...)); err != nil {
 		return nil, err
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -214,14 +213,11 @@ func (a *app) simulateOptions(profile string, f simulateFlags) (o simulator.Opti
 // loadProfile takes the name of a profile that comes with the program, or a
 // file.
 func loadProfile(name string) (*protocol.Profile, error) {
+	lib := newLibrary()
 	if filepath.Ext(name) != ".yaml" {
-		return protocol.Load(name)
+		return lib.Load(name)
 	}
-	text, err := os.ReadFile(name)
-	if err != nil {
-		return nil, fault.New(codeProfileDirectory, name).Because(err)
-	}
-	return protocol.Parse(name, text)
+	return addFile(lib, name)
 }
 
 func (a *app) simulateListen(ctx context.Context, peer *simulator.Peer, address string) error {

@@ -101,7 +101,7 @@ func (w *wiring) bad(path string, e *fault.Error) {
 func (w *wiring) loadProfiles() {
 	w.profiles = map[string]*protocol.Profile{}
 	const at = "profiles.directory"
-	lib := protocol.NewLibrary()
+	lib := newLibrary()
 	if dir := w.cfg.Profiles.Directory; dir != "" {
 		w.ownProfiles(at, dir, lib)
 	}

@@ -20,6 +20,7 @@ import (
 	"pabal/filemgr"
 	"pabal/internal/fault"
 	"pabal/internal/strictyaml"
+	"pabal/naming"
 	"pabal/protocol"
 	"pabal/simulator"
 	"pabal/simulator/sample"
@@ -218,7 +219,13 @@ func (r *reader) profile() *protocol.Profile {
 			if err != nil {
 				return nil, err
 			}
-			return protocol.Parse(path, text)
+			lib := protocol.NewLibrary()
+			lib.CheckNames(naming.ScriptExpected)
+			own, err := lib.Add(path, text)
+			if err != nil {
+				return nil, err
+			}
+			return lib.Load(own)
 		}
 	}
 	p, err := load(name)
