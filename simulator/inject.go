@@ -1,6 +1,7 @@
 package simulator
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"math/rand/v2"
@@ -123,7 +124,7 @@ func (in *injector) judge(t *protocol.Telegram, received bool) treatment {
 func (in *injector) answer(t *protocol.Telegram, block int64, tr *treatment) {
 	for n := range in.faults.Answers {
 		a := &in.faults.Answers[n]
-		if !same(a.Kind, t.Kind) || a.Name != "" && a.Name != t.Text(protocol.Name) || a.Block != 0 && a.Block != block {
+		if !same(a.Kind, t.Kind) || a.Name != "" && a.Name != cmp.Or(t.Text(protocol.Name), t.Text(protocol.QueryName)) || a.Block != 0 && a.Block != block {
 			continue
 		}
 		in.answers[n]++
@@ -223,7 +224,11 @@ func (in *injector) change(dst []byte, frame []byte, t *protocol.Telegram, tr tr
 
 // say has an answer of ours say what a says.
 func (in *injector) say(t *protocol.Telegram, a *Answer) {
-	if a.Response != "" {
+	switch {
+	case a.Response == "":
+	case in.profile.Carries(t.Kind, protocol.Result): // what was found has a code of its own
+		t.SetText(protocol.Result, a.Response)
+	default:
 		t.SetText(protocol.Response, a.Response)
 	}
 	if a.SizeBy != 0 {

@@ -59,6 +59,10 @@ type Options struct {
 	Dial        time.Duration // wait for a connection; 0 = 5 s
 	MaxAge      time.Duration // of half a file that is gone on with; 0 = 4 h (§1.5)
 
+	// Ask are questions that a session of ours puts when it has no file to give any
+	// more, each once in a session.
+	Ask []Question
+
 	TLS    *secure.Client // how Call calls; nil = in clear
 	Secure *secure.Server // how Serve is called; nil = in clear
 
@@ -76,6 +80,13 @@ type Expect struct {
 	Password   string         // plain; "" = not compared
 	Login      *machine.Login // … in the login before the opening; nil = the same
 	Transfer   string         // transfer password of files and fetches (§3)
+}
+
+// Question about a file that the other side has or had: protocol.Inquiry asks what
+// has become of it, protocol.Cancel that it be forgotten.
+type Question struct {
+	Kind               protocol.Kind
+	Name, Date, Serial string // on the wire; the date is YYYYMMDD, "" = today
 }
 
 // koreaTime is the zone that names and dates on the wire are in. Korea has no

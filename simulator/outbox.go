@@ -1,6 +1,7 @@
 package simulator
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -27,12 +28,15 @@ func (s *session) Next(ctx context.Context) (machine.Order, error) {
 		}}, nil
 	}
 	if s.p.giver == nil {
-		return machine.Order{}, nil
+		return s.question(), nil
 	}
 	s.drop()
 	gi, err := s.p.giver.claim(ctx, s.queue, s.tried)
-	if gi == nil || err != nil {
+	if err != nil {
 		return machine.Order{}, err
+	}
+	if gi == nil {
+		return s.question(), nil
 	}
 	s.gift, s.began = gi, o.Now()
 	f := machine.File{
@@ -63,6 +67,24 @@ func (s *session) Next(ctx context.Context) (machine.Order, error) {
 		return s.Next(ctx)
 	}
 	return machine.Order{Kind: machine.SendFile, File: f}, nil
+}
+
+// fileStatus is the only thing that is inquired after (§1.3).
+const fileStatus = "001"
+
+// question is the next one to put; the zero Order if there is none.
+func (s *session) question() machine.Order {
+	if s.put >= len(s.p.opt.Ask) {
+		return machine.Order{}
+	}
+	q := s.p.opt.Ask[s.put]
+	s.put++
+	o := machine.Order{Kind: machine.AskAbout, File: machine.File{Serial: q.Serial},
+		Query: machine.Query{Kind: fileStatus, Name: q.Name, Date: cmp.Or(q.Date, s.p.opt.Now().Format("20060102"))}}
+	if q.Kind == protocol.Cancel {
+		o.Kind = machine.CancelFile
+	}
+	return o
 }
 
 func (s *session) drop() {

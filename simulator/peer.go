@@ -191,6 +191,7 @@ type session struct {
 	caller  string // the code that the caller gave of itself
 	events  []Event
 
+	put   int             // questions that have left
 	asked bool            // the fetch of ours has left
 	queue []string        // what a fetch of the other side is to bring; nil = whatever lies ready
 	tried map[string]bool // files given or failed in this session

@@ -49,8 +49,8 @@ func TestCertifyOurselves(t *testing.T) {
 		unseen        []string
 	}{
 		{"cms", "E${n:7}", []string{"loss-unchecked", "cut", "fetch-unchecked"}},
-		{"edi", "C${n:2}.20261122.001", []string{"loss-unchecked", "resume", "wrong-password", "fetch-unchecked"}},
-		{"kca", "E${n:7}", []string{"loss", "resume", "fetch"}},
+		{"edi", "C${n:2}.20261122.001", []string{"loss-unchecked", "resume", "wrong-password", "cancel", "fetch-unchecked"}},
+		{"kca", "E${n:7}", []string{"loss", "resume", "inquiry", "cancel", "fetch"}},
 	} {
 		t.Run(test.profile, func(t *testing.T) {
 			t.Parallel()
@@ -129,6 +129,7 @@ func TestCertifyFindsMistakes(t *testing.T) {
 	require.NoError(t, <-played)
 	require.Equal(t, map[string]fault.Code{
 		"loss": certify.CodeMap, "resume": certify.CodeHeld, "second-file": certify.CodeNoAnswer, "wrong-size": certify.CodeAccepted,
+		"inquiry": certify.CodeFound, "cancel": certify.CodeFound,
 		"wrong-name": certify.CodeAccepted, "wrong-password": certify.CodeAccepted, // it has no list of files and asks for no password
 	}, wrong)
 }

@@ -154,5 +154,6 @@ func saidLine(t certify.Said) string {
 	add("missing", strconv.FormatInt(t.Missing, 10))
 	add("map", t.Map)
 	add("response", t.Response)
+	add("finding", t.Finding)
 	return strings.Join(parts, " ")
 }

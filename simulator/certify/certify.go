@@ -7,6 +7,7 @@
 package certify
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net"
@@ -68,6 +69,7 @@ type Said struct {
 	Missing  int64  `json:"missing,omitempty"`
 	Map      string `json:"map,omitempty"`
 	Response string `json:"response,omitempty"`
+	Finding  string `json:"finding,omitempty"` // of an answer to an inquiry or a cancellation
 
 	kind    protocol.Kind
 	meaning protocol.Reason
@@ -139,6 +141,7 @@ type try struct {
 	sessions int
 	events   []simulator.Event
 	ends     []error
+	asked    []simulator.Question
 }
 
 type gift struct {
@@ -201,6 +204,9 @@ func (t *try) run(ctx context.Context) error {
 	}
 	faults.Answers = append(faults.Answers, pl.answers...)
 	o.Faults = faults
+	if pl.asks != protocol.NoKind {
+		o.Ask = t.questions(pl.asks)
+	}
 	o.Trace = t.heard
 	o.Observe = func(e simulator.Event) {
 		t.mu.Lock()
@@ -249,6 +255,15 @@ func (t *try) heard(ours bool, tg *protocol.Telegram, _ []byte) {
 		if tg.Kind == protocol.CheckReply {
 			s.Map = tg.Text(protocol.Map)
 			s.lost = missing(p, tg, s.Block, s.Sequence)
+		}
+	}
+	switch tg.Kind {
+	case protocol.Inquiry, protocol.Cancel, protocol.InquiryReply, protocol.CancelReply:
+		s.File = cmp.Or(s.File, tg.Text(protocol.QueryName))
+		if !ours {
+			var found protocol.Finding
+			s.Response, found = p.Found(tg)
+			s.Finding = string(found)
 		}
 	}
 	t.mu.Lock()

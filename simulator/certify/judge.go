@@ -73,6 +73,8 @@ func (t *try) answered(n int, checked map[int64]int) *fault.Error {
 		return fault.New(CodeAccepted, answer.Kind, "file", or(ask.File))
 	case mustRefuse || t.refused(ask) || answer.meaning == protocol.Nothing && ask.kind == protocol.Fetch:
 		return nil
+	case ask.kind == protocol.Inquiry || ask.kind == protocol.Cancel:
+		return t.found(ask, answer)
 	case answer.meaning != protocol.OK:
 		return fault.New(CodeRefused, answer.Kind, "code", answer.Response, "file", or(ask.File))
 	}

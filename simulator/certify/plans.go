@@ -20,6 +20,7 @@ type plan struct {
 	password  string
 	wrongName bool
 	sessions  int
+	asks      protocol.Kind // about the file, when it is through, and about one that nobody knows
 
 	lost    map[int64][]int // by block: what its first check must find missing
 	resumes bool            // the last session goes on after the first block
@@ -49,6 +50,8 @@ func passwords(p *protocol.Profile) bool { return p.Carries(protocol.Open, proto
 func declares(p *protocol.Profile) bool {
 	return p.Carries(protocol.Info, protocol.Size) && !p.Files.NoSize || p.Carries(protocol.End, protocol.Size)
 }
+func inquires(p *protocol.Profile) bool  { return p.Has(protocol.Inquiry) }
+func cancels(p *protocol.Profile) bool   { return p.Has(protocol.Cancel) }
 func announces(p *protocol.Profile) bool { return p.Has(protocol.Info) }
 
 const latePause = 1500 * time.Millisecond
@@ -74,6 +77,8 @@ func givings() []plan {
 		{name: "slow-sender", section: "§1.7", gifts: one(0, 2, 0), faults: "delay=end:" + latePause.String(), given: 1},
 		{name: "garbage", section: "§1.6", gifts: one(2, 0, 0), faults: "garbage=data@2", sessions: 2, mayHold: true, given: 1},
 		{name: "repeat", section: "§1.4", gifts: func(w *walk) []gift { return []gift{{w.last, 2 * w.block}} }, refuses: protocol.Info, either: true},
+		{name: "inquiry", section: "§1.3, §1.6, §3", applies: inquires, gifts: one(0, 3, 1), asks: protocol.Inquiry, given: 1},
+		{name: "cancel", section: "§1.3, §1.6", applies: cancels, gifts: one(0, 3, 1), asks: protocol.Cancel, given: 1},
 	}
 }
 

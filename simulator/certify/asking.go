@@ -1,0 +1,52 @@
+package certify
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"pabal/internal/fault"
+	"pabal/protocol"
+	"pabal/simulator"
+)
+
+// questions are those of a step about its file, and about one that nobody knows.
+func (t *try) questions(k protocol.Kind) []simulator.Question {
+	ask := func(name string) simulator.Question {
+		q := simulator.Question{Kind: k, Name: name}
+		if t.w.p.Files.Serial { // KIND[.YYYYMMDD[.SERIAL]]
+			parts := append(strings.Split(name, "."), "", "", "")
+			q.Name, q.Date, q.Serial = parts[0], parts[1], parts[2]
+		}
+		return q
+	}
+	t.asked = []simulator.Question{ask(t.gifts[0].name)}
+	if t.w.o.Wrong != "" {
+		t.asked = append(t.asked, ask(t.w.o.Wrong))
+	}
+	return t.asked
+}
+
+// found judges what is said of a file that was asked about. The one of the step
+// is there; whether it may still be cancelled is the counterparty's own affair.
+func (t *try) found(ask, answer *Said) *fault.Error {
+	came := protocol.Finding(answer.Finding)
+	right := []protocol.Finding{protocol.FoundWhole, protocol.FoundProcessing}
+	known := len(t.asked) > 0 && ask.File == t.asked[0].Name
+	switch {
+	case !known && ask.kind == protocol.Cancel: // of its kind, or of its name
+		right = []protocol.Finding{protocol.FoundNothing, protocol.CancelKind}
+	case !known:
+		right = []protocol.Finding{protocol.FoundNothing}
+	case ask.kind == protocol.Cancel:
+		right = []protocol.Finding{protocol.CancelDone, protocol.CancelLate, protocol.CancelKind, protocol.CancelClosed,
+			protocol.CancelLinked, protocol.CancelOther, protocol.FoundProcessing}
+	}
+	if !slices.Contains(right, came) {
+		return fault.New(CodeFound, or(ask.File), "expected", string(right[0]), "actual", or(answer.Finding), "code", or(answer.Response))
+	}
+	if known && came == protocol.FoundWhole && t.w.p.Carries(answer.kind, protocol.Size) && answer.Size != t.gifts[0].size {
+		return fault.New(CodeFound, or(ask.File), "expected", fmt.Sprint(t.gifts[0].size), "actual", fmt.Sprint(answer.Size), "code", or(answer.Response))
+	}
+	return nil
+}
