@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"pabal/internal/fault"
+	"pabal/protocol"
 	"pabal/protocol/line"
 	"pabal/protocol/machine"
 	"pabal/transfer"

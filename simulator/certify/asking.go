@@ -20,10 +20,8 @@ func (t *try) questions(k protocol.Kind) []simulator.Question {
 		}
 		return q
 	}
-	t.asked = []simulator.Question{ask(t.gifts[0].name)}
-	if t.w.o.Wrong != "" {
-		t.asked = append(t.asked, ask(t.w.o.Wrong))
-	}
+	// The name of the next file: one that it should refuse it may have taken.
+	t.asked = []simulator.Question{ask(t.gifts[0].name), ask(t.w.o.Name(t.w.files + 1))}
 	return t.asked
 }
 
