@@ -2,6 +2,7 @@ package simulator
 
 import (
 	"log/slog"
+	"slices"
 	"time"
 
 	"pabal/filemgr"
@@ -60,7 +61,7 @@ type Options struct {
 	MaxAge      time.Duration // of half a file that is gone on with; 0 = 4 h (§1.5)
 
 	// Ask are questions that a session of ours puts when it has no file to give any
-	// more, each once in a session.
+	// more, each once in a session. Only the institution's side asks (§1.3).
 	Ask []Question
 
 	TLS    *secure.Client // how Call calls; nil = in clear
@@ -143,6 +144,10 @@ func (o Options) Validate() error {
 		return bad("gzip", "not in profile "+p.Name)
 	case o.EBCDIC && !p.Files.EBCDIC:
 		return bad("ebcdic", "not in profile "+p.Name)
+	case len(o.Ask) > 0 && o.Side != protocol.InstitutionSide:
+		return bad("ask", "only the institution's side asks")
+	case slices.ContainsFunc(o.Ask, func(q Question) bool { return !p.Has(q.Kind) }):
+		return bad("ask", "not in profile "+p.Name)
 	case p.Parts != nil && o.GiveDir != "" && o.Record == 0:
 		return bad("record", "missing: the trailer of profile "+p.Name+" counts records")
 	case o.MessageSize != 0 && !p.Carriable(o.MessageSize),

@@ -221,10 +221,19 @@ func loadProfile(name string) (*protocol.Profile, error) {
 }
 
 func (a *app) simulateListen(ctx context.Context, peer *simulator.Peer, address string) error {
+	l, err := a.listens(ctx, address)
+	if err != nil {
+		return err
+	}
+	return peer.Serve(ctx, l)
+}
+
+// listens opens address and says which it is: port 0 is a free one.
+func (a *app) listens(ctx context.Context, address string) (net.Listener, error) {
 	var lc net.ListenConfig
 	l, err := lc.Listen(ctx, "tcp", address)
 	if err != nil {
-		return fault.New(codeCannotListen, address).Because(err)
+		return nil, fault.New(codeCannotListen, address).Because(err)
 	}
 	if a.json {
 		err = a.writeJSON(a.out, map[string]string{"event": "ready", "listen": l.Addr().String()})
@@ -233,9 +242,9 @@ func (a *app) simulateListen(ctx context.Context, peer *simulator.Peer, address 
 	}
 	if err != nil {
 		_ = l.Close()
-		return err
+		return nil, err
 	}
-	return peer.Serve(ctx, l)
+	return l, nil
 }
 
 // sayEvent prints one line per event; files are what people look for, so

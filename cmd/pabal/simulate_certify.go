@@ -40,14 +40,11 @@ func (a *app) simulateCertify(ctx context.Context, profile string, f simulateFla
 		return usageError{fault.New(codeFlagValue, "--name", "value", f.name)}
 	}
 	if c.Address = f.connect; f.connect == "" {
-		l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", f.listen)
+		l, err := a.listens(ctx, f.listen)
 		if err != nil {
-			return fault.New(codeCannotListen, f.listen).Because(err)
+			return err
 		}
 		a.onClose(l.Close)
-		if !a.json {
-			fmt.Fprintln(a.out, a.text("ui.simulate.ready", "address", l.Addr()))
-		}
 		c.Accept = acceptor(l)
 	}
 	return a.certify(ctx, c)

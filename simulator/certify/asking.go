@@ -29,14 +29,21 @@ func (t *try) questions(k protocol.Kind) []simulator.Question {
 // is there; whether it may still be cancelled is the counterparty's own affair.
 func (t *try) found(ask, answer *Said) *fault.Error {
 	came := protocol.Finding(answer.Finding)
-	right := []protocol.Finding{protocol.FoundWhole, protocol.FoundProcessing}
+	cancel := ask.kind == protocol.Cancel
 	known := len(t.asked) > 0 && ask.File == t.asked[0].Name
+	if came == "" && cancel && answer.meaning == protocol.Unable && !t.w.p.Tells(answer.kind, protocol.CancelLate) {
+		came = protocol.CancelLate // no code of its own for it: it cannot be done
+	}
+	if came == "" && answer.meaning != protocol.OK {
+		return fault.New(CodeRefused, answer.Kind, "code", or(answer.Response), "file", or(ask.File))
+	}
+	right := []protocol.Finding{protocol.FoundWhole, protocol.FoundProcessing}
 	switch {
-	case !known && ask.kind == protocol.Cancel: // of its kind, or of its name
+	case !known && cancel: // of its kind, or of its name
 		right = []protocol.Finding{protocol.FoundNothing, protocol.CancelKind}
 	case !known:
 		right = []protocol.Finding{protocol.FoundNothing}
-	case ask.kind == protocol.Cancel:
+	case cancel:
 		right = []protocol.Finding{protocol.CancelDone, protocol.CancelLate, protocol.CancelKind, protocol.CancelClosed,
 			protocol.CancelLinked, protocol.CancelOther, protocol.FoundProcessing}
 	}

@@ -151,7 +151,7 @@ type gift struct {
 
 func (w *walk) step(ctx context.Context, pl *plan) (Step, error) {
 	st := Step{Name: pl.name, Section: pl.section, Verdict: Unseen}
-	if pl.applies != nil && !pl.applies(w.p) || pl.wrongName && w.o.Wrong == "" {
+	if pl.applies != nil && !pl.applies(w) || pl.wrongName && w.o.Wrong == "" {
 		return st, nil
 	}
 	t := &try{w: w, plan: pl, dir: filepath.Join(w.o.Dir, pl.name)}

@@ -11,7 +11,7 @@ import (
 type plan struct {
 	name    string
 	section string
-	applies func(*protocol.Profile) bool // nil = always
+	applies func(*walk) bool // nil = always
 
 	fetch     bool
 	gifts     func(*walk) []gift
@@ -42,17 +42,29 @@ func (w *walk) gift(blocks, telegrams, bytes int64) gift {
 	return gift{w.last, blocks*w.block + telegrams*w.size + bytes}
 }
 
-func checks(p *protocol.Profile) bool    { return !p.Files.NoCheck }
-func unchecked(p *protocol.Profile) bool { return p.Files.NoCheck }
-func resumes(p *protocol.Profile) bool   { return p.Files.Resume && !p.Files.NoCheck }
-func restarts(p *protocol.Profile) bool  { return !resumes(p) }
-func passwords(p *protocol.Profile) bool { return p.Carries(protocol.Open, protocol.SenderPassword) }
-func declares(p *protocol.Profile) bool {
-	return p.Carries(protocol.Info, protocol.Size) && !p.Files.NoSize || p.Carries(protocol.End, protocol.Size)
+func checks(w *walk) bool    { return !w.p.Files.NoCheck }
+func unchecked(w *walk) bool { return w.p.Files.NoCheck }
+func resumes(w *walk) bool   { return w.p.Files.Resume && !w.p.Files.NoCheck }
+func restarts(w *walk) bool  { return !resumes(w) }
+func announces(w *walk) bool { return w.p.Has(protocol.Info) }
+func inquires(w *walk) bool  { return w.asks(protocol.Inquiry) }
+func cancels(w *walk) bool   { return w.asks(protocol.Cancel) }
+func declares(w *walk) bool {
+	return w.p.Carries(protocol.Info, protocol.Size) && !w.p.Files.NoSize || w.p.Carries(protocol.End, protocol.Size)
 }
-func inquires(p *protocol.Profile) bool  { return p.Has(protocol.Inquiry) }
-func cancels(p *protocol.Profile) bool   { return p.Has(protocol.Cancel) }
-func announces(p *protocol.Profile) bool { return p.Has(protocol.Info) }
+
+// passwords: the password is in our opening. Where the other side opens, ours is
+// never said.
+func passwords(w *walk) bool {
+	side := w.o.Peer.Side
+	return w.p.Carries(protocol.Open, protocol.SenderPassword) && w.p.Session.Opens.Of(side == protocol.CentreSide) == side
+}
+
+// asks: only the institution's side asks (§1.3), and in a session that goes on
+// after a file.
+func (w *walk) asks(k protocol.Kind) bool {
+	return w.o.Peer.Side == protocol.InstitutionSide && w.p.Has(k) && !w.p.OneFile(false) && !w.p.Session.NamesFile
+}
 
 const latePause = 1500 * time.Millisecond
 
