@@ -137,6 +137,9 @@ func TestOptionsThatCannotWork(t *testing.T) {
 		"gzip":         func(o *Options) { o.Gzip = true },
 		"ebcdic":       func(o *Options) { o.EBCDIC = true },
 		"message size": func(o *Options) { o.MessageSize = 39 },
+		"ask": func(o *Options) {
+			o.Side, o.Ask = protocol.CentreSide, []Question{{Kind: protocol.Inquiry, Name: "EB21"}}
+		},
 	} {
 		o := side(t, profile(t, "cms"), protocol.InstitutionSide, t.TempDir())
 		change(&o)
@@ -148,7 +151,11 @@ func TestOptionsThatCannotWork(t *testing.T) {
 	o.TakeDir = o.GiveDir
 	require.Equal(t, CodeOptions, fault.CodeOf(o.Validate()))
 	o = side(t, profile(t, "edi"), protocol.InstitutionSide, t.TempDir())
-	o.Self = ""
+	o.Ask = []Question{{Kind: protocol.Inquiry, Name: "C01"}}
+	require.NoError(t, o.Validate())
+	o.Ask = []Question{{Kind: protocol.Cancel, Name: "C01"}} // it has no such telegram
+	require.Equal(t, CodeOptions, fault.CodeOf(o.Validate()))
+	o.Ask, o.Self = nil, ""
 	require.Equal(t, CodeOptions, fault.CodeOf(o.Validate()))
 }
 

@@ -31,10 +31,10 @@ func (t *try) found(ask, answer *Said) *fault.Error {
 	came := protocol.Finding(answer.Finding)
 	cancel := ask.kind == protocol.Cancel
 	known := len(t.asked) > 0 && ask.File == t.asked[0].Name
-	if came == "" && cancel && answer.meaning == protocol.Unable && !t.w.p.Tells(answer.kind, protocol.CancelLate) {
-		came = protocol.CancelLate // no code of its own for it: it cannot be done
-	}
 	if came == "" && answer.meaning != protocol.OK {
+		if (cancel || !known) && !t.w.p.Tells(answer.kind, protocol.FoundNothing) {
+			return nil // the profile has no codes for what is found: a refusal is all that can be said
+		}
 		return fault.New(CodeRefused, answer.Kind, "code", or(answer.Response), "file", or(ask.File))
 	}
 	right := []protocol.Finding{protocol.FoundWhole, protocol.FoundProcessing}

@@ -220,6 +220,9 @@ func (t *try) run(ctx context.Context) error {
 	for range max(1, pl.sessions) {
 		t.sessions++
 		err := t.hold(ctx, peer)
+		if ctx.Err() != nil { // we were stopped: that is nobody's mistake
+			return ctx.Err()
+		}
 		if fault.CodeOf(err) == simulator.CodeAddress {
 			return fault.New(CodeUnreached, pl.name).Because(err)
 		}
