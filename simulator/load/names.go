@@ -11,7 +11,7 @@ import (
 	"pabal/simulator"
 )
 
-// CodeProfile: the profile has no room for what a load needs.
+// CodeProfile says that the profile has no room for what a load needs.
 const CodeProfile fault.Code = "load.profile"
 
 // Names is what the institutions of a load and their files are called under a
