@@ -107,15 +107,22 @@ func TestReconfigureScan(t *testing.T) {
 	h.drop("EB13.CENTRE.JOB.20261101", content(10))
 	h.await(transfer.Send, transfer.Refused, 1)
 
+	late := h.inst.current()
 	require.NoError(t, h.inst.Reconfigure(t.Context(), all))
 	h.drop("EB13.CENTRE.JOB.20261102", content(10))
+	// A look that began before does not decide about what came after.
+	again, err := (&scan{}).with(t.Context(), late).step(t.Context())
+	require.NoError(t, err)
+	require.True(t, again)
+	_, err = late.storeStep(t.Context())
+	require.NoError(t, err)
 	h.await(transfer.Send, transfer.Sent, 1)
 
 	still := all
 	still.Scans = false
 	require.NoError(t, h.inst.Reconfigure(t.Context(), still))
 	h.drop("EB21.CENTRE.JOB.20261103", content(10))
-	_, err := (&scan{}).with(t.Context(), h.inst.current()).step(t.Context())
+	_, err = (&scan{}).with(t.Context(), h.inst.current()).step(t.Context())
 	require.NoError(t, err)
 	require.FileExists(t, h.path("scan", "EB21.CENTRE.JOB.20261103"))
 	require.NoError(t, h.inst.Reconfigure(t.Context(), all))

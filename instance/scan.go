@@ -81,6 +81,9 @@ func (s *scan) step(ctx context.Context) (bool, error) {
 	if err != nil {
 		return false, err
 	}
+	if s.current() != s.Instance {
+		return true, nil // what was found may be of a registration that came after this look began
+	}
 	for some := range slices.Chunk(ready, scanAtOnce) {
 		if ctx.Err() != nil {
 			return false, ctx.Err()

@@ -26,7 +26,11 @@ const adoptAtOnce = 4096
 // numbers.
 func (i *Instance) storeStep(ctx context.Context) (bool, error) {
 	return i.step(ctx, store.ClaimQuery{Direction: transfer.Send, Statuses: []transfer.Status{transfer.Storing}},
-		func(t *transfer.Transfer) int64 { return t.FileSize }, i.storeFiles)
+		func(t *transfer.Transfer) int64 { return t.FileSize },
+		func(ctx context.Context, some []*transfer.Transfer, errs []error) {
+			// Of a registration, perhaps, that came after this step began.
+			i.current().storeFiles(ctx, some, errs)
+		})
 }
 
 // storeFiles cuts some files, a few at a time, and commits them together.
