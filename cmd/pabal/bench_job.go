@@ -14,7 +14,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"pabal/internal/fault"
-	"pabal/protocol"
 )
 
 // benchJob is one measurement, told to a process of its own on its input.
@@ -242,58 +241,4 @@ func peakMemory() int64 {
 	var r syscall.Rusage
 	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &r)
 	return r.Maxrss << 10
-}
-
-// measureCodec writes and reads a full data telegram, many times.
-func measureCodec(p benchProfile) (benchTaken, error) {
-	const times = 300_000
-	head := protocol.Telegram{Kind: protocol.DataTelegram}
-	name, date := p.names.of("1")
-	head.SetText(protocol.Name, name)
-	head.SetText(protocol.Date, date)
-	tpl, err := p.Template(&head, p.MostData())
-	if err != nil {
-		return benchTaken{}, err
-	}
-	size, err := p.dataSize()
-	if err != nil {
-		return benchTaken{}, err
-	}
-	data, buf := make([]byte, size), make([]byte, 0, p.FrameBuffer())
-	frame, err := tpl.Append(nil, 1, 1, data)
-	if err != nil {
-		return benchTaken{}, err
-	}
-	var t benchTaken
-	encode := func(n int) error {
-		for i := range n {
-			if _, err := tpl.Append(buf, 1, 1+i%100, data); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-	var back protocol.Telegram
-	decode := func(n int) error {
-		for range n {
-			if err := p.Decode(frame, &back); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-	for _, one := range []struct {
-		f    func(int) error
-		into *float64
-	}{{encode, &t.EncodeNS}, {decode, &t.DecodeNS}} {
-		if err := one.f(times / 10); err != nil { // warming up
-			return t, err
-		}
-		began := time.Now()
-		if err := one.f(times); err != nil {
-			return t, err
-		}
-		*one.into = float64(time.Since(began).Nanoseconds()) / times
-	}
-	return t, nil
 }

@@ -43,9 +43,10 @@ type benchCase struct {
 	PerSec  *benchSpread `json:"files_per_second"`
 	CPU     *benchSpread `json:"cpu_seconds_per_gb"`
 	Peak    *benchSpread `json:"peak_mib"`
-	OfFloor float64      `json:"of_floor"`         // median speed by the floor's under the same profile
-	OfFirst float64      `json:"cpu_of_first"`     // median CPU seconds by those of the first profile in the same way
-	Others  *benchSpread `json:"others_cpu_share"` // what other processes took of the processors meanwhile, 0 to 1
+	OfFloor float64      `json:"of_floor"`             // median speed by the floor's under the same profile
+	OfFirst float64      `json:"cpu_of_first"`         // least CPU seconds by the least of the first profile in the same way
+	ByTurn  *benchSpread `json:"cpu_of_first_by_turn"` // the same, of each turn by itself: how far noise goes
+	Others  *benchSpread `json:"others_cpu_share"`     // what other processes took of the processors meanwhile, 0 to 1
 	label   string
 }
 
@@ -102,8 +103,13 @@ func spread[T any](runs []T, value func(T) float64) *benchSpread {
 
 // fill puts the steps into the report: the parts together, and in each the
 // profiles that are carried in the same way.
+//
+// Speeds are compared by their medians, CPU seconds by the least of each. What
+// else runs on a machine only ever adds to those, by taking caches and clock away,
+// and adds to both sides of a comparison alike only in the long run; the least of
+// several runs is the one that was disturbed least.
 func (r *benchReport) fill(steps []*benchStep) {
-	floor, first := map[string]float64{}, map[string]float64{}
+	floor, first := map[string]float64{}, map[string][]benchTaken{}
 	for _, s := range steps {
 		if s.part == partCodec {
 			r.Codec = append(r.Codec, benchCodec{
@@ -123,13 +129,23 @@ func (r *benchReport) fill(steps []*benchStep) {
 			floor[c.Part+c.Profile] = c.MB.Median
 		}
 		if _, known := first[c.Part+c.label]; !known {
-			first[c.Part+c.label] = c.CPU.Median
+			first[c.Part+c.label] = s.taken
 		}
 		c.OfFloor = c.MB.Median / floor[c.Part+c.Profile] // the floor is the first way
-		c.OfFirst = c.CPU.Median / first[c.Part+c.label]
+		c.OfFirst, c.ByTurn = cpuOf(s.taken, first[c.Part+c.label])
 		r.Cases = append(r.Cases, c)
 	}
 	slices.SortStableFunc(r.Cases, func(a, b benchCase) int { return cmp.Compare(a.Part, b.Part) }) // big before small
+}
+
+// cpuOf compares the CPU seconds of two cases whose runs took turns: the least by
+// the least, and what each turn by itself would have said.
+func cpuOf(taken, first []benchTaken) (float64, *benchSpread) {
+	turns := make([]float64, min(len(taken), len(first)))
+	for n := range turns {
+		turns[n] = taken[n].cpuPerGB() / first[n].cpuPerGB()
+	}
+	return spread(taken, benchTaken.cpuPerGB).Min / spread(first, benchTaken.cpuPerGB).Min, spread(turns, func(v float64) float64 { return v })
 }
 
 // showBench prints the report for people.
@@ -175,6 +191,7 @@ func (a *app) showBench(r benchReport) error {
 func (a *app) showPart(r benchReport, part string) error {
 	var rows [][]string
 	title := ""
+	several := slices.ContainsFunc(r.Cases, func(c benchCase) bool { return c.Profile != r.Cases[0].Profile })
 	for _, c := range r.Cases {
 		if c.Part != part {
 			continue
@@ -184,7 +201,11 @@ func (a *app) showPart(r benchReport, part string) error {
 			speed = c.PerSec
 		}
 		row := append([]string{c.Profile + ", " + c.label}, speed.cells(format)...)
-		rows = append(rows, append(row, fmt.Sprintf("%.3f", c.OfFloor), fmt.Sprintf("%.2f", c.CPU.Median), fmt.Sprintf("%.2f", c.OfFirst), fmt.Sprintf("%.0f", c.Peak.Max), fmt.Sprintf("%.0f %%", 100*c.Others.Median)))
+		row = append(row, fmt.Sprintf("%.3f", c.OfFloor), fmt.Sprintf("%.2f", c.CPU.Median), fmt.Sprintf("%.2f", c.CPU.Min))
+		if several {
+			row = append(row, fmt.Sprintf("%.2f", c.OfFirst), fmt.Sprintf("%.2f–%.2f", c.ByTurn.Min, c.ByTurn.Max))
+		}
+		rows = append(rows, append(row, fmt.Sprintf("%.0f", c.Peak.Max), fmt.Sprintf("%.0f %%", 100*c.Others.Median)))
 		title = a.text(fault.Code("ui.bench.title."+part), "files", count(int64(c.Files)), "size", bytesText(c.Bytes/int64(c.Files)), "sessions", r.Settings.Sessions)
 	}
 	if len(rows) == 0 {
@@ -194,7 +215,11 @@ func (a *app) showPart(r benchReport, part string) error {
 	if part == partSmall {
 		unit = a.text("ui.bench.files_unit")
 	}
-	head := []string{"", unit, a.text("ui.bench.least"), a.text("ui.bench.most"), a.text("ui.bench.of_floor"), a.text("ui.bench.cpu"), a.text("ui.bench.of_first", "profile", r.Cases[0].Profile), a.text("ui.bench.peak"), a.text("ui.bench.others")}
+	head := []string{"", unit, a.text("ui.bench.least"), a.text("ui.bench.most"), a.text("ui.bench.of_floor"), a.text("ui.bench.cpu"), a.text("ui.bench.least")}
+	if several {
+		head = append(head, a.text("ui.bench.of_first", "profile", r.Cases[0].Profile), a.text("ui.bench.by_turn"))
+	}
+	head = append(head, a.text("ui.bench.peak"), a.text("ui.bench.others"))
 	return a.benchTable(title, head, rows)
 }
 

@@ -148,22 +148,43 @@ func TestBenchCarriesEveryProfile(t *testing.T) {
 	}
 }
 
-// TestBenchCompares: each profile with its own floor, and with the first one in
-// the same way.
+// TestBenchCompares: each profile with its own floor by speed, and with the first
+// one in the same way by CPU seconds, where a run that was disturbed on either side
+// changes nothing. What each turn would have said is there too.
 func TestBenchCompares(t *testing.T) {
-	step := func(profile, way string, seconds, cpu float64) *benchStep {
-		return &benchStep{part: partBig, profile: profile, way: benchWay{name: way, label: way},
-			taken: []benchTaken{{Files: 1, Bytes: 1e9, Seconds: seconds, CPU: cpu}}}
+	step := func(profile, way string, seconds float64, cpu ...float64) *benchStep {
+		s := &benchStep{part: partBig, profile: profile, way: benchWay{name: way, label: way}}
+		for _, c := range cpu {
+			s.taken = append(s.taken, benchTaken{Files: 1, Bytes: 1e9, Seconds: seconds, CPU: c})
+		}
+		return s
+	}
+	steps := []*benchStep{
+		step("cms", wayFloor, 1, 1, 1, 1), step("cms", "sqlite", 10, 25, 20, 31),
+		step("edi", wayFloor, 2, 2, 1.5, 2), step("edi", "sqlite", 8, 33, 44, 22),
 	}
 	var r benchReport
-	r.fill([]*benchStep{
-		step("cms", wayFloor, 1, 1), step("cms", "sqlite", 10, 20), step("edi", wayFloor, 2, 1.5), step("edi", "sqlite", 8, 22),
-	})
+	r.fill(steps)
 	var got []string
 	for _, c := range r.Cases {
-		got = append(got, fmt.Sprintf("%s %s %.2f %.2f", c.Profile, c.Way, c.OfFloor, c.OfFirst))
+		got = append(got, fmt.Sprintf("%s %s %.2f %.2f %.2f–%.2f", c.Profile, c.Way, c.OfFloor, c.OfFirst, c.ByTurn.Min, c.ByTurn.Max))
 	}
-	require.Equal(t, []string{"cms floor 1.00 1.00", "cms sqlite 0.10 1.00", "edi floor 1.00 1.50", "edi sqlite 0.25 1.10"}, got)
+	require.Equal(t, []string{
+		"cms floor 1.00 1.00 1.00–1.00", "cms sqlite 0.10 1.00 1.00–1.00",
+		"edi floor 1.00 1.50 1.50–2.00", "edi sqlite 0.25 1.10 0.71–2.20",
+	}, got)
+
+	show := func(steps []*benchStep) string {
+		var out, errs bytes.Buffer
+		a, err := newApp(strings.NewReader(""), &out, &errs)
+		require.NoError(t, err)
+		var r benchReport
+		r.fill(steps)
+		require.NoError(t, a.showPart(r, partBig))
+		return out.String()
+	}
+	require.Contains(t, show(steps), "0.71–2.20")
+	require.NotContains(t, show(steps[:2]), "1.00–1.00", "with itself nothing is compared")
 }
 
 func TestBenchSpread(t *testing.T) {
