@@ -68,8 +68,8 @@ func said(p *Profile, k Kind) []byte {
 }
 
 // FuzzReader: whatever comes, a telegram that the reader of any profile gives
-// is as long as its digits say or ends where its delimiter stands, and every
-// end has a name.
+// is as long as its digits say or ends where its delimiter stands, whether it is
+// given at once or, with a whole file in it, in pieces; and every end has a name.
 func FuzzReader(f *testing.F) {
 	profiles := everyProfile(f)
 	for i, p := range profiles {
@@ -80,6 +80,11 @@ func FuzzReader(f *testing.F) {
 		f.Add(byte(i), stream, uint8(3))
 		f.Add(byte(i), append(stream[:len(stream)/2:len(stream)/2], "0001"...), uint8(1))
 		f.Add(byte(i), append(bytes.Clone(stream[:min(20, len(stream))]), "99999999"...), uint8(2))
+		if p.Files.Whole {
+			head, err := p.AppendWhole(nil, &Telegram{Kind: DataTelegram}, 60)
+			require.NoError(f, err)
+			f.Add(byte(i), append(append(head, strings.Repeat("x", 60)...), stream...), uint8(0x46))
+		}
 	}
 	f.Fuzz(func(t *testing.T, which byte, stream []byte, piece uint8) {
 		p := profiles[int(which)%len(profiles)]
@@ -87,7 +92,7 @@ func FuzzReader(f *testing.F) {
 		if piece&0x80 != 0 {
 			r.First()
 		}
-		at := 0
+		at, telegram := 0, 0 // where the next bytes are due, and where their telegram began
 		for {
 			frame, err := r.Next()
 			if err != nil {
@@ -96,14 +101,24 @@ func FuzzReader(f *testing.F) {
 				}
 				break
 			}
+			if !r.GoesOn() {
+				telegram = at
+			}
 			require.Equal(t, string(stream[at:at+len(frame)]), string(frame))
 			require.LessOrEqual(t, len(frame), p.frame.maxTotal)
-			require.GreaterOrEqual(t, len(frame), p.frame.minTotal)
 			at += len(frame)
-			ends := p.Delimiter()
-			require.Equal(t, string(ends), string(stream[at:at+len(ends)]))
-			require.True(t, len(ends) == 0 || !bytes.Contains(frame, ends))
-			at += len(ends)
+			if r.rest == 0 { // else more of a file comes, which is all one telegram
+				require.GreaterOrEqual(t, at-telegram, p.frame.minTotal)
+				if l := p.frame.length; l.width > 0 {
+					said, ok := l.num.parse(stream[telegram+l.at:telegram+l.at+l.width], l.num.zero)
+					require.True(t, ok)
+					require.Equal(t, int(said)+l.before, at-telegram)
+				}
+				ends := p.Delimiter()
+				require.Equal(t, string(ends), string(stream[at:at+len(ends)]))
+				require.True(t, len(ends) == 0 || !bytes.Contains(frame, ends))
+				at += len(ends)
+			}
 			if piece&0x40 != 0 { // the buffer goes back where it came from while nothing comes
 				r.Use(make([]byte, p.FrameBuffer()))
 			}
