@@ -9,10 +9,11 @@ import (
 )
 
 // FuzzSession plays any order of events, each byte one of those of the walk,
-// on a session that has come some way already. It never panics, never asks
-// and hangs up at once, and confirms nothing that was not saved or verified.
+// on a session that has come some way already, under every profile and either
+// part. It never panics, never asks and hangs up at once, and confirms nothing
+// that was not saved or verified.
 func FuzzSession(f *testing.F) {
-	cfgs := configs(conversations(f))
+	cfgs := configs(everyProfile(f))
 	lists := make([][]stimulus, len(cfgs))
 	for i, cfg := range cfgs {
 		lists[i] = stimuli(cfg.Profile)

@@ -16,10 +16,19 @@ import (
 	"pabal/protocol"
 )
 
-// dir is testdata/profiles of the module.
+// dir is testdata/profiles of the module. A binary that was built with -trimpath
+// does not say where its sources are; then it is above where the test runs.
 func dir() string {
 	_, here, _, _ := runtime.Caller(0)
-	return filepath.Join(filepath.Dir(here), "..", "..", "testdata", "profiles")
+	if filepath.IsAbs(here) {
+		return filepath.Join(filepath.Dir(here), "..", "..", "testdata", "profiles")
+	}
+	for up := "."; ; up = filepath.Join(up, "..") {
+		root, err := filepath.Abs(up)
+		if _, missing := os.Stat(filepath.Join(root, "go.mod")); err != nil || missing == nil || root == filepath.Dir(root) {
+			return filepath.Join(root, "testdata", "profiles")
+		}
+	}
 }
 
 // Source is a profile of testdata/profiles as it is written.
