@@ -11,7 +11,6 @@ import (
 	"reflect"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -23,7 +22,6 @@ import (
 	"pabal/naming"
 	"pabal/protocol"
 	"pabal/simulator"
-	"pabal/simulator/sample"
 )
 
 // What a scenario that says nothing has.
@@ -35,6 +33,7 @@ const (
 	defaultReply    = 5 * time.Second
 	mostSessions    = 1000
 	mostCopies      = 10000
+	mostBytes       = 1 << 40 // of a file that is made
 )
 
 // Options of reading.
@@ -184,12 +183,8 @@ func (r *reader) scenario() *Scenario {
 	}
 	s.TLS = r.tls(s)
 	s.Who.Faults = r.faults()
-	for n := range f.Give {
-		s.Gifts = append(s.Gifts, r.gifts(fmt.Sprintf("give[%d]", n), &f.Give[n], s.Profile)...)
-	}
-	for n := range f.Server.Sends {
-		s.Server.Sends = append(s.Server.Sends, r.gifts(fmt.Sprintf("server.sends[%d]", n), &f.Server.Sends[n], s.Profile)...)
-	}
+	s.Gifts = r.all("give", f.Give, s.Profile)
+	s.Server.Sends = r.all("server.sends", f.Server.Sends, s.Profile)
 	if len(s.Gifts) == 0 && !s.Take {
 		r.bad("give", "", "files to give, or take: true")
 	}
@@ -325,69 +320,6 @@ func (r *reader) answer(path string, a *answerSpec) simulator.Answer {
 		r.bad(path, a.To, "response, delay, silent, map or size: what the answer is like")
 	}
 	return out
-}
-
-// gifts are the files of one entry.
-func (r *reader) gifts(path string, g *giftSpec, p *protocol.Profile) []Gift {
-	if g.Name == "" {
-		r.bad(path+".name", "", "the name of a file on the wire")
-		return nil
-	}
-	size := g.Bytes + g.Telegrams*int64(r.size) + g.Blocks*int64(r.size)*int64(p.Files.PerBlock)
-	if size < 0 || g.Path != "" && (size != 0 || g.Sample != "") {
-		r.bad(path, g.Name, "a path, or the size of a file that is made")
-	}
-	if g.Path != "" {
-		if _, err := os.Stat(r.beside(g.Path)); err != nil {
-			r.bad(path+".path", g.Path, "a file beside this one")
-		}
-		g.Path = r.beside(g.Path)
-	}
-	kind := sample.Kind(g.Sample)
-	if g.Sample != "" && sample.RecordLength(kind) == 0 {
-		r.bad(path+".sample", g.Sample, "a kind that pabal sample makes, such as EB21")
-	}
-	copies := r.count(path+".copies", g.Copies, 1, mostCopies)
-	var out []Gift
-	for n := range copies {
-		r.seeds++
-		name := r.name(g.Name, n+1)
-		wire := name
-		if p.Files.Serial {
-			wire, _, _ = strings.Cut(name, ".")
-		}
-		if len(wire) > p.Files.NameWidth {
-			r.bad(path+".name", wire, fmt.Sprintf("%d characters at most", p.Files.NameWidth))
-			break
-		}
-		if copies > 1 && n == 1 && name == out[0].Name {
-			r.bad(path+".name", g.Name, "${n:3} in the name of several files")
-			break
-		}
-		out = append(out, Gift{Name: name, Wire: wire, Path: g.Path, Sample: kind, Size: size, Seed: r.seeds, Unregistered: g.Unknown})
-	}
-	return out
-}
-
-var inName = regexp.MustCompile(`\$\{(MMdd|yyyyMMdd|yyMMdd|n:(\d))\}`)
-
-func (r *reader) name(name string, n int) string { return FileName(name, n, r.o.Today) }
-
-// FileName puts a date and the number of a copy into a name: ${MMdd}, ${yyMMdd},
-// ${yyyyMMdd}, ${n:3}.
-func FileName(name string, n int, day time.Time) string {
-	return inName.ReplaceAllStringFunc(name, func(v string) string {
-		switch v {
-		case "${MMdd}":
-			return day.Format("0102")
-		case "${yyMMdd}":
-			return day.Format("060102")
-		case "${yyyyMMdd}":
-			return day.Format("20060102")
-		}
-		width, _ := strconv.Atoi(v[4:5])
-		return fmt.Sprintf("%0*d", width, n)
-	})
 }
 
 func (r *reader) expect(s *Scenario) Expect {

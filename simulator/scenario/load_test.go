@@ -81,6 +81,13 @@ func TestMistakes(t *testing.T) {
 		{strings.Replace(good, "{name: EB21}", "{name: A, copies: 2}", 1), CodeValue, 4, "give[0].name", "${n:3}"},
 		{strings.Replace(good, "{name: EB21}", "{name: A, path: nothing.dat}", 1), CodeValue, 4, "give[0].path", "a file"},
 		{strings.Replace(good, "{name: EB21}", "{name: A, sample: XX}", 1), CodeValue, 4, "give[0].sample", "a kind"},
+		{strings.Replace(good, "{name: EB21}", "{name: ../A}", 1), CodeValue, 4, "give[0].name", "the name of a file, without"},
+		{strings.Replace(good, "{name: EB21}", "{name: .A}", 1), CodeValue, 4, "give[0].name", "the name of a file, without"},
+		{strings.Replace(good, "{name: EB21}", "{name: A.part}", 1), CodeValue, 4, "give[0].name", "the name of a file, without"},
+		{strings.Replace(good, "{name: EB21}", "{name: A}, {name: A}", 1), CodeValue, 4, "give[1].name", "another name"},
+		{good + "server: {sends: [{name: A}, {name: B}, {name: B}]}\n", CodeValue, 5, "server.sends[2].name", "another name"},
+		{strings.Replace(good, "{name: EB21}", "{name: A, blocks: 9000000000000000000}", 1), CodeValue, 4, "give[0]", "bytes"},
+		{strings.Replace(good, "{name: EB21}", "{name: A, bytes: -9000000000000000000, telegrams: 9000000000000000000}", 1), CodeValue, 4, "give[0]", "bytes"},
 		{"scenario: a\nprofile: cms\nside: centre\n", CodeValue, 1, "give", "files to give"},
 	} {
 		_, err := Parse("x.yaml", []byte(test.text), Options{Today: today()})
