@@ -69,13 +69,21 @@ func (p *Profile) appendPlace(dst []byte, pl *place, t *Telegram) ([]byte, error
 
 // close puts the lengths of a telegram in their places and ends it.
 func (p *Profile) close(repeated []patch, dst []byte, start int) ([]byte, error) {
+	if err := p.putLengths(repeated, dst[start:], len(dst)-start); err != nil {
+		return dst, err
+	}
+	return p.frame.end(dst, start)
+}
+
+// putLengths writes all lengths of a telegram of n bytes into its head.
+func (p *Profile) putLengths(repeated []patch, head []byte, n int) error {
 	for i := range repeated {
 		r := &repeated[i]
-		if !r.write(dst[start:], int64(len(dst)-start-r.before)) {
-			return dst, p.frame.tooLong(len(dst) - start)
+		if !r.write(head, int64(n-r.before)) {
+			return p.frame.tooLong(n)
 		}
 	}
-	return p.frame.put(dst, start)
+	return p.frame.putLength(head, n)
 }
 
 // appendText writes a text field.
@@ -186,44 +194,6 @@ func (p *Profile) layoutOf(frame []byte) (*layout, error) {
 		return l, nil
 	}
 	return nil, fault.New(CodeUnknownType, printable(code), "profile", p.Name)
-}
-
-// read fills the fields of t from frame.
-func (p *Profile) read(l *layout, frame []byte, t *Telegram) error {
-	var failed error
-	at := 0
-	for i := range l.places {
-		pl := &l.places[i]
-		end := at + pl.width
-		if pl.span != fixedSpan || end > len(frame) {
-			end = len(frame)
-		}
-		v := frame[at:end]
-		at = end
-		if pl.kept != noField {
-			t.texts[pl.kept-numNumbers] = v
-		}
-		switch {
-		case pl.field == noField:
-		case pl.field.IsNumber():
-			n, ok := pl.num.parse(v, p.charset.space())
-			if !ok && failed == nil {
-				failed = fault.New(CodeNotANumber, p.FieldName(pl.field), "value", printable(v), "kind", l.kind)
-			}
-			t.numbers[pl.field] = n
-		case pl.second && len(trimRight(v, pl.fill)) == 0:
-			// a blank name in the body leaves the header's
-		default:
-			if pl.field == Business && pl.value != nil && !bytes.Equal(v, pl.value) && failed == nil && !p.businesses.has(v) {
-				failed = fault.New(CodeWrongBusiness, printable([]byte(p.charset.text(v))), "expected", pl.shown)
-			}
-			if pl.trim {
-				v = pl.trimmed(v)
-			}
-			t.texts[pl.field-numNumbers] = v
-		}
-	}
-	return failed
 }
 
 func (l *layout) hasData() bool {

@@ -101,6 +101,7 @@ func Compile(file string, spec *Spec) (*Profile, error) {
 	if len(c.problems) > 0 {
 		return nil, joined(file, c.problems)
 	}
+	p.planReading()
 	return p, nil
 }
 

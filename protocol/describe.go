@@ -66,7 +66,7 @@ func (p *Profile) told(pl *place, at int, v []byte) Told {
 	switch {
 	case pl.field == Data || p.hides(pl, v):
 		out.Hidden = true
-	case pl.num.binary != nil:
+	case pl.num.binary != inDigits:
 		if n, ok := pl.num.parse(v, 0); ok {
 			out.Value = itoa(n)
 		}

@@ -162,7 +162,7 @@ func (c *compiler) expression(kind Kind, r row, p *place) *expression {
 			env[name] = int(0)
 		}
 	}
-	out := &expression{text: r.Expr, number: r.Type == "N" || p.num.binary != nil, fields: map[string]Field{}}
+	out := &expression{text: r.Expr, number: r.Type == "N" || p.num.binary != inDigits, fields: map[string]Field{}}
 	kindOf := expr.AsKind(reflect.String)
 	if out.number {
 		kindOf = expr.AsInt64()

@@ -26,17 +26,23 @@ type constant struct {
 	value []byte
 }
 
-// put ends a telegram that starts at dst[start:]: with its length in place, or
-// with the bytes that end it. Errors: CodeTooLong, and CodeDelimiter where
-// those bytes stand in the telegram, so that the peer would cut it there.
-func (f *frame) put(dst []byte, start int) ([]byte, error) {
-	n := len(dst) - start
-	if n > f.maxTotal || !f.length.write(dst[start:], int64(n-f.length.before)) {
-		return dst, f.tooLong(n)
+// putLength puts the length of a telegram of n bytes in its place in the head.
+// CodeTooLong says that it may not be as long.
+func (f *frame) putLength(head []byte, n int) error {
+	if n > f.maxTotal || !f.length.write(head, int64(n-f.length.before)) {
+		return f.tooLong(n)
 	}
+	return nil
+}
+
+// end puts what ends a telegram behind the one that starts at dst[start:], where
+// there is such. CodeDelimiter says that those bytes stand in the telegram, so that
+// the peer would cut it there.
+func (f *frame) end(dst []byte, start int) ([]byte, error) {
 	if len(f.ends) == 0 {
 		return dst, nil
 	}
+	n := len(dst) - start
 	dst = append(dst, f.ends...)
 	if bytes.Index(dst[start:], f.ends) < n {
 		return dst, fault.New(CodeDelimiter, "", "delimiter", fmt.Sprintf("%X", f.ends))

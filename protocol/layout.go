@@ -43,6 +43,7 @@ type layout struct {
 	fixed    int     // bytes of the places of fixed width
 	spans    int     // how many places are not of fixed width (0 or 1)
 	header   int     // bytes of the header
+	readings         // of the places, see plan
 }
 
 type whereValue struct {

@@ -85,7 +85,7 @@ func (w *page) framing() {
 		counts = w.say("the whole telegram", "전문 전체")
 	}
 	form := w.say("%d digits", "%d자리 숫자")
-	if f.length.num.binary != nil {
+	if f.length.num.binary != inDigits {
 		form = w.say("%d binary bytes", "%d바이트 이진수")
 	}
 	w.line(fmt.Sprintf(form, f.length.width)+w.say(" at offset %d count %s. A telegram has %d to %d bytes in all.",

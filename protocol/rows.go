@@ -1,7 +1,6 @@
 package protocol
 
 import (
-	"encoding/binary"
 	"encoding/hex"
 	"fmt"
 	"strconv"
@@ -76,9 +75,9 @@ func (c *compiler) place(path string, s FieldSpec) place {
 	case "B":
 		p.text = false
 	case "I", "IL":
-		p.num.binary, p.right, p.text, p.fill = binary.ByteOrder(binary.BigEndian), true, false, 0
+		p.num.binary, p.right, p.text, p.fill = highFirst, true, false, 0
 		if s.Type == "IL" {
-			p.num.binary = binary.LittleEndian
+			p.num.binary = lowFirst
 		}
 	default:
 		c.problem(path+".type", CodeProfileValue, s.Type, "N, A, AN, C, H, B, I, IL")
@@ -121,7 +120,7 @@ func (c *compiler) shape(path string, s FieldSpec, p *place) {
 		return
 	}
 	fill, err := c.charset.encode([]byte(s.Fill))
-	if err != nil || len(fill) != 1 || p.num.binary != nil {
+	if err != nil || len(fill) != 1 || p.num.binary != inDigits {
 		c.problem(path+".fill", CodeProfileValue, s.Fill, "one character, not of a binary number")
 		return
 	}
@@ -131,11 +130,11 @@ func (c *compiler) shape(path string, s FieldSpec, p *place) {
 // numeric holds that a number of ours stands where a number can.
 func (c *compiler) numeric(path string, s FieldSpec, p *place) {
 	most := 18
-	if p.num.binary != nil {
+	if p.num.binary != inDigits {
 		most = 7
 	}
 	switch {
-	case !p.field.IsNumber() && p.num.binary != nil && s.Expr == "" && s.Counter == CounterSpec{}:
+	case !p.field.IsNumber() && p.num.binary != inDigits && s.Expr == "" && s.Counter == CounterSpec{}:
 		c.problem(path+".type", CodeProfileValue, s.Type, "a number field such as length, size, block, a counter or an expression")
 	case p.field.IsNumber() && (p.span != fixedSpan || p.width > most):
 		c.problem(path+".width", CodeProfileWidth, s.Width, fmt.Sprintf("at most %d digits", most))
@@ -173,7 +172,7 @@ func (c *compiler) fixed(path, v string, p *place) []byte {
 	switch digits, isHex := strings.CutPrefix(v, hexMark); {
 	case isHex:
 		wire, err = unhex(digits)
-	case p.num.binary != nil:
+	case p.num.binary != inDigits:
 		n, bad := strconv.ParseInt(v, 10, 64)
 		wire = make([]byte, p.width)
 		if err = bad; err == nil && !p.num.put(wire, n) {

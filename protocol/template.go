@@ -8,12 +8,13 @@ import (
 
 func itoa(v int64) string { return strconv.FormatInt(v, 10) }
 
-// Template writes the data telegrams of a block: everything but block number,
-// sequence and data is the same in all of them, so the fixed part is encoded
-// once and patched.
+// Template writes the data telegrams of a block. Everything before their data is
+// encoded once; of it the sequence is another in each, and block number and
+// lengths as good as never, so those are written when they change.
 type Template struct {
 	p        *Profile
 	fixed    []byte
+	fixedFor wrote
 	block    patch
 	sequence patch
 	length   patch
@@ -21,6 +22,13 @@ type Template struct {
 	counters []counted
 	counts   Counts // of the next telegram
 	maxData  int
+}
+
+// wrote is what the fixed part says of the telegram it was written for.
+type wrote struct {
+	known bool  // else it says nothing yet
+	block int64 // as it travels
+	data  int   // bytes
 }
 
 // counted is the place of a running number.
@@ -71,16 +79,16 @@ func (t *Template) Append(dst []byte, block int64, sequence int, data []byte) ([
 	if len(data) > t.maxData {
 		return dst, fault.New(CodeTooLong, "data", "length", len(data), "max", t.maxData)
 	}
+	block, seq := t.p.onWire(block, sequence)
+	if now := (wrote{true, block, len(data)}); t.fixedFor != now {
+		if err := t.fix(now); err != nil {
+			return dst, err
+		}
+	}
 	dst = append(dst, t.fixed...)
 	head := dst[start:]
-	block, seq := t.p.onWire(block, sequence)
-	switch {
-	case !t.block.write(head, block):
-		return dst[:start], t.doesNotFit(Block, block, t.block)
-	case !t.sequence.write(head, seq):
+	if !t.sequence.write(head, seq) {
 		return dst[:start], t.doesNotFit(Sequence, seq, t.sequence)
-	case !t.length.write(head, int64(len(data))):
-		return dst[:start], t.doesNotFit(DataLength, int64(len(data)), t.length)
 	}
 	for i := range t.counters {
 		c := &t.counters[i]
@@ -93,12 +101,32 @@ func (t *Template) Append(dst []byte, block int64, sequence int, data []byte) ([
 	t.counts.Telegrams++
 	t.counts.InFile++
 	dst = append(dst, data...)
-	dst, err := t.p.close(t.repeated, dst, start)
+	if len(t.p.frame.ends) == 0 {
+		return dst, nil
+	}
+	dst, err := t.p.frame.end(dst, start)
 	if err != nil {
 		fault.As(err).Subject = DataTelegram.String()
 		return dst[:start], err
 	}
 	return dst, nil
+}
+
+// fix writes block number and lengths into the fixed part.
+func (t *Template) fix(now wrote) error {
+	t.fixedFor = wrote{}
+	switch {
+	case !t.block.write(t.fixed, now.block):
+		return t.doesNotFit(Block, now.block, t.block)
+	case !t.length.write(t.fixed, int64(now.data)):
+		return t.doesNotFit(DataLength, int64(now.data), t.length)
+	}
+	if err := t.p.putLengths(t.repeated, t.fixed, len(t.fixed)+now.data); err != nil {
+		fault.As(err).Subject = DataTelegram.String()
+		return err
+	}
+	t.fixedFor = now
+	return nil
 }
 
 func (t *Template) doesNotFit(f Field, v int64, at patch) error {
