@@ -170,7 +170,7 @@ func (t *tx) putAll(now time.Time, blocks []blockOf) error {
 			args = append(args, b.of.ID, b.row.block.Number, b.row.block.Offset, heldBytes(b.row.block), int64(b.row.checksum),
 				b.row.lengths, toMicros(now), payload, b.row.key)
 		}
-		if _, err := t.exec(blockInserts[len(some)-1], args...); err != nil {
+		if err := t.later(blockInserts[len(some)-1], args...); err != nil {
 			return err
 		}
 	}

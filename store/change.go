@@ -130,7 +130,7 @@ func (t *tx) change(now time.Time, row *transfer.Transfer, f func(*transfer.Tran
 	if *row == before && !ownership {
 		return nil // the touch has written all there is; f leaves the row alone for most blocks
 	}
-	if _, err := t.update(&before, row, false); err != nil {
+	if err := t.update(&before, row, false, nil); err != nil {
 		return err
 	}
 	t.note(&before, row)
@@ -172,10 +172,7 @@ func (t *tx) statusEvent(now time.Time, from transfer.Status, row *transfer.Tran
 func (s *Store) TakeOver(ctx context.Context, now time.Time, id, owner string, term int64, sessionID, place string) (*transfer.Transfer, error) {
 	var out *transfer.Transfer
 	err := s.write(ctx, 0, func(tx *tx) error {
-		if err := tx.inTerm(id, owner, term); err != nil {
-			return err
-		}
-		if err := tx.inSession(id, sessionID); err != nil {
+		if err := tx.mayOwn(id, owner, term, sessionID); err != nil {
 			return err
 		}
 		t, err := tx.transfer(id)

@@ -134,7 +134,7 @@ func (t *tx) own(now time.Time, q ClaimQuery, rows []*transfer.Transfer) error {
 			ids = append(ids, row.ID)
 		}
 		w.in("id", fewLengths(ids))
-		if _, err := t.exec(set+" WHERE "+w.terms[0], w.args...); err != nil {
+		if err := t.later(set+" WHERE "+w.terms[0], w.args...); err != nil {
 			return err
 		}
 	}
@@ -223,13 +223,26 @@ func (q ClaimQuery) where(now time.Time) where {
 // alone says that nobody else writes while this transaction is open.
 func (t *tx) alone() bool { return t.dialect.lockRow == "" }
 
-// mayOwn fails with CodeFenced where owner and session may take nothing: a
-// later term has begun, or the session was ended.
+// mayOwn ends the write with CodeFenced where owner and session may take
+// nothing: a later term has begun, the session was ended, by itself or by
+// others, or the database was put into quarantine, which ends all sessions. One
+// that is not there is perhaps of before a copy of the database was made.
 func (t *tx) mayOwn(subject, owner string, term int64, sessionID string) error {
-	if err := t.inTerm(subject, owner, term); err != nil {
+	if sessionID == "" {
+		return t.inTerm(subject, owner, term)
+	}
+	if err := t.holdTerm(owner, false); err != nil {
 		return err
 	}
-	return t.inSession(subject, sessionID)
+	var over, halted bool
+	var closed int64
+	return t.scanThen([]any{&over, &closed, &halted}, func(bool) error {
+		if over || closed != 0 || halted {
+			return fault.New(CodeFenced, subject)
+		}
+		return nil
+	}, `SELECT EXISTS (SELECT 1 FROM instances WHERE id = $1 AND term > $2), coalesce((SELECT closed_at FROM sessions WHERE id = $3`+
+		t.dialect.shareRow+`), 0), `+halt, owner, term, sessionID)
 }
 
 // mayOwn is the same as a condition of a statement, for who is alone. It is not

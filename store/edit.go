@@ -115,6 +115,9 @@ func (t *tx) edits(now time.Time, all []*Edit) error {
 			return err
 		}
 	}
+	if err := t.settled(); err != nil {
+		return err
+	}
 	var blocks []blockOf
 	for _, e := range due {
 		if !e.found {
@@ -190,9 +193,7 @@ func (e *Edit) alike(o *Edit) bool {
 func (t *tx) updateAlike(some []*Edit) error {
 	first := some[0]
 	if len(some) == 1 {
-		n, err := t.update(first.Row, first.after, true)
-		first.found = n > 0
-		return err
+		return t.update(first.Row, first.after, true, func(n int64) error { first.found = n > 0; return nil })
 	}
 	args := []any{first.Row.Owner, first.Row.Term, micros{&first.after.UpdatedAt}}
 	var rows, names, sets strings.Builder
@@ -257,9 +258,9 @@ const stillHeld = ` AND owner = $2 AND term = $3 AND attempt = $4
 
 // update writes the columns of a row that are new: an index whose columns are
 // left alone costs nothing, and most writes change few. held says that the row
-// must still be the holder's who is named in before. It returns how many rows
-// were found.
-func (t *tx) update(before, row *transfer.Transfer, held bool) (int64, error) {
+// must still be the holder's who is named in before. found, if set, hears how
+// many rows were.
+func (t *tx) update(before, row *transfer.Transfer, held bool, found func(int64) error) error {
 	t.work = t.work || row.Owner == "" && claimable(row) == 1
 	args := append(make([]any, 0, 16), row.ID)
 	condition := ""
@@ -282,7 +283,7 @@ func (t *tx) update(before, row *transfer.Transfer, held bool) (int64, error) {
 	}
 	text.WriteString(" WHERE id = $1")
 	text.WriteString(condition)
-	return t.exec(text.String(), args...)
+	return t.execThen(found, text.String(), args...)
 }
 
 // changedColumns are those that are new in row, what is computed from others

@@ -43,6 +43,10 @@ func (o *overheard) readers() *statements { return o.wrap(o.engine.readers()) }
 
 func (o *overheard) write(ctx context.Context, payload int64, f func(*tx) error) error {
 	return o.engine.write(ctx, payload, func(t *tx) error {
+		if t.pipe != nil {
+			t.pipe.said = o.hear
+			return f(t)
+		}
 		inner := t.statements
 		t.statements = o.wrap(inner)
 		defer func() { t.statements = inner }()

@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"time"
 
 	"pabal/transfer"
@@ -69,15 +68,13 @@ func (t *tx) insertEvents(due []*transfer.Event) error {
 		for _, e := range some {
 			args = append(args, refs(eventColumns(e))[1:]...)
 		}
-		ids, err := t.insert(eventInserts[len(some)-1], args...)
+		err := t.insert(func(ids []int64) {
+			for k, id := range ids {
+				some[k].ID = id
+			}
+		}, eventInserts[len(some)-1], args...)
 		if err != nil {
 			return err
-		}
-		if len(ids) != len(some) {
-			return errors.New("store: events without ids")
-		}
-		for k, e := range some {
-			e.ID = ids[k]
 		}
 	}
 	return nil
@@ -123,8 +120,7 @@ func byID(newestFirst bool) string {
 func (s *Store) OpenSession(ctx context.Context, now time.Time, session *transfer.Session) error {
 	fillSession(now, session)
 	return s.write(ctx, 0, func(tx *tx) error {
-		_, err := tx.exec(sessionInsert, refs(sessionColumns(session))...)
-		return err
+		return tx.later(sessionInsert, refs(sessionColumns(session))...)
 	})
 }
 
@@ -140,8 +136,7 @@ func fillSession(now time.Time, session *transfer.Session) {
 // UpdateSession writes what has become known: institution, direction, files.
 func (s *Store) UpdateSession(ctx context.Context, session *transfer.Session) error {
 	return s.write(ctx, 0, func(tx *tx) error {
-		_, err := tx.exec(sessionUpdate, refs(sessionColumns(session))...)
-		return err
+		return tx.later(sessionUpdate, refs(sessionColumns(session))...)
 	})
 }
 
@@ -152,11 +147,10 @@ func (s *Store) CloseSession(ctx context.Context, now time.Time, session *transf
 		session.ClosedAt = normalTime(now)
 	}
 	return s.write(ctx, 0, func(tx *tx) error {
-		if _, err := tx.exec(`DELETE FROM lines WHERE session_id = $1`, session.ID); err != nil {
+		if err := tx.later(`DELETE FROM lines WHERE session_id = $1`, session.ID); err != nil {
 			return err
 		}
-		_, err := tx.exec(sessionUpdate+` AND closed_at = 0`, refs(sessionColumns(session))...)
-		return err
+		return tx.later(sessionUpdate+` AND closed_at = 0`, refs(sessionColumns(session))...)
 	})
 }
 

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"hash/crc32"
 	"strings"
@@ -54,9 +55,8 @@ func (s *Store) Begin(ctx context.Context, now time.Time, instanceID, host strin
 }
 
 func (t *tx) cutSessions(now time.Time, instanceID string) error {
-	_, err := t.exec(`UPDATE sessions SET closed_at = $1, error_code = $2 WHERE closed_at = 0 AND instance = $3`,
+	return t.later(`UPDATE sessions SET closed_at = $1, error_code = $2 WHERE closed_at = 0 AND instance = $3`,
 		toMicros(now), string(CodeSessionCut), instanceID)
-	return err
 }
 
 // Beat says that the instance lives. Errors: CodeFenced when its term is over.
@@ -134,27 +134,29 @@ func (t *tx) holdTerm(owner string, take bool) error {
 	if text == "" || owner == "" {
 		return nil
 	}
-	_, err := t.exec(text, int64(crc32.ChecksumIEEE([]byte(owner)))|termLocks)
-	return err
+	if !take && t.term == owner {
+		return nil
+	}
+	t.term = owner
+	return t.later(text, int64(crc32.ChecksumIEEE([]byte(owner)))|termLocks)
 }
 
 // termLocks is the part of the lock's key that says what kind of lock it is.
 const termLocks = int64(0x7061_6261) << 32 // "paba"
 
-// inTerm is for writes that make somebody the owner: it fails with CodeFenced
-// when a later term of that owner has begun.
+// inTerm is for writes that make somebody the owner: it ends the write with
+// CodeFenced when a later term of that owner has begun.
 func (t *tx) inTerm(subject, owner string, term int64) error {
 	if err := t.holdTerm(owner, false); err != nil {
 		return err
 	}
-	over, err := t.termOver(owner, term)
-	if err == nil && over {
-		if subject == "" {
-			subject = owner
+	var one int
+	return t.scanThen([]any{&one}, func(over bool) error {
+		if over {
+			return fault.New(CodeFenced, cmp.Or(subject, owner))
 		}
-		err = fault.New(CodeFenced, subject)
-	}
-	return err
+		return nil
+	}, isOver, owner, term)
 }
 
 // termOver is true of a row whose owner has lost the term that it took it in.

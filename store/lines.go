@@ -91,8 +91,7 @@ func (s *Store) OpenLine(ctx context.Context, now time.Time, o Opening) (ended [
 			}
 			ended = append(ended, l.SessionID)
 		}
-		_, err = tx.exec(sessionInsert, refs(sessionColumns(o.Session))...)
-		return err
+		return tx.later(sessionInsert, refs(sessionColumns(o.Session))...)
 	})
 	if err != nil {
 		return nil, err
@@ -155,19 +154,22 @@ func (t *tx) takeLine(now time.Time, o Opening) (gone []*Line, err error) {
 	return nil, fault.New(CodeLineTaken, ours.Institution)
 }
 
+// isOver finds a row when a later term than $2 of the instance $1 has begun.
+const isOver = `SELECT 1 FROM instances WHERE id = $1 AND term > $2`
+
 func (t *tx) termOver(owner string, term int64) (bool, error) {
 	var one int
-	return t.scan([]any{&one}, `SELECT 1 FROM instances WHERE id = $1 AND term > $2`, owner, term)
+	return t.scan([]any{&one}, isOver, owner, term)
 }
 
 // endSession takes from a session everything by which it could write: its
 // line, its row, and then the transfers in its hand. What it begins at this
 // moment is either committed before and found here, or finds its row closed.
 func (t *tx) endSession(now time.Time, l *Line, o Opening) error {
-	if _, err := t.exec(`DELETE FROM lines WHERE session_id = $1`, l.SessionID); err != nil {
+	if err := t.later(`DELETE FROM lines WHERE session_id = $1`, l.SessionID); err != nil {
 		return err
 	}
-	if _, err := t.exec(`UPDATE sessions SET closed_at = $1, error_code = $2 WHERE id = $3 AND closed_at = 0`,
+	if err := t.later(`UPDATE sessions SET closed_at = $1, error_code = $2 WHERE id = $3 AND closed_at = 0`,
 		toMicros(now), string(o.Why), l.SessionID); err != nil {
 		return err
 	}
@@ -181,25 +183,6 @@ func (t *tx) endSession(now time.Time, l *Line, o Opening) error {
 		if err == nil {
 			err = t.takeAway(now, row, o.Settle)
 		}
-	}
-	return err
-}
-
-// inSession is for writes by which a session makes a transfer its own: it
-// fails with CodeFenced when the session was ended, by itself or by others, and
-// when the database was put into quarantine, which ends all of them.
-func (t *tx) inSession(subject, sessionID string) error {
-	if sessionID == "" {
-		return nil
-	}
-	var closed int64
-	var halted bool
-	known, err := t.scan([]any{&closed, &halted}, `SELECT closed_at, `+halt+` FROM sessions WHERE id = $1`+t.dialect.shareRow, sessionID)
-	if err == nil && !known { // perhaps a copy of the database from before the session
-		halted, err = t.halted()
-	}
-	if err == nil && (closed != 0 || halted) {
-		err = fault.New(CodeFenced, subject)
 	}
 	return err
 }

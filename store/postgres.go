@@ -37,7 +37,7 @@ type postgres struct {
 	canTell  bool // it is for writing, so work can be told of
 	pool     *pgxpool.Pool
 	reads    *sql.DB
-	writes   *sql.DB
+	writing  chan struct{} // as many as may write at once
 	cached   *statements
 	lost     atomic.Int64  // connections that broke
 	started  atomic.Value  // when the server was, as text
@@ -92,9 +92,9 @@ func openPostgres(ctx context.Context, o Options, unsure *atomic.Bool) (_ engine
 	}
 	// Two doors to one pool, so that queries and writes cannot use up each
 	// other's connections.
-	e.reads, e.writes = stdlib.OpenDBFromPool(e.pool), stdlib.OpenDBFromPool(e.pool)
+	e.reads = stdlib.OpenDBFromPool(e.pool)
 	e.reads.SetMaxOpenConns(o.Readers)
-	e.writes.SetMaxOpenConns(o.Writers)
+	e.writing = make(chan struct{}, o.Writers)
 	e.cached = &statements{direct: e.query, hear: o.Hear}
 	if err := e.reads.PingContext(ctx); err != nil {
 		return nil, errors.Join(postgresFault(label, err), e.close())
@@ -218,7 +218,7 @@ func (e *postgres) close() error {
 		e.mu.Unlock()
 		e.cancel()
 		e.busyWG.Wait()
-		e.closeErr = errors.Join(e.reads.Close(), e.writes.Close())
+		e.closeErr = e.reads.Close()
 		e.pool.Close()
 	})
 	return e.closeErr

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"maps"
 	"net"
 	"slices"
@@ -12,7 +11,6 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/jackc/pgx/v5/stdlib"
 
 	"pabal/internal/fault"
 )
@@ -173,14 +171,9 @@ func hearNotice(c *pgconn.PgConn, n *pgconn.Notice) {
 
 // committedAlone reports, once, that the last commit of a connection was not
 // taken by the standby.
-func committedAlone(conn *sql.Conn) (is bool) {
-	_ = conn.Raw(func(driver any) error {
-		if c, ok := driver.(*stdlib.Conn); ok {
-			data := c.Conn().PgConn().CustomData()
-			_, is = data[alone]
-			delete(data, alone)
-		}
-		return nil
-	})
+func committedAlone(conn *pgx.Conn) (is bool) {
+	data := conn.PgConn().CustomData()
+	_, is = data[alone]
+	delete(data, alone)
 	return is
 }

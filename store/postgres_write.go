@@ -95,42 +95,36 @@ func (e *postgres) write(ctx context.Context, _ int64, f func(*tx) error) error 
 // run is one transaction. After it has begun the caller's context counts no
 // more, but it does not take longer than the limits for locks allow.
 func (e *postgres) run(ctx context.Context, again bool, f func(*tx) error) (*tx, error) {
-	conn, err := e.writes.Conn(ctx)
+	select {
+	case e.writing <- struct{}{}:
+		defer func() { <-e.writing }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	conn, err := e.pool.Acquire(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer conn.Close()
+	defer conn.Release()
 	limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), e.busy+postgresGrace)
 	defer cancel()
-	begun, err := conn.BeginTx(limit, nil)
-	if err != nil {
-		return nil, err
-	}
-	open := true
-	defer func() { // also when f does not return
-		if open {
-			_ = begun.Rollback() // the connection is dropped if it fails
-		}
-	}()
-	t := &tx{statements: &statements{direct: begun.QueryContext, change: begun.ExecContext, hear: e.cached.hear},
-		limit: limit, dialect: postgresDialogue(), again: again}
+	p := newPipeline(limit, conn.Conn(), e.cached.hear)
+	defer p.rollback() // of what was not committed, also when f does not return
+	t := &tx{pipe: p, limit: limit, dialect: postgresDialogue(), again: again}
 	if err = f(t); err == nil {
 		err = limit.Err()
 	}
-	if err != nil {
-		if limit.Err() != nil && fault.As(err) == nil {
-			err = fault.New(CodeBusy, e.label).Because(err)
-		}
-		return t, err
+	sent := false
+	if err == nil {
+		sent, err = p.commit()
 	}
-	open = false
-	if e.cached.hear != nil {
-		e.cached.hear("COMMIT")
-	}
-	if err = begun.Commit(); err != nil && commitUnknown(err) {
+	switch {
+	case sent && err != nil && commitUnknown(err):
 		err = errors.Join(errCommitLost, err)
-	} else if err == nil && committedAlone(conn) {
+	case sent && err == nil && committedAlone(conn.Conn()):
 		err = errCommitLost
+	case err != nil && limit.Err() != nil && fault.As(err) == nil:
+		err = fault.New(CodeBusy, e.label).Because(err)
 	}
 	return t, err
 }

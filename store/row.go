@@ -1,7 +1,6 @@
 package store
 
 import (
-	"database/sql"
 	"reflect"
 	"strconv"
 	"strings"
@@ -202,7 +201,7 @@ func normal(t *transfer.Transfer) {
 
 func normalTime(t time.Time) time.Time { return fromMicros(toMicros(t)) }
 
-func readAll[T any](rows *sql.Rows, columns func(*T) []column) ([]*T, error) {
+func readAll[T any](rows result, columns func(*T) []column) ([]*T, error) {
 	defer rows.Close()
 	var all []*T
 	for rows.Next() {

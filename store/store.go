@@ -18,14 +18,12 @@ import (
 	"database/sql"
 	"errors"
 	"net/url"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"pabal/internal/fault"
-	"pabal/transfer"
 )
 
 // Options say which database to open and how.
@@ -393,100 +391,4 @@ func scanOne(s *statements, ctx context.Context, dest []any, text string, args .
 		return false, err
 	}
 	return true, rows.Close()
-}
-
-// dialect is what a transaction must say in one engine and not in the other.
-// It is empty for SQLite, where whoever writes is alone.
-type dialect struct {
-	// lockRow and skipLocked end a SELECT of rows that are written next, so
-	// that they stay as they were read.
-	lockRow, skipLocked string
-	// shareRow is the same for a row that must only stay as it is.
-	shareRow string
-	// returning ends an INSERT whose ids are wanted, where the answer to it
-	// does not tell them.
-	returning string
-	// shareTerm and takeTerm wait, given the key of an instance, until nobody
-	// has the other of the two in a transaction, see holdTerm.
-	shareTerm, takeTerm string
-}
-
-// tx is one transaction of a write. Its statements do not end with the
-// caller's context: once a write has begun only its outcome counts.
-type tx struct {
-	statements *statements
-	limit      context.Context // nil is no limit
-	dialect    dialect
-	again      bool // an earlier run may have been committed after all
-	shared     bool // with other writes, whose events are written with ours
-	wrote      bool // something may have been changed
-	proof      *proof
-	work       bool // rows that a stage can claim were made
-	written    []Written
-	events     []*transfer.Event // of a shared one: still to be written
-}
-
-func (t *tx) context() context.Context {
-	if t.limit == nil {
-		return context.Background()
-	}
-	return t.limit
-}
-
-// exec returns how many rows were changed.
-func (t *tx) exec(text string, args ...any) (int64, error) {
-	r, err := t.statements.exec(t.context(), text, args...)
-	if err != nil {
-		t.wrote = true
-		return 0, err
-	}
-	n, err := r.RowsAffected()
-	t.wrote = t.wrote || n > 0
-	return n, err
-}
-
-// insert writes rows whose id the database gives, and returns the ids in the
-// order of the rows: each is greater than the one before it.
-func (t *tx) insert(text string, args ...any) (ids []int64, err error) {
-	t.wrote = true
-	if t.dialect.returning == "" { // who writes is alone, so they follow one another
-		r, err := t.statements.exec(t.context(), text, args...)
-		if err != nil {
-			return nil, err
-		}
-		last, err := r.LastInsertId()
-		if err != nil {
-			return nil, err
-		}
-		n, err := r.RowsAffected()
-		for id := last - n + 1; id <= last; id++ {
-			ids = append(ids, id)
-		}
-		return ids, err
-	}
-	rows, err := t.query(text+t.dialect.returning, args...)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var id int64
-		if err := rows.Scan(&id); err != nil {
-			return nil, err
-		}
-		ids = append(ids, id)
-	}
-	slices.Sort(ids)
-	return ids, rows.Err()
-}
-
-func (t *tx) query(text string, args ...any) (*sql.Rows, error) {
-	t.wrote = t.wrote || !strings.HasPrefix(text, "SELECT")
-	return t.statements.query(t.context(), text, args...)
-}
-
-// scan reports whether there was a row.
-func (t *tx) scan(dest []any, text string, args ...any) (bool, error) {
-	t.wrote = t.wrote || !strings.HasPrefix(text, "SELECT")
-	return scanOne(t.statements, t.context(), dest, text, args...)
 }

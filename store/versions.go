@@ -259,7 +259,7 @@ func (s *Store) DecideVersion(ctx context.Context, now time.Time, d Decision) er
 }
 
 func (t *tx) activate(now time.Time, number int64) error {
-	rows, err := t.statements.query(t.context(), `SELECT DISTINCT f.host FROM config_followers f LEFT JOIN config_answers a
+	rows, err := t.query(`SELECT DISTINCT f.host FROM config_followers f LEFT JOIN config_answers a
 		ON a.number = $1 AND a.host = f.host AND a.pid = f.pid AND a.accepted = 1 WHERE a.number IS NULL`, number)
 	if err != nil {
 		return err

@@ -376,7 +376,7 @@ func (s *Store) Establish(ctx context.Context, now time.Time, c transfer.Command
 		normal(row)
 		if made {
 			err = tx.create(now, row)
-		} else if _, err = tx.update(&before, row, false); err == nil && row.Status != before.Status {
+		} else if err = tx.update(&before, row, false, nil); err == nil && row.Status != before.Status {
 			err = tx.statusEvent(now, before.Status, row)
 		}
 		if err != nil {

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 )
@@ -25,6 +26,7 @@ type Cutter struct {
 	away   bool   // nobody gets through
 	deny   []byte // a connection that sends this is cut
 	cuts   int
+	rounds int
 	then   func() error // runs after a cut, before anybody is let in again
 	err    error
 	open   map[net.Conn]bool
@@ -229,7 +231,11 @@ func (c *Cutter) carry(client net.Conn) {
 	if !pass(client, server) {
 		return
 	}
-	marked := false
+	marked, ends := false, false
+	statements := map[string]string{} // prepared, in small letters, by their names
+	// What the client sends without waiting for an answer is passed on
+	// together: a client that is stopped has sent all of it, or nothing.
+	var ahead []byte
 	for {
 		var head [5]byte
 		if _, err := io.ReadFull(client, head[:]); err != nil {
@@ -239,18 +245,36 @@ func (c *Cutter) carry(client net.Conn) {
 		if _, err := io.ReadFull(client, body); err != nil {
 			return
 		}
-		if head[0] == 'Q' && bytes.HasPrefix(bytes.ToLower(body), []byte("begin")) {
+		said := ""
+		switch head[0] {
+		case 'Q':
+			said = text(body)
+		case 'P':
+			name, query, _ := bytes.Cut(body, []byte{0})
+			statements[string(name)] = text(query)
+		case 'B':
+			_, name, _ := bytes.Cut(body, []byte{0})
+			name, _, _ = bytes.Cut(name, []byte{0})
+			said = statements[string(name)]
+		}
+		if strings.HasPrefix(said, "begin") {
 			marked = false
 		}
 		is, denied := c.marked(body)
 		if denied {
 			return
 		}
-		marked = marked || is
+		marked, ends = marked || is, ends || said == "commit"
+		ahead = append(append(ahead, head[:]...), body...)
+		if strings.IndexByte("PBDEC", head[0]) >= 0 {
+			continue
+		}
+		c.round(head[0])
 		plan := Never
-		if head[0] == 'Q' && bytes.EqualFold(body, []byte("commit\x00")) {
+		if ends {
 			plan = c.commit(marked)
 			c.gone(client, server)
+			ends = false
 		}
 		if plan == Hold {
 			<-c.thaw
@@ -269,14 +293,38 @@ func (c *Cutter) carry(client net.Conn) {
 		if plan == After {
 			close(deaf)
 		}
-		if _, err := server.Write(append(head[:], body...)); err != nil {
+		if _, err := server.Write(ahead); err != nil {
 			return
 		}
+		ahead = ahead[:0]
 		if plan == After {
 			<-answered
 			return
 		}
 	}
+}
+
+// text is a statement of a packet in small letters.
+func text(body []byte) string {
+	body, _, _ = bytes.Cut(body, []byte{0})
+	return strings.ToLower(string(body))
+}
+
+// round counts what the server is waited for: the end of statements that
+// travel together, or one that travels alone.
+func (c *Cutter) round(letter byte) {
+	if letter == 'S' || letter == 'Q' {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.rounds++
+	}
+}
+
+// Rounds is how often a client has waited for the server so far.
+func (c *Cutter) Rounds() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.rounds
 }
 
 // pass carries one packet without a letter.
