@@ -21,11 +21,19 @@ import (
 func (s *session) Accept(ctx context.Context, o machine.Offer) (acc line.Acceptance, err error) {
 	err = s.hold(ctx, "announcement", func() error {
 		acc, err = s.accept(ctx, o)
+		for again := 0; again < meanwhileMost && (errors.Is(err, store.ErrMeanwhile) || errors.Is(err, store.ErrExists)); again++ {
+			acc, err = s.accept(ctx, o)
+		}
 		return err
 	})
 	s.logFile(s.incoming)
 	return acc, err
 }
+
+// meanwhileMost is how often an announcement is looked at again because another
+// session was told of the same file in that moment, and has begun it, or because two
+// drew the same id in one millisecond.
+const meanwhileMost = 8
 
 func (s *session) accept(ctx context.Context, o machine.Offer) (line.Acceptance, error) {
 	if t := s.incoming; t != nil { // of a try that went wrong after it; this one may choose otherwise
@@ -79,7 +87,7 @@ func (s *session) accept(ctx context.Context, o machine.Offer) (line.Acceptance,
 	}
 	if !known { // as a rule, and then there is nothing to compare or to go on with
 		acc := line.Acceptance{Reason: protocol.OK, Resume: machine.Resume{MessageSize: n, Record: record}}
-		return acc, s.startReceive(ctx, reg, name, o, n, repeat{})
+		return acc, s.startReceive(ctx, reg, name, o, n, id, repeat{})
 	}
 	rep, err := s.repeated(ctx, s.registered(reg), id, o)
 	if err != nil {
@@ -97,7 +105,7 @@ func (s *session) accept(ctx context.Context, o machine.Offer) (line.Acceptance,
 	if err != nil || s.incoming != nil {
 		return acc, err
 	}
-	return acc, s.startReceive(ctx, reg, name, o, n, rep)
+	return acc, s.startReceive(ctx, reg, name, o, n, id, rep)
 }
 
 // agreed is N = min(theirs, ours) (§1.5).
@@ -241,7 +249,7 @@ func (s *session) pickUp(ctx context.Context, t *transfer.Transfer, acc *line.Ac
 	return nil
 }
 
-func (s *session) startReceive(ctx context.Context, reg naming.Registration, name naming.Name, o machine.Offer, n int, rep repeat) error {
+func (s *session) startReceive(ctx context.Context, reg naming.Registration, name naming.Name, o machine.Offer, n int, id store.Identity, rep repeat) error {
 	now := s.now()
 	t := &transfer.Transfer{
 		ID: store.NewID(now), Direction: transfer.Receive, Status: transfer.Receiving,
@@ -264,8 +272,11 @@ func (s *session) startReceive(ctx context.Context, reg naming.Registration, nam
 	if rep.whole != nil {
 		t.RepeatOf, t.Repeat = rep.whole.ID, rep.as
 	}
-	if err := s.s.Create(ctx, now, t); err != nil {
-		s.giveUp(t)
+	err = s.s.CreateAnnounced(ctx, now, t, announced(id, rep))
+	if err != nil {
+		if !errors.Is(err, store.ErrMeanwhile) && !errors.Is(err, store.ErrExists) {
+			s.giveUp(t)
+		}
 		return err
 	}
 	s.incoming, s.sum = t, newWireSum()

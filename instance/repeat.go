@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"io"
+	"slices"
 	"time"
 
 	"pabal/internal/fault"
@@ -26,6 +27,7 @@ type repeat struct {
 	whole *transfer.Transfer // what we hold, nil = nothing that matters
 	as    transfer.Repeat    // how the offered file is to be taken
 	told  bool               // … or not: it is answered with "complete already"
+	seen  int                // how many of the name came whole
 }
 
 // repeated looks for what we hold of an offered file's name, also of other days.
@@ -37,7 +39,7 @@ func (s *session) repeated(ctx context.Context, reg *File, id store.Identity, o 
 	}
 	whole, last := wholeOf(same, id.BaseDate)
 	if whole != nil && policy != protocol.RepeatNew {
-		r := repeat{whole: whole, as: transfer.RepeatAbsorb}
+		r := repeat{whole: whole, as: transfer.RepeatAbsorb, seen: wholes(same)}
 		r.told = policy == protocol.RepeatRefuse && !o.Despite
 		return r, nil
 	}
@@ -46,13 +48,15 @@ func (s *session) repeated(ctx context.Context, reg *File, id store.Identity, o 
 			whole, last = wholeOf(same, date)
 		}
 	}
+	as := repeat{seen: wholes(same)}
 	if whole == nil {
-		return repeat{}, nil
+		return as, nil
 	}
-	if doubt, err := s.unheard(ctx, last); err != nil || !doubt {
-		return repeat{}, err
+	doubt, err := s.unheard(ctx, last)
+	if doubt {
+		as.whole, as.as = whole, transfer.RepeatSuspect
 	}
-	return repeat{whole: whole, as: transfer.RepeatSuspect}, nil
+	return as, err
 }
 
 // otherDays are the base dates that an offered file may have had before: where
@@ -103,12 +107,27 @@ func wholeOf(same []*transfer.Transfer, date string) (whole, last *transfer.Tran
 }
 
 // cameWhole reports that a received file is held, or stands where it belongs.
-func cameWhole(t *transfer.Transfer) bool {
-	switch t.Status {
-	case transfer.Received, transfer.Placing, transfer.Assembled, transfer.Delivered, transfer.Held, transfer.Waiting:
-		return true
+func cameWhole(t *transfer.Transfer) bool { return slices.Contains(wholeStatuses(), t.Status) }
+
+// wholeStatuses are those of a received file that came whole.
+func wholeStatuses() []transfer.Status {
+	return []transfer.Status{transfer.Received, transfer.Placing, transfer.Assembled, transfer.Delivered, transfer.Held, transfer.Waiting}
+}
+
+// wholes counts those that came whole.
+func wholes(same []*transfer.Transfer) (n int) {
+	for _, t := range same {
+		if cameWhole(t) {
+			n++
+		}
 	}
-	return false
+	return n
+}
+
+// announced is what a decision to take an offered file rests on: nothing more of
+// its name has come whole since, and nobody else is bringing it.
+func announced(id store.Identity, rep repeat) store.Announced {
+	return store.Announced{Same: id, Statuses: append(wholeStatuses(), transfer.Receiving), Seen: rep.seen}
 }
 
 // unheard reports that the peer may not know that it brought this file whole:

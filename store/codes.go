@@ -58,6 +58,7 @@ const (
 	CodeNotFound     fault.Code = "store.not_found"     // no such transfer
 	CodeAmbiguous    fault.Code = "store.ambiguous_id"  // the beginning of several ids
 	CodeExists       fault.Code = "store.exists"        // a transfer of that id is there
+	CodeMeanwhile    fault.Code = "store.meanwhile"     // another of the same name was made since it was looked for
 	CodeIllegalMove  fault.Code = "store.illegal_move"  // the status may not change like that
 	CodeNotReceiving fault.Code = "store.not_receiving" // only a transfer being received can be taken over
 	CodeNotFinal     fault.Code = "store.not_final"     // payload of a transfer that is still under way
@@ -95,9 +96,10 @@ const (
 
 // Errors to compare with errors.Is. Only the code counts.
 var (
-	ErrFenced   = fault.New(CodeFenced, "")
-	ErrNotFound = fault.New(CodeNotFound, "")
-	ErrExists   = fault.New(CodeExists, "")
+	ErrFenced    = fault.New(CodeFenced, "")
+	ErrNotFound  = fault.New(CodeNotFound, "")
+	ErrExists    = fault.New(CodeExists, "")
+	ErrMeanwhile = fault.New(CodeMeanwhile, "")
 )
 
 // Away reports that the store could not do its work for a reason that lies

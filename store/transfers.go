@@ -36,13 +36,7 @@ func (s *Store) Create(ctx context.Context, now time.Time, t *transfer.Transfer)
 func (s *Store) CreateAll(ctx context.Context, now time.Time, all []*transfer.Transfer) error {
 	rows := make([]*transfer.Transfer, len(all))
 	for n, t := range all {
-		row := *t
-		row.UpdatedAt = now
-		if row.CreatedAt.IsZero() {
-			row.CreatedAt = now
-		}
-		normal(&row)
-		rows[n] = &row
+		rows[n] = created(now, t)
 	}
 	err := s.write(ctx, 0, func(tx *tx) error {
 		for rest := rows; len(rest) > 0; {
@@ -68,7 +62,7 @@ func (s *Store) CreateAll(ctx context.Context, now time.Time, all []*transfer.Tr
 // createSome makes rows; if there are several, nobody owns them.
 func (t *tx) createSome(now time.Time, rows []*transfer.Transfer) error {
 	if len(rows) == 1 {
-		return t.create(now, rows[0])
+		return t.create(now, rows[0], nil)
 	}
 	var args []any
 	for _, row := range rows {
@@ -93,25 +87,41 @@ func (t *tx) createSome(now time.Time, rows []*transfer.Transfer) error {
 		}
 	}
 	for _, row := range rows {
-		if err := t.created(now, row); err != nil {
+		if err := t.made(now, row); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// created notes a row that was made.
-func (t *tx) created(now time.Time, row *transfer.Transfer) error {
+// created is a row as it is made from what is known of it.
+func created(now time.Time, of *transfer.Transfer) *transfer.Transfer {
+	row := *of
+	row.UpdatedAt = now
+	if row.CreatedAt.IsZero() {
+		row.CreatedAt = now
+	}
+	normal(&row)
+	return &row
+}
+
+// made notes a row that was made.
+func (t *tx) made(now time.Time, row *transfer.Transfer) error {
 	t.work = t.work || claimable(row) == 1 && row.Owner == ""
 	return t.statusEvent(now, "", row)
 }
 
 // create fences a row that is made with an owner like every other write of a
-// holder: a process whose term is over makes none.
-func (t *tx) create(now time.Time, row *transfer.Transfer) error {
+// holder: a process whose term is over makes none. as may be nil.
+func (t *tx) create(now time.Time, row *transfer.Transfer, as *Announced) error {
 	fenced := row.Owner != ""
 	if fenced && !t.alone() {
 		if err := t.mayOwn(row.ID, row.Owner, row.Term, row.SessionID); err != nil {
+			return err
+		}
+	}
+	if as != nil && !t.alone() {
+		if err := t.unseen(row, as); err != nil {
 			return err
 		}
 	}
@@ -122,6 +132,9 @@ func (t *tx) create(now time.Time, row *transfer.Transfer) error {
 		if row.SessionID != "" {
 			w.add("NOT " + halt)
 		}
+		if as != nil {
+			w.add("(" + as.count(&w, row.ID) + ") <= " + w.arg(as.Seen))
+		}
 		text, args = transferInsertIf+strings.Join(w.terms, " AND ")+onConflict, w.args
 	}
 	n, err := t.exec(text, args...)
@@ -129,14 +142,18 @@ func (t *tx) create(now time.Time, row *transfer.Transfer) error {
 		return err
 	}
 	if n == 0 && fenced && t.alone() {
-		if err := t.mayOwn(row.ID, row.Owner, row.Term, row.SessionID); err != nil {
+		err := t.mayOwn(row.ID, row.Owner, row.Term, row.SessionID)
+		if err == nil && as != nil {
+			err = t.unseen(row, as)
+		}
+		if err != nil {
 			return err
 		}
 	}
 	if n == 0 {
 		return t.exists(row)
 	}
-	return t.created(now, row)
+	return t.made(now, row)
 }
 
 // exists is what Create answers when there is a row of that id, unless it is

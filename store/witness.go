@@ -375,7 +375,7 @@ func (s *Store) Establish(ctx context.Context, now time.Time, c transfer.Command
 		}
 		normal(row)
 		if made {
-			err = tx.create(now, row)
+			err = tx.create(now, row, nil)
 		} else if err = tx.update(&before, row, false, nil); err == nil && row.Status != before.Status {
 			err = tx.statusEvent(now, before.Status, row)
 		}

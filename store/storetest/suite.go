@@ -29,6 +29,7 @@ func Run(t *testing.T, open Open) {
 		{"Create", testCreate},
 		{"CreateWithID", testCreateWithID},
 		{"CreateFenced", testCreateFenced},
+		{"CreateAnnounced", testCreateAnnounced},
 		{"Text", testText},
 		{"EveryFieldReturns", testEveryField},
 		{"Find", testFind},

@@ -43,3 +43,40 @@ func testText(t *testing.T, open Open) {
 	_, err = s.Change(t.Context(), start, row.Ref(), func(r *transfer.Transfer) error { r.Response = "기업.dat"; return nil })
 	require.NoError(t, err)
 }
+
+// testCreateAnnounced: a file that is announced is made only while nothing more
+// of its names is there than was seen.
+func testCreateAnnounced(t *testing.T, open Open) {
+	s, term := begin(t, open)
+	same := store.Identity{Institution: "KB", Direction: transfer.Receive, WireName: "EB21", BaseDate: "20260301"}
+	row := func(date string) *transfer.Transfer {
+		return &transfer.Transfer{ID: store.NewID(start), Institution: "KB", Direction: transfer.Receive, WireName: "EB21", BaseDate: date,
+			Status: transfer.Receiving, Owner: "one", Term: term, Attempt: 1}
+	}
+	as := store.Announced{Same: same, Statuses: []transfer.Status{transfer.Receiving, transfer.Received}}
+	first := row("20260301")
+	require.NoError(t, s.CreateAnnounced(t.Context(), start, first, as))
+	second := row("20260301")
+	require.ErrorIs(t, s.CreateAnnounced(t.Context(), start, second, as), store.ErrMeanwhile)
+	_, err := s.Transfer(t.Context(), second.ID)
+	require.ErrorIs(t, err, store.ErrNotFound)
+
+	other := row("20260302")
+	as.Same.BaseDate = "20260302"
+	require.NoError(t, s.CreateAnnounced(t.Context(), start, other, as), "another day is another file")
+	as.Same.BaseDate = "20260301"
+	as.Seen = 1
+	third := row("20260301")
+	require.NoError(t, s.CreateAnnounced(t.Context(), start, third, as), "one that was seen")
+	for _, r := range []*transfer.Transfer{first, third} {
+		_, err := s.Change(t.Context(), start, r.Ref(), to(transfer.Failed))
+		require.NoError(t, err)
+	}
+	as.Seen = 0
+	require.NoError(t, s.CreateAnnounced(t.Context(), start, row("20260301"), as), "what has failed does not count")
+
+	late := row("20260303")
+	late.Term--
+	as.Same.BaseDate = "20260303"
+	require.ErrorIs(t, s.CreateAnnounced(t.Context(), start, late, as), store.ErrFenced)
+}
