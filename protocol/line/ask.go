@@ -39,9 +39,8 @@ func (d *driver) ask(a *machine.Action) machine.Event {
 			err = d.unpack(&acc)
 		}
 	case machine.Load:
-		d.loaded = int(a.Length)
 		ev.Kind = machine.Loaded
-		err = d.load(a.Offset, a.Length, a.Ahead)
+		err = d.load(a)
 	case machine.Save:
 		ev.Kind = machine.Saved
 		ctx, cancel := d.settling()

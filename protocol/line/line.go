@@ -94,9 +94,10 @@ type driver struct {
 	came     int64 // bytes read
 
 	telegram protocol.Telegram
-	block    []byte // the block under way, loaded or being received
-	loaded   int    // bytes of it, when sending
-	ahead    ahead  // the block after it
+	block    []byte // holds the block under way, loaded or being received
+	held     span   // what block holds of the file, when sending
+	view     []byte // … and where in it the block under way is
+	ahead    ahead  // what comes after that
 	write    []byte
 	scratch  []byte
 	saving   transfer.Block
@@ -293,7 +294,7 @@ func (d *driver) put(b []byte) error {
 // sendData writes the wanted sequences of the loaded block behind one another,
 // so that a block leaves in one write.
 func (d *driver) sendData(a *machine.Action) error {
-	geo, size := a.Geometry, int64(d.loaded)
+	geo, size := a.Geometry, int64(len(d.view))
 	most := geo.MostSequence()
 	need := len(d.write) + a.Sequences.Count()*(most+256) + 1024
 	if cap(d.write) < need {
@@ -315,7 +316,7 @@ func (d *driver) sendData(a *machine.Action) error {
 		}
 		from, to := geo.Offset(transfer.Position{Block: 1, Seq: seq}, size), geo.Offset(transfer.Position{Block: 1, Seq: seq + 1}, size)
 		at := len(d.write)
-		if d.write, err = tpl.Append(d.write, a.Block, seq, d.block[from:to]); err != nil {
+		if d.write, err = tpl.Append(d.write, a.Block, seq, d.view[from:to]); err != nil {
 			return err
 		}
 		if d.opt.Log != nil && !d.cut {

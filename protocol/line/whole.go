@@ -17,11 +17,11 @@ func (d *driver) sendWhole(a *machine.Action) error {
 		}
 	}
 	head := d.write
-	d.write = append(d.write, d.block[:d.loaded]...)
+	d.write = append(d.write, d.view...)
 	if d.opt.Log == nil || d.cut {
 		return nil
 	}
-	geo, size := a.Geometry, int64(d.loaded)
+	geo, size := a.Geometry, int64(len(d.view))
 	for seq := 1; seq <= a.Last; seq++ {
 		from, to := geo.Offset(transfer.Position{Block: 1, Seq: seq}, size), geo.Offset(transfer.Position{Block: 1, Seq: seq + 1}, size)
 		frame := d.write[len(head)+int(from) : len(head)+int(to)]

@@ -97,6 +97,7 @@ type Action struct {
 	Offset    int64
 	Length    int64 // Load; SendData: of the whole file, where one telegram carries it
 	Ahead     int64 // Load: bytes of the block after this one, which will be loaded next; 0 = none
+	Rest      int64 // Load: bytes of the blocks after that, all but the last as long as it
 	After     time.Duration
 	Offer     Offer
 	Claims    Claims

@@ -11,6 +11,7 @@ func (s *sender) load() {
 	a := s.add(Load)
 	a.Offset, a.Length = off, n
 	_, a.Ahead, _ = s.geo.BlockRange(s.block+1, s.file.Size)
+	a.Rest = s.file.Size - off - n - a.Ahead
 	s.state = loading
 }
 
