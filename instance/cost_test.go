@@ -114,6 +114,7 @@ func costOfSending(t *testing.T, on engine) {
 			require.NoError(t, err)
 			require.Equal(t, !last, more)
 			require.NoError(t, s.Finish(ctx, machine.Outcome{Result: machine.ArrivedWhole}))
+			s.behind.Wait()
 		})
 	}
 	c.most(t, "backup", 2, 3, 4, func() {

@@ -250,16 +250,17 @@ func stoppedAtEveryWrite(t *testing.T, on engine, side string) {
 			seen[rows[0].Status] = append(seen[rows[0].Status], who)
 		}
 		// It is dead for the other one, who takes everything over.
-		all, err := beside.Instances(t.Context())
-		require.NoError(t, err)
-		buried := false
-		for _, i := range all {
-			if i.ID == held.opt.ID {
-				buried, err = beside.Bury(t.Context(), time.Now(), i, "instance_OTHER")
-				require.NoError(t, err)
+		wait("it beats between the look and the burial", func() (buried bool) {
+			all, err := beside.Instances(t.Context())
+			require.NoError(t, err)
+			for _, i := range all {
+				if i.ID == held.opt.ID {
+					buried, err = beside.Bury(t.Context(), time.Now(), i, "instance_OTHER")
+					require.NoError(t, err)
+				}
 			}
-		}
-		require.True(t, buried)
+			return buried
+		})
 		require.NoError(t, observer.recover(t.Context()))
 		before := picture(t, beside)
 		close(g.held)

@@ -269,6 +269,7 @@ func (s *session) round(ctx context.Context, t *transfer.Transfer, block int64, 
 // Ending commits that the end request is about to leave: from here on only
 // the peer's answer, an inquiry or a person says whether the file arrived.
 func (s *session) Ending(ctx context.Context, resent int64) (bool, error) {
+	s.behind.Wait()
 	ending := &store.Edit{Row: s.current, F: func(r *transfer.Transfer) error {
 		r.Status, r.EndedOnce, r.EndedDigest = transfer.Ending, true, r.FileDigest
 		r.Resent += resent
@@ -313,8 +314,10 @@ func (s *session) unmarked(err error) error {
 	return dropped(err)
 }
 
-// Finish commits what became of the file under way.
+// Finish commits what became of the file under way; that a file arrived, where
+// another follows it, beside what the session goes on with.
 func (s *session) Finish(ctx context.Context, o machine.Outcome) error {
+	s.behind.Wait()
 	if s.incoming != nil {
 		return s.finishReceive(ctx, o)
 	}
@@ -346,6 +349,23 @@ func (s *session) Finish(ctx context.Context, o machine.Outcome) error {
 	if o.Result == machine.InquiryDone {
 		return s.answeredByPeer(ctx, t, o)
 	}
+	if o.Result == machine.ArrivedWhole && s.next != nil {
+		// The next file does not wait for what this one came to: its row says
+		// that the end was asked for, and a crash before the commit is what an end
+		// reply that was lost is.
+		s.behind.Go(func() {
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTime)
+			defer cancel()
+			s.conclude(ctx, t, o)
+		})
+		return nil
+	}
+	s.conclude(ctx, t, o)
+	return nil
+}
+
+// conclude writes what became of a file that was being sent.
+func (s *session) conclude(ctx context.Context, t *transfer.Transfer, o machine.Outcome) {
 	r := s.settle(ctx, t, func(r *transfer.Transfer) {
 		if r.Status == transfer.Ending && t.Status != transfer.Ending {
 			// Marked without our knowing: the answer to the commit was lost,
@@ -355,19 +375,16 @@ func (s *session) Finish(ctx context.Context, o machine.Outcome) error {
 		s.finish(r, o)
 	})
 	if r == nil {
-		return nil
+		return
 	}
 	s.log.Info("file "+o.Result.String(), "transfer", r.ID, "name", r.Name, "status", string(r.Status),
 		"response", o.Response, "resent", r.Resent, "err", o.Err)
 	if r.ResultDue() {
 		s.wake.result.Give()
 	}
-	if r.Status.Final() {
-		if r.PayloadIn == transfer.InFile { // until now the work file was needed
-			s.wake.backup.Give()
-		}
+	if r.Status.Final() && r.PayloadIn == transfer.InFile { // until now the work file was needed
+		s.wake.backup.Give()
 	}
-	return nil
 }
 
 // answeredByPeer writes down what the peer said to a person's question. It

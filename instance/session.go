@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net"
+	"sync"
 	"time"
 
 	"pabal/internal/fault"
@@ -40,6 +41,7 @@ type session struct {
 	first   *transfer.Transfer // claimed before we called
 	current *transfer.Transfer // being sent
 	next    *transfer.Transfer // promised to follow
+	behind  sync.WaitGroup     // the outcome of the file before, being written
 	only    string             // a fetch: the wire name it wants, "" = all
 	left    int                // … and how many more it gets; -1 = no limit
 	fetch   bool               // this session is to fetch as well
@@ -56,6 +58,9 @@ type session struct {
 	base     int64              // sequences of those that earlier sessions brought
 }
 
+// settleTime is how long writing an outcome may take after a session was cut.
+const settleTime = 10 * time.Second
+
 // run holds the session on conn until it is over.
 func (s *session) run(ctx context.Context, conn net.Conn) (line.Report, error) {
 	ctx, s.cut = context.WithCancelCause(ctx)
@@ -71,7 +76,7 @@ func (s *session) run(ctx context.Context, conn net.Conn) (line.Report, error) {
 		// Who opens says which files come, and by its letter which part it plays.
 		cfg.Side, cfg.Self, cfg.Receive, cfg.EitherSide = s.calledSide(), s.selfCode(), true, true
 	}
-	opt := line.Options{Now: s.business, Buffers: s.buffers, Settle: s.storeWait() + 10*time.Second, Limits: s.limit}
+	opt := line.Options{Now: s.business, Buffers: s.buffers, Settle: s.storeWait() + settleTime, Limits: s.limit}
 	if log := s.recorder(); log != nil {
 		opt.Log = log
 	}
@@ -162,7 +167,8 @@ func (s *session) close(ctx context.Context, report line.Report, err error) {
 	if doubtful(err) {
 		s.doubt.Give()
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	s.behind.Wait()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTime)
 	defer cancel()
 	if t := s.first; t != nil {
 		// We were never let in. The counterparty is left alone for a while,
