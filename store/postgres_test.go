@@ -199,6 +199,32 @@ func TestPostgresBusy(t *testing.T) {
 	require.Equal(t, "/b", after.BackupPath)
 }
 
+// TestPostgresWakeAtTheEnd: a command's process is gone as soon as its write is
+// there, and the server hears of it all the same.
+func TestPostgresWakeAtTheEnd(t *testing.T) {
+	url := running.migrated(t)
+	server, err := store.Open(t.Context(), store.Options{URL: url, Server: true})
+	require.NoError(t, err)
+	defer server.Close()
+	wake := server.Wake(t.Context())
+	heard := func() {
+		t.Helper()
+		select {
+		case <-wake:
+		case <-time.After(time.Minute):
+			t.Fatal("nobody told of it")
+		}
+	}
+	heard() // it listens
+	for range 20 {
+		command, err := store.Open(t.Context(), store.Options{URL: url})
+		require.NoError(t, err)
+		require.NoError(t, command.Create(t.Context(), time.Now(), &transfer.Transfer{Direction: transfer.Send, Status: transfer.Storing}))
+		require.NoError(t, command.Close())
+		heard()
+	}
+}
+
 func TestPostgresWake(t *testing.T) {
 	s := openPostgres(t)
 	other, err := store.Open(t.Context(), store.Options{URL: s.URL()})

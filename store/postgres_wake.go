@@ -11,6 +11,8 @@ const (
 	wakeChannel = "pabal_work"
 	// A listener that lost its connection comes back after so long.
 	wakeRetry = time.Second
+	// wakeLimit is how long it may take to tell; closing waits for it.
+	wakeLimit = 2 * time.Second
 	// wakeText tells others without a sync of the disk, and not in the write's
 	// own transaction: commits with a NOTIFY wait for one another.
 	wakeText = "BEGIN; SET LOCAL synchronous_commit = off; NOTIFY " + wakeChannel + "; COMMIT"
@@ -28,21 +30,35 @@ func (e *postgres) tellOf(t *tx) {
 	}
 }
 
-// tell runs until the store is closed. What cannot be told is found by polling.
+// tell runs until the store is closed, and tells then of what was made last: a
+// command's process closes it right after its only write. What cannot be told is
+// found by polling.
 func (e *postgres) tell() {
 	for {
 		select {
-		case <-e.ctx.Done():
-			return
 		case <-e.made:
-		}
-		conn, err := e.pool.Acquire(e.ctx)
-		if err != nil {
+			e.notify()
 			continue
+		case <-e.ctx.Done():
 		}
-		_, _ = conn.Conn().PgConn().Exec(e.ctx, wakeText).ReadAll()
-		conn.Release()
+		select {
+		case <-e.made:
+			e.notify()
+		default:
+		}
+		return
 	}
+}
+
+func (e *postgres) notify() {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(e.ctx), wakeLimit)
+	defer cancel()
+	conn, err := e.pool.Acquire(ctx)
+	if err != nil {
+		return
+	}
+	_, _ = conn.Conn().PgConn().Exec(ctx, wakeText).ReadAll()
+	conn.Release()
 }
 
 func (e *postgres) wake(ctx context.Context) <-chan struct{} {
