@@ -66,7 +66,7 @@ for version in "$@"; do
 	export PABAL_TEST_POSTGRES_BIN=$home/$version/native/bin
 	unset PABAL_TEST_POSTGRES
 	echo "== $("$PABAL_TEST_POSTGRES_BIN/postgres" --version)"
-	run "the store" ./store 'Postgres|Commit|Claim|Holder|Begin|ReadOnly|ReadableViews|Damage|Failover'
+	run "the store" ./store 'Postgres|Commit|Claim|Holder|Begin|ReadOnly|ReadableViews|Damage|Failover|Plans|Finished|NoStatistics'
 	run "files both ways" ./instance '^Test(BothEndsBothWays|PartsBothWays|ChaosKillDatabase|StoreAwayInMidSession|DatabaseSwappedUnderASession|WorkOfOthers|Failover.*)$' -short
 	run "the program" ./cmd/pabal '^TestThreeProcessesStart$'
 done

@@ -192,11 +192,17 @@ func (q ClaimQuery) oldest(now time.Time, columns, lock string, allowed bool) (t
 	return strings.Join(parts, " UNION ALL "), w.args
 }
 
-// where is everything but the status. It has "claimable = 1" as plain text, so
-// that a planner sees that the partial index will do.
+// where is everything but the status.
 func (q ClaimQuery) where(now time.Time) where {
 	var w where
-	w.add("claimable = 1")
+	switch {
+	case q.Asked:
+		w.add(openByAsk)
+	case q.Institution != "":
+		w.add(openByInstitution)
+	default:
+		w.add(openByStatus)
+	}
 	w.add("NOT " + halt)
 	w.add("next_try <= " + w.arg(toMicros(now)))
 	ours := "owner = " + w.arg(q.Owner)
@@ -211,9 +217,6 @@ func (q ClaimQuery) where(now time.Time) where {
 		w.add("(payload_in = '' OR place = " + w.arg(q.Here) + ")")
 	}
 	w.in("id", q.IDs)
-	if q.Asked {
-		w.add("ask <> ''")
-	}
 	if q.NotAsked {
 		w.add("ask = ''")
 	}

@@ -2,6 +2,8 @@ package store
 
 import (
 	"context"
+	"slices"
+	"strings"
 	"time"
 
 	"pabal/transfer"
@@ -18,10 +20,15 @@ type Count struct {
 // Counts counts what is open, however old, and everything created since. What
 // has ended before is not looked at, so it costs the same however much that is.
 func (s *Store) Counts(ctx context.Context, since time.Time) ([]*Count, error) {
+	// Both halves are answered by indexes alone. What has ended has a final status.
+	var w where
+	w.add(endedByStatus)
+	w.in("status", strs(slices.DeleteFunc(transfer.Statuses(), func(s transfer.Status) bool { return !s.Final() })))
+	w.times("created_at", since, time.Time{})
 	rows, err := s.query(ctx, `SELECT direction, status, place, count(*) FROM (
-			SELECT direction, status, place FROM transfers WHERE claimable = 1 AND created_at < $1
-			UNION ALL SELECT direction, status, place FROM transfers WHERE created_at >= $1 AND created_at`+atAll+`
-		) AS counted GROUP BY direction, status, place ORDER BY direction, status, place`, toMicros(since))
+			SELECT direction, status, place FROM transfers WHERE `+openByStatus+`
+			UNION ALL SELECT direction, status, place FROM transfers WHERE `+strings.Join(w.terms, " AND ")+`
+		) AS counted GROUP BY direction, status, place ORDER BY direction, status, place`, w.args...)
 	if err != nil {
 		return nil, err
 	}

@@ -5,6 +5,8 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"testing"
+
+	"github.com/jackc/pgx/v5/stdlib"
 )
 
 // Said is a statement that a store said, with its values as they were then.
@@ -56,6 +58,7 @@ func (o *overheard) write(ctx context.Context, payload int64, f func(*tx) error)
 
 func (o *overheard) wrap(inner *statements) *statements {
 	return &statements{
+		among: inner.among,
 		direct: func(ctx context.Context, text string, args ...any) (*sql.Rows, error) {
 			o.hear(text, args)
 			return inner.direct(ctx, text, args...)
@@ -66,3 +69,20 @@ func (o *overheard) wrap(inner *statements) *statements {
 		},
 	}
 }
+
+// MigrateTo brings the schema to an earlier version than the newest.
+func (s *Store) MigrateTo(t testing.TB, version int64) {
+	e := s.engine.(*postgres)
+	db := stdlib.OpenDB(*e.config)
+	defer db.Close()
+	p, err := migrations(db, postgresDialect, postgresWords, "sqlite")
+	if err == nil {
+		_, err = p.UpTo(t.Context(), version)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// SessionSettings are those of each connection to PostgreSQL.
+func (s *Store) SessionSettings() map[string]string { return s.engine.(*postgres).settings }

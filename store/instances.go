@@ -170,14 +170,14 @@ func (s *Store) Orphans(ctx context.Context) ([]*transfer.Transfer, error) {
 	// two and nothing more: PostgreSQL may think that one row is open when there are
 	// thousands, and must have no way to compare each with each.
 	return list(ctx, s, "SELECT t."+strings.Join(transferNames, ", t.")+` FROM instances i CROSS JOIN transfers t
-		WHERE t.claimable = 1 AND t.owner = i.id AND t.term < i.term AND i.id <> '' ORDER BY t.created_at, t.id`, nil, transferColumns)
+		WHERE `+openInHand+` AND t.owner = i.id AND t.term < i.term AND i.id > '' ORDER BY t.created_at, t.id`, nil, transferColumns)
 }
 
 // Owned reads the open rows that an instance holds in one of its terms, oldest
 // first.
 func (s *Store) Owned(ctx context.Context, owner string, term int64) ([]*transfer.Transfer, error) {
 	var w where
-	w.add("claimable = 1")
+	w.add(openInHand)
 	w.add("owner = " + w.arg(owner))
 	w.add("term = " + w.arg(term))
 	return s.transfers(ctx, w, false, 0)

@@ -173,7 +173,7 @@ func (t *tx) endSession(now time.Time, l *Line, o Opening) error {
 		toMicros(now), string(o.Why), l.SessionID); err != nil {
 		return err
 	}
-	rows, err := t.query(`SELECT `+transferList+` FROM transfers WHERE claimable = 1 AND owner = $1 AND session_id = $2 ORDER BY id`+t.dialect.lockRow,
+	rows, err := t.query(`SELECT `+transferList+` FROM transfers WHERE `+openInHand+` AND owner = $1 AND session_id = $2 ORDER BY id`+t.dialect.lockRow,
 		l.Owner, l.SessionID)
 	if err != nil {
 		return err

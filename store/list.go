@@ -37,14 +37,7 @@ type Filter struct {
 // of a status, of an institution, or of both. Other fields alone, such as a
 // full name or a file's ID, are looked for in all there is.
 func (s *Store) List(ctx context.Context, f Filter) ([]*transfer.Transfer, error) {
-	var codes []string
-	if f.WireName != "" && f.Institution == "" {
-		var err error
-		if codes, err = s.ids(ctx, institutions); err != nil || len(codes) == 0 {
-			return nil, err
-		}
-	}
-	text, args := f.query(codes)
+	text, args := f.query(s.engine.readers().oneOf)
 	rows, err := s.query(ctx, text, args...)
 	if err != nil {
 		return nil, err
@@ -53,29 +46,37 @@ func (s *Store) List(ctx context.Context, f Filter) ([]*transfer.Transfer, error
 	return all, s.engine.translate(err)
 }
 
-// query asks for what is of one of some institutions, all of those that there
-// are; none says that the filter names one, or has no use for them.
-func (f Filter) query(codes []string) (text string, args []any) {
+// query puts the question; oneOf is that of the engine's statements.
+func (f Filter) query(oneOf func(query string) string) (text string, args []any) {
 	var w where
 	f.others(&w)
-	w.in("institution", fewLengths(codes))
-	if len(codes) > 0 && f.Direction == "" {
-		w.in("direction", []string{string(transfer.Send), string(transfer.Receive)})
-	}
 	order := inOrder(f.NewestFirst)
 	if f.byStatus() {
-		w = where{terms: []string{"id IN (SELECT id FROM (" + f.branches(&w, order) + ") AS found)"}, args: w.args}
-	} else {
-		w.in("status", strs(f.Statuses))
-		if len(f.Statuses) > 0 && !slices.ContainsFunc(f.Statuses, transfer.Status.Final) {
-			w.add("claimable = 1") // the indexes of what is open will do
-		}
+		w = where{terms: []string{"id" + oneOf("SELECT id FROM ("+f.branches(&w, order)+") AS found")}, args: w.args}
+		return w.query("SELECT "+transferList+" FROM transfers", order, f.Limit), w.args
 	}
-	if f.WireName != "" {
-		// So that no planner takes the index by time, expecting to meet the name soon.
-		order = strings.Replace(order, "created_at", "created_at + 0", 1)
+	w.in("status", strs(f.Statuses))
+	switch {
+	case len(f.IDs) > 0:
+	case len(f.Statuses) > 0 && !slices.ContainsFunc(f.Statuses, transfer.Status.Final):
+		w.add(f.open())
+	case f.WireName != "":
+		w.add(byIdentity)
+	default:
+		w.add(byTime)
 	}
 	return w.query("SELECT "+transferList+" FROM transfers", order, f.Limit), w.args
+}
+
+// open names the index of what is open that a filter is for.
+func (f Filter) open() string {
+	switch {
+	case f.WireName != "":
+		return openByName
+	case f.Institution != "":
+		return openByInstitution
+	}
+	return openByStatus
 }
 
 // others are the conditions that are not about the status.
@@ -93,12 +94,6 @@ func (f Filter) others(w *where) {
 	w.equal("session_id", f.SessionID)
 	w.times("created_at", f.Since, f.Until)
 }
-
-// institutions reads those that there is a transfer of, by one step in the index
-// for each. With them a name is found in the index that begins with them.
-const institutions = `WITH RECURSIVE known (code) AS (SELECT min(institution) FROM transfers
-	UNION ALL SELECT (SELECT min(institution) FROM transfers WHERE institution > known.code) FROM known WHERE known.code IS NOT NULL)
-	SELECT code FROM known WHERE code IS NOT NULL`
 
 // byStatus reports that the answer is found in what has ended, status by
 // status: the indexes of that have the status before the time.
@@ -121,17 +116,21 @@ func (f Filter) branches(w *where, order string) string {
 		statuses = transfer.Statuses()
 	}
 	var parts []string
-	branch := func(claimable string, statuses []transfer.Status) {
-		some := where{terms: append(slices.Clone(w.terms), claimable), args: w.args}
+	branch := func(by string, statuses []transfer.Status) {
+		some := where{terms: append(slices.Clone(w.terms), by), args: w.args}
 		some.in("status", strs(statuses))
 		parts = append(parts, "SELECT * FROM ("+some.query("SELECT created_at, id FROM transfers", order, f.Limit)+") AS s"+strconv.Itoa(len(parts)))
 		w.args = some.args
 	}
 	// A status that is final may be open: delivery of the file may still be due.
-	branch("claimable = 1", f.Statuses)
+	branch(f.open(), f.Statuses)
+	ended := endedByStatus
+	if f.Institution != "" {
+		ended = endedByInstitution
+	}
 	for _, status := range statuses {
 		if status.Final() {
-			branch("claimable = 0", []transfer.Status{status})
+			branch(ended, []transfer.Status{status})
 		}
 	}
 	return strings.Join(parts, " UNION ALL ") + " ORDER BY " + order + limited(f.Limit)
@@ -149,8 +148,9 @@ func inOrder(newestFirst bool) string {
 // deleted as too old, it did not.
 func (s *Store) WentOn(ctx context.Context, t *transfer.Transfer) (bool, error) {
 	var one int
-	return s.scan(ctx, []any{&one}, `SELECT 1 FROM events e CROSS JOIN transfers t
-		WHERE e.session_id = $1 AND e.session_id <> '' AND t.id = e.transfer_id AND t.session_id = $1
-		AND t.institution = $2 AND t.direction = $3 AND (t.created_at > $4 OR t.created_at = $4 AND t.id > $5) LIMIT 1`,
+	// With OFFSET no planner makes a join of it, in which it might begin with all transfers.
+	return s.scan(ctx, []any{&one}, `SELECT 1 FROM events e WHERE e.session_id = $1 AND e.session_id <> '' AND EXISTS (
+			SELECT 1 FROM transfers t WHERE t.id = e.transfer_id AND t.session_id = $1 AND t.institution = $2 AND t.direction = $3
+			AND (t.created_at > $4 OR t.created_at = $4 AND t.id > $5) LIMIT 1 OFFSET 0) LIMIT 1`,
 		t.SessionID, t.Institution, string(t.Direction), toMicros(t.CreatedAt), t.ID)
 }

@@ -95,7 +95,7 @@ func openPostgres(ctx context.Context, o Options, unsure *atomic.Bool) (_ engine
 	e.reads = stdlib.OpenDBFromPool(e.pool)
 	e.reads.SetMaxOpenConns(o.Readers)
 	e.writing = make(chan struct{}, o.Writers)
-	e.cached = &statements{direct: e.query, hear: o.Hear}
+	e.cached = &statements{direct: e.query, hear: o.Hear, among: [2]string{" = ANY (ARRAY(", "))"}}
 	if err := e.reads.PingContext(ctx); err != nil {
 		return nil, errors.Join(postgresFault(label, err), e.close())
 	}

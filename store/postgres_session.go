@@ -37,6 +37,12 @@ func sessionSettings(c *pgx.ConnConfig, o Options) map[string]string {
 		// value, which takes longer than most statements do. No plan here
 		// depends on values: TestFinishedRows.
 		"plan_cache_mode": "force_generic_plan",
+		// A plan is kept as long as its connection. One that was made while a table
+		// was empty must be good when it is not. What then costs a lot on paper is
+		// not worth compiling.
+		"enable_seqscan":    "off",
+		"enable_bitmapscan": "off",
+		"jit":               "off",
 	}
 	if o.ReadOnly {
 		settings["default_transaction_read_only"] = "on"

@@ -1,7 +1,6 @@
 package store_test
 
 import (
-	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -261,37 +260,4 @@ func TestPostgresTables(t *testing.T) {
 		WHERE a.attname IN ('id', 'transfer_id') AND c.collname = 'C'
 		AND attrelid IN ('transfers'::regclass, 'blocks'::regclass, 'events'::regclass, 'sessions'::regclass)`).Scan(&n))
 	require.Equal(t, 4, n)
-}
-
-// TestPostgresPlans: claiming, listing what is open and finding orphans look
-// only at rows that are not finished.
-func TestPostgresPlans(t *testing.T) {
-	s := openPostgres(t)
-	row := &transfer.Transfer{Direction: transfer.Send, Status: transfer.Sent}
-	require.NoError(t, s.Create(t.Context(), now, row))
-	db := raw(t, s)
-	_, err := db.Exec(`CREATE TEMP TABLE copies AS SELECT t.* FROM transfers t, generate_series(1, 20000);
-		UPDATE copies SET id = 'x' || ctid::text, created_at = created_at + (ctid::text::point)[0]::int;
-		INSERT INTO transfers SELECT * FROM copies; ANALYZE transfers`)
-	require.NoError(t, err)
-	for text, index := range map[string]string{
-		`SELECT id FROM transfers WHERE claimable = 1 AND status IN ('stored', 'waiting') AND next_try <= 5 AND (owner = '' OR owner = 'one') ORDER BY created_at, id LIMIT 1`:        "transfers_claimable",
-		`SELECT id FROM transfers WHERE claimable = 1 AND owner = 'one' AND term < 5 ORDER BY created_at, id`:                                                                         "transfers_owned",
-		`SELECT id FROM transfers WHERE place = 'seoul' AND due = 1 ORDER BY created_at, id LIMIT 9`:                                                                                  "transfers_due",
-		`SELECT id FROM transfers WHERE institution = 'A' AND direction = 'receive' AND wire_name = 'B' AND claimable = 1 AND status = 'receiving' ORDER BY created_at DESC, id DESC`: "transfers_open",
-		`SELECT id FROM transfers WHERE claimable = 1 AND next_try <= 5 AND owner = '' AND institution = 'A' AND ask <> '' AND status = 'sent' ORDER BY created_at, id LIMIT 1`:       "transfers_asked",
-		`SELECT id FROM transfers ORDER BY created_at DESC, id DESC LIMIT 50`:                                                                                                         "transfers_created",
-	} {
-		rows, err := db.Query("EXPLAIN " + text)
-		require.NoError(t, err)
-		var plan []string
-		for rows.Next() {
-			var line string
-			require.NoError(t, rows.Scan(&line))
-			plan = append(plan, line)
-		}
-		require.NoError(t, rows.Err())
-		require.Contains(t, strings.Join(plan, "\n"), "Index", text)
-		require.NotContains(t, strings.Join(plan, "\n"), "Seq Scan", fmt.Sprint(text, index))
-	}
 }

@@ -205,7 +205,7 @@ func (s *Store) ids(ctx context.Context, text string, args ...any) ([]string, er
 // the same name after that is a stranger, so the time must be longer than
 // anybody comes back with an old file. It reports whether there is more.
 func (s *Store) ExpireTransfers(ctx context.Context, before time.Time) (n int64, more bool, err error) {
-	const which = `SELECT id FROM transfers WHERE created_at < $1 AND updated_at < $1 AND claimable = 0
+	const which = `SELECT id FROM transfers WHERE ` + byTime + ` AND created_at < $1 AND updated_at < $1 AND claimable = 0
 		AND purged_at > 0 AND work_path = '' AND owner = '' AND ask = '' ORDER BY created_at, id LIMIT 50`
 	if ids, err := s.ids(ctx, which, toMicros(before)); err != nil || len(ids) == 0 {
 		return 0, false, err

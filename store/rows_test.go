@@ -148,6 +148,14 @@ func (f *full) create(change func(*transfer.Transfer)) *transfer.Transfer {
 // open makes transfers that are under way, of two counterparties.
 func (f *full) open() {
 	f.Helper()
+	f.makeOpen()
+	if f.postgres() { // what autovacuum does by itself after a while
+		f.must(`VACUUM ANALYZE transfers`)
+	}
+}
+
+func (f *full) makeOpen() {
+	f.Helper()
 	for range 20 {
 		f.create(func(t *transfer.Transfer) { t.WorkPath = "/w/" + t.WireName })
 		f.create(func(t *transfer.Transfer) { t.Direction, t.Status = transfer.Receive, transfer.Receiving })
@@ -165,15 +173,20 @@ func (f *full) open() {
 			t.Direction, t.Status, t.EndedAt = transfer.Receive, transfer.Assembled, f.now
 		})
 	}
-	if f.postgres() { // what autovacuum does by itself after a while
-		_, err := f.raw.Exec(`VACUUM ANALYZE transfers`)
-		require.NoError(f, err)
-	}
 }
 
 // fill adds finished transfers, a thousand of a day, day after day before the
 // others, each with an event.
 func (f *full) fill(count int) {
+	f.Helper()
+	f.makeFinished(count)
+	if f.postgres() {
+		f.must(`VACUUM ANALYZE transfers`)
+		f.must(`VACUUM ANALYZE events`)
+	}
+}
+
+func (f *full) makeFinished(count int) {
 	f.Helper()
 	rows, err := f.raw.Query(`SELECT * FROM transfers WHERE id = $1`, f.done.ID)
 	require.NoError(f, err)
@@ -211,17 +224,12 @@ func (f *full) fill(count int) {
 		`SELECT i, CAST(1000000000000 + i AS TEXT), 's' || CAST(i / 20 AS TEXT), 'status', 'ending', 'sent', '', '', 1 FROM n`, f.count+1, f.count+count)
 	require.NoError(f, err)
 	f.count += count
-	if f.postgres() {
-		for _, table := range []string{"transfers", "events"} {
-			_, err = f.raw.Exec(`VACUUM ANALYZE ` + table)
-			require.NoError(f, err)
-		}
-	}
 }
 
 type question struct {
-	name string
-	ask  func(context.Context) error
+	name    string
+	indexes string // of transfers, by which it is answered, and by no others
+	ask     func(context.Context) error
 }
 
 // questions are those that stages, sessions and lists ask all the time. What
@@ -246,16 +254,16 @@ func (f *full) questions() []question {
 	}
 	brought := &transfer.Transfer{ID: "0", Institution: "A", Direction: transfer.Receive, SessionID: "brought", CreatedAt: now}
 	return []question{
-		{"claim: to store", claim(func(q *store.ClaimQuery) { q.Statuses, q.Place = []transfer.Status{transfer.Storing}, "seoul" })},
-		{"claim: to send", claim(func(q *store.ClaimQuery) { q.Statuses, q.Institution, q.Direction = toSend, "A", transfer.Send })},
-		{"claim: to send, nothing there", claim(func(q *store.ClaimQuery) { q.Statuses, q.Institution, q.Direction = toSend, "B", transfer.Send })},
-		{"claim: to ask about", claim(func(q *store.ClaimQuery) {
+		{"claim: to store", "claimable", claim(func(q *store.ClaimQuery) { q.Statuses, q.Place = []transfer.Status{transfer.Storing}, "seoul" })},
+		{"claim: to send", "ready", claim(func(q *store.ClaimQuery) { q.Statuses, q.Institution, q.Direction = toSend, "A", transfer.Send })},
+		{"claim: to send, nothing there", "ready", claim(func(q *store.ClaimQuery) { q.Statuses, q.Institution, q.Direction = toSend, "B", transfer.Send })},
+		{"claim: to ask about", "asked", claim(func(q *store.ClaimQuery) {
 			q.Statuses, q.Institution, q.Direction, q.Asked = []transfer.Status{transfer.Sent, transfer.Failed, transfer.Held, transfer.Unknown}, "A", transfer.Send, true
 		})},
-		{"claim: to assemble", claim(func(q *store.ClaimQuery) {
+		{"claim: to assemble", "claimable", claim(func(q *store.ClaimQuery) {
 			q.Statuses, q.Place, q.Direction = []transfer.Status{transfer.Received, transfer.Waiting, transfer.Placing}, "seoul", transfer.Receive
 		})},
-		{"claim: one taken and given back", func(ctx context.Context) error {
+		{"claim: one taken and given back", "ready pkey", func(ctx context.Context) error {
 			got, err := s.Claim(ctx, now, store.ClaimQuery{Owner: "one", Term: f.term, Statuses: toSend, Institution: "A", Direction: transfer.Send, To: transfer.Sending, Limit: 1})
 			if err == nil && len(got) != 1 {
 				err = errors.New("nothing to claim")
@@ -269,30 +277,30 @@ func (f *full) questions() []question {
 			})
 			return err
 		}},
-		{"same identity", func(ctx context.Context) error { _, err := s.FindSame(ctx, same); return err }},
-		{"known name", func(ctx context.Context) error { _, err := s.Known(ctx, today); return err }},
-		{"namesakes of a batch", func(ctx context.Context) error { _, err := s.Namesakes(ctx, batch); return err }},
-		{"half files of a name", func(ctx context.Context) error { _, err := s.FindPartial(ctx, half); return err }},
-		{"not backed up", func(ctx context.Context) error { _, err := s.NotBackedUp(ctx, "seoul", 256); return err }},
-		{"work files", func(ctx context.Context) error { _, err := s.WorkFiles(ctx, "seoul"); return err }},
-		{"files due beside", func(ctx context.Context) error { _, err := s.Due(ctx, "seoul", 100); return err }},
-		{"orphans", func(ctx context.Context) error { _, err := s.Orphans(ctx); return err }},
-		{"in hand", func(ctx context.Context) error { _, err := s.Owned(ctx, "one", f.term); return err }},
-		{"half files to expire", list(store.Filter{Direction: transfer.Receive, Statuses: []transfer.Status{transfer.Receiving}})},
-		{"waiting for a caller", list(store.Filter{Institution: "A", Direction: transfer.Send, WireName: "B4", Statuses: toSend, Limit: 512})},
-		{"later files of a session", func(ctx context.Context) error { _, err := s.WentOn(ctx, brought); return err }},
-		{"received of one full name", list(store.Filter{Institution: "A", Direction: transfer.Receive, WireName: "B7", Name: "n7"})},
-		{"counts of a day", func(ctx context.Context) error { _, err := s.Counts(ctx, now.Add(-time.Minute)); return err }},
-		{"list: the newest", list(store.Filter{Limit: 20, NewestFirst: true})},
-		{"list: since", list(store.Filter{Since: now.Add(-time.Second), Limit: 20, NewestFirst: true})},
-		{"list: open of an institution", list(store.Filter{Institution: "A", Statuses: []transfer.Status{transfer.Stored, transfer.Waiting, transfer.Receiving}, Limit: 50})},
-		{"list: the newest that were sent", list(store.Filter{Statuses: []transfer.Status{transfer.Sent}, Limit: 1, NewestFirst: true})},
-		{"list: failed and waiting", list(store.Filter{Statuses: []transfer.Status{transfer.Failed, transfer.Waiting}, Limit: 10, NewestFirst: true})},
-		{"list: refused, of which there are none", list(store.Filter{Statuses: []transfer.Status{transfer.Refused}, Limit: 20, NewestFirst: true})},
-		{"list: failed of an institution", list(store.Filter{Institution: "C", Statuses: []transfer.Status{transfer.Failed}, Limit: 10, NewestFirst: true})},
-		{"list: sent of an institution since", list(store.Filter{Institution: "A", Direction: transfer.Send, Statuses: []transfer.Status{transfer.Sent}, Since: now.Add(-time.Second), Limit: 20, NewestFirst: true})},
-		{"list: the newest of an institution", list(store.Filter{Institution: "A", Limit: 20, NewestFirst: true})},
-		{"list: of an institution without any", list(store.Filter{Institution: "B", Limit: 20, NewestFirst: true})},
-		{"list: of a wire name", list(store.Filter{WireName: "nowhere", Limit: 6, NewestFirst: true})},
+		{"same identity", "identity", func(ctx context.Context) error { _, err := s.FindSame(ctx, same); return err }},
+		{"known name", "identity open", func(ctx context.Context) error { _, err := s.Known(ctx, today); return err }},
+		{"namesakes of a batch", "identity", func(ctx context.Context) error { _, err := s.Namesakes(ctx, batch); return err }},
+		{"half files of a name", "open", func(ctx context.Context) error { _, err := s.FindPartial(ctx, half); return err }},
+		{"not backed up", "not_backed_up", func(ctx context.Context) error { _, err := s.NotBackedUp(ctx, "seoul", 256); return err }},
+		{"work files", "not_backed_up", func(ctx context.Context) error { _, err := s.WorkFiles(ctx, "seoul"); return err }},
+		{"files due beside", "due", func(ctx context.Context) error { _, err := s.Due(ctx, "seoul", 100); return err }},
+		{"orphans", "owned", func(ctx context.Context) error { _, err := s.Orphans(ctx); return err }},
+		{"in hand", "owned", func(ctx context.Context) error { _, err := s.Owned(ctx, "one", f.term); return err }},
+		{"half files to expire", "claimable", list(store.Filter{Direction: transfer.Receive, Statuses: []transfer.Status{transfer.Receiving}})},
+		{"waiting for a caller", "open", list(store.Filter{Institution: "A", Direction: transfer.Send, WireName: "B4", Statuses: toSend, Limit: 512})},
+		{"later files of a session", "pkey", func(ctx context.Context) error { _, err := s.WentOn(ctx, brought); return err }},
+		{"received of one full name", "identity", list(store.Filter{Institution: "A", Direction: transfer.Receive, WireName: "B7", Name: "n7"})},
+		{"counts of a day", "claimable ended", func(ctx context.Context) error { _, err := s.Counts(ctx, now.Add(-time.Minute)); return err }},
+		{"list: the newest", "created", list(store.Filter{Limit: 20, NewestFirst: true})},
+		{"list: since", "created", list(store.Filter{Since: now.Add(-time.Second), Limit: 20, NewestFirst: true})},
+		{"list: open of an institution", "ready", list(store.Filter{Institution: "A", Statuses: []transfer.Status{transfer.Stored, transfer.Waiting, transfer.Receiving}, Limit: 50})},
+		{"list: the newest that were sent", "claimable ended pkey", list(store.Filter{Statuses: []transfer.Status{transfer.Sent}, Limit: 1, NewestFirst: true})},
+		{"list: failed and waiting", "claimable ended pkey", list(store.Filter{Statuses: []transfer.Status{transfer.Failed, transfer.Waiting}, Limit: 10, NewestFirst: true})},
+		{"list: refused, of which there are none", "claimable ended pkey", list(store.Filter{Statuses: []transfer.Status{transfer.Refused}, Limit: 20, NewestFirst: true})},
+		{"list: failed of an institution", "ready ended_of pkey", list(store.Filter{Institution: "C", Statuses: []transfer.Status{transfer.Failed}, Limit: 10, NewestFirst: true})},
+		{"list: sent of an institution since", "ready ended_of pkey", list(store.Filter{Institution: "A", Direction: transfer.Send, Statuses: []transfer.Status{transfer.Sent}, Since: now.Add(-time.Second), Limit: 20, NewestFirst: true})},
+		{"list: the newest of an institution", "ready ended_of pkey", list(store.Filter{Institution: "A", Limit: 20, NewestFirst: true})},
+		{"list: of an institution without any", "ready ended_of pkey", list(store.Filter{Institution: "B", Limit: 20, NewestFirst: true})},
+		{"list: of a wire name", "identity", list(store.Filter{WireName: "nowhere", Limit: 6, NewestFirst: true})},
 	}
 }

@@ -305,6 +305,7 @@ type statements struct {
 	direct  func(context.Context, string, ...any) (*sql.Rows, error)
 	change  func(context.Context, string, ...any) (sql.Result, error)
 	hear    func(string) // may be nil, see Options
+	among   [2]string    // see oneOf
 
 	mu     sync.Mutex
 	byText map[string]*sql.Stmt

@@ -213,7 +213,8 @@ func (s *Store) Find(ctx context.Context, idOrPrefix string) (*transfer.Transfer
 }
 
 // Identity is what makes two transfers the same file (design D6). Fields that
-// are empty do not restrict, except Institution and Direction.
+// are empty do not restrict, except Institution, Direction and WireName, which
+// every question names.
 type Identity struct {
 	Institution string
 	Direction   transfer.Direction
@@ -230,15 +231,24 @@ func (s *Store) FindSame(ctx context.Context, id Identity) ([]*transfer.Transfer
 }
 
 func (id Identity) where() where {
-	var w where
+	w := where{terms: []string{byIdentity}}
 	w.identity(id)
+	return w
+}
+
+// halves are those of an identity that are being received; args are what has
+// been said before.
+func (id Identity) halves(args []any) where {
+	w := where{terms: []string{openByName}, args: args}
+	w.identity(id)
+	w.add("status = " + w.arg(string(transfer.Receiving)))
 	return w
 }
 
 func (w *where) identity(id Identity) {
 	w.add("institution = " + w.arg(id.Institution))
 	w.add("direction = " + w.arg(string(id.Direction)))
-	w.equal("wire_name", id.WireName)
+	w.add("wire_name = " + w.arg(id.WireName))
 	if id.BaseDate != "" && len(id.Or) > 0 {
 		w.in("base_date", append(id.Or, id.BaseDate))
 	} else {
@@ -254,19 +264,10 @@ func (w *where) identity(id Identity) {
 func (s *Store) Known(ctx context.Context, id Identity) (bool, error) {
 	same := id.where()
 	id.BaseDate = "" // a half file of another day counts as well
-	w := where{args: same.args}
-	w.identity(id)
-	w.halves()
+	w := id.halves(same.args)
 	var one int
 	return s.scan(ctx, []any{&one}, same.query("SELECT 1 WHERE EXISTS (SELECT 1 FROM transfers", "", 0)+`) OR EXISTS (`+
 		w.query("SELECT 1 FROM transfers", "", 0)+`)`, w.args...)
-}
-
-// halves restricts an identity to what is being received. Its name finds the few
-// of it in the index of what is open. The status, with which SQLite would rather go
-// through all that are being received, is therefore not said as a plain column.
-func (w *where) halves() {
-	w.add("claimable = 1 AND status || '' = " + w.arg(string(transfer.Receiving)))
 }
 
 // FindReceived is FindSame for files that we receive.
@@ -285,8 +286,7 @@ type Partial struct {
 // transfers of an identity that are being received, newest first, each with
 // what of it is held. Whether one may be continued is for the caller to say.
 func (s *Store) FindPartial(ctx context.Context, id Identity) ([]Partial, error) {
-	w := id.where()
-	w.halves()
+	w := id.halves(nil)
 	all, err := s.transfers(ctx, w, true, 0)
 	if err != nil {
 		return nil, err
@@ -315,7 +315,7 @@ func (s *Store) Namesakes(ctx context.Context, some []*transfer.Transfer) (map[s
 		names, dates = append(names, t.WireName), append(dates, t.BaseDate)
 	}
 	slices.Sort(dates)
-	var w where
+	w := where{terms: []string{byIdentity}}
 	w.add("institution = " + w.arg(some[0].Institution))
 	w.add("direction = " + w.arg(string(some[0].Direction)))
 	w.in("wire_name", fewLengths(names))

@@ -246,7 +246,7 @@ func (m Mark) differs(found Mark, event bool) string {
 // underWay are the transfers that a quarantine holds: neither at their end nor
 // held by a person already. A question to the peer about a finished one waits
 // by itself, because nothing is claimed.
-const underWay = `claimable = 1 AND status NOT IN
+const underWay = openByStatus + ` AND status NOT IN
 	('held', 'sent', 'assembled', 'delivered', 'refused', 'failed', 'cancelled', 'abandoned', 'duplicate')`
 
 func (t *tx) holdAll(now time.Time, q *Quarantine) error {

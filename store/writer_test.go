@@ -238,14 +238,14 @@ func TestPlans(t *testing.T) {
 		w.equal("status", string(q.Statuses[0]))
 		index := "INDEX transfers_claimable "
 		if q.Institution != "" {
-			index = "INDEX transfers_ready (institution=? AND direction=? AND status=?)"
+			index = "INDEX transfers_ready (institution=? AND status=? AND direction=?)"
 		}
 		claim := plan(w.query("SELECT "+transferList+" FROM transfers", "created_at, id", q.Limit), w.args...)
 		require.Contains(t, claim, index)
 		require.NotContains(t, claim, "TEMP B-TREE", "the oldest comes first")
 	}
 	var w where
-	w.add("claimable = 1 AND owner = " + w.arg("one") + " AND term < " + w.arg(5))
+	w.add(openInHand + " AND owner = " + w.arg("one") + " AND term < " + w.arg(5))
 	require.Contains(t, plan(w.query("SELECT "+transferList+" FROM transfers", "created_at, id", 0), w.args...), "INDEX transfers_owned ")
 	w = where{}
 	w.add("place = " + w.arg("seoul"))
@@ -256,14 +256,14 @@ func TestPlans(t *testing.T) {
 	w.add("due = 1")
 	require.Contains(t, plan(w.query("SELECT "+transferList+" FROM transfers", "created_at, id", 9), w.args...), "INDEX transfers_due ")
 	require.Contains(t, plan(`SELECT id FROM transfers WHERE `+purgeRule+` AND released_at = 0 AND ended_at < $1 ORDER BY ended_at LIMIT 64`, 5), "INDEX transfers_purge ")
-	half := Identity{Institution: "A", Direction: transfer.Receive, WireName: "B"}.where()
-	half.halves()
-	require.Contains(t, plan(half.query("SELECT "+transferList+" FROM transfers", "created_at DESC, id DESC", 0), half.args...), "INDEX transfers_open (institution=? AND direction=? AND wire_name=?)")
+	id := Identity{Institution: "A", Direction: transfer.Receive, WireName: "B"}
+	half := id.halves(nil)
+	require.Contains(t, plan(half.query("SELECT "+transferList+" FROM transfers", "created_at DESC, id DESC", 0), half.args...), "INDEX transfers_open (wire_name=? AND institution=? AND direction=?)")
 	q := ClaimQuery{Owner: "one", Term: 3, Direction: transfer.Send, Institution: "A", Asked: true}
 	asked := q.where(time.Now())
 	asked.equal("status", "sent")
-	require.Regexp(t, "INDEX transfers_(claimable|asked|ready) ", plan(asked.query("SELECT 1 FROM transfers", "created_at, id", 1), asked.args...))
-	newest := plan(where{}.newest(20))
+	require.Contains(t, plan(asked.query("SELECT 1 FROM transfers", "created_at, id", 1), asked.args...), "INDEX transfers_asked ")
+	newest := plan(where{terms: []string{byTime}}.newest(20))
 	require.Contains(t, newest, "INDEX transfers_created")
 	require.NotContains(t, newest, "TEMP B-TREE", "no sorting of all there is")
 	require.Contains(t, plan(readWhole+readOrder, "x", 0, 100000), "INDEX blocks_by_offset (transfer_id=? AND byte_offset>? AND byte_offset<?)")
