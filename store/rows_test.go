@@ -290,7 +290,7 @@ func (f *full) questions() []question {
 		{"waiting for a caller", "open", list(store.Filter{Institution: "A", Direction: transfer.Send, WireName: "B4", Statuses: toSend, Limit: 512})},
 		{"later files of a session", "pkey", func(ctx context.Context) error { _, err := s.WentOn(ctx, brought); return err }},
 		{"received of one full name", "identity", list(store.Filter{Institution: "A", Direction: transfer.Receive, WireName: "B7", Name: "n7"})},
-		{"counts of a day", "claimable ended", func(ctx context.Context) error { _, err := s.Counts(ctx, now.Add(-time.Minute)); return err }},
+		{"counts of a day", "claimable ended", func(ctx context.Context) error { _, err := s.Counts(ctx, now.Add(-time.Second)); return err }},
 		{"list: the newest", "created", list(store.Filter{Limit: 20, NewestFirst: true})},
 		{"list: since", "created", list(store.Filter{Since: now.Add(-time.Second), Limit: 20, NewestFirst: true})},
 		{"list: open of an institution", "ready", list(store.Filter{Institution: "A", Statuses: []transfer.Status{transfer.Stored, transfer.Waiting, transfer.Receiving}, Limit: 50})},
