@@ -41,11 +41,14 @@ func (a *app) profileDecode(name, from, form string) error {
 	if err != nil {
 		return err
 	}
-	p = p.AnyBusiness() // institutions may have codes of their own
 	text, err := a.captured(from)
 	if err != nil {
 		return err
 	}
+	return a.decode(p.AnyBusiness(), from, form, text) // institutions may have codes of their own
+}
+
+func (a *app) decode(p *protocol.Profile, from, form string, text []byte) (err error) {
 	if form == "log" || form == "auto" && sessionlog.Is(text) {
 		return a.decodeLog(p, from, text)
 	}
