@@ -201,10 +201,14 @@ func (w *walk) edge(before, after place, st stimulus, did bool) {
 func (w *walk) step(s *Session, st stimulus, path []stimulus) []Action {
 	before := placeOf(s)
 	block, nothing, refusal := s.rcv.block, s.nothing, s.rcv.refusal
+	mistakes := s.Mistakes()
 	ev := st.make()
 	actions := s.Step(ev)
 	told := func() string {
 		return fmt.Sprintf("%s %s: after %s, then %s", w.cfg.Profile.Name, w.cfg.Side, names(path), st.name)
+	}
+	if (ev.Kind == Arrived || ev.Kind == Garbled) && !before.open.question() && before.state != Over {
+		w.defined(before, s, &ev, actions, s.Mistakes()-mistakes, told)
 	}
 	for i := range actions {
 		a := &actions[i]
@@ -243,6 +247,28 @@ func (w *walk) step(s *Session, st stimulus, path []stimulus) []Action {
 		require.NotEmpty(w.t, w.aside.copy(s).Step(Event{Kind: TimedOut}), "waits without end: %s", told())
 	}
 	return actions
+}
+
+// defined: a telegram is never passed over. One that has no place, or is not what
+// its layout says, is counted, and answered where it wants an answer; before
+// the opening it ends the session. One that has a place is answered, or our own
+// side is asked what the answer is, or it is the last of the session.
+func (w *walk) defined(before place, s *Session, ev *Event, actions []Action, mistakes int, told func() string) {
+	kind := ev.Telegram.Kind
+	answered := slices.ContainsFunc(actions, func(a Action) bool { return a.Do == Send && a.Telegram.Kind == kind.Reply() })
+	placeless := ev.Kind == Garbled || onTelegram[before.state][kind] == nil
+	ends := s.Over() || s.open == Finish // what was planned to be sent is recorded first
+	wants := kind.Reply() != protocol.NoKind
+	switch {
+	case placeless:
+		require.Equal(w.t, 1, mistakes, "a telegram without a place is not counted: %s", told())
+		require.Equal(w.t, wants, answered, "a telegram without a place: %s", told())
+		require.True(w.t, before.state > Judging || ends, "goes on before the opening: %s", told())
+	case wants:
+		require.True(w.t, answered || s.open.question() || ends, "nobody is told: %s", told())
+	case kind != protocol.DataTelegram && kind != protocol.Resend:
+		require.True(w.t, mistakes > 0 || len(actions) > 0, "an answer is passed over: %s", told())
+	}
 }
 
 func names(path []stimulus) string {
