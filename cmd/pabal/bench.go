@@ -276,8 +276,8 @@ func (b *bench) plan(ctx context.Context) error {
 			return err
 		}
 	}
-	for _, p := range b.profiles {
-		for _, way := range b.ways() {
+	for _, way := range b.ways() {
+		for _, p := range b.profiles { // what is compared follows each other
 			job := benchJob{Protocol: p.source, Day: b.day, Way: way.name, URL: way.url, Files: way.files, Warm: warm,
 				Store: way.name != wayFloor && way.name != wayUnsynced, Encrypt: b.flags.encrypt && !way.files}
 			step := benchStep{profile: p.name, way: way, looked: b.flags.profile != "" && job.Store}
@@ -294,6 +294,8 @@ func (b *bench) plan(ctx context.Context) error {
 				b.steps = append(b.steps, &one)
 			}
 		}
+	}
+	for _, p := range b.profiles {
 		if b.wants(partCodec) {
 			b.steps = append(b.steps, &benchStep{part: partCodec, profile: p.name, way: benchWay{name: partCodec}, job: benchJob{Codec: true, Protocol: p.source, Day: b.day}})
 		}

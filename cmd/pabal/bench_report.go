@@ -43,10 +43,9 @@ type benchCase struct {
 	PerSec  *benchSpread `json:"files_per_second"`
 	CPU     *benchSpread `json:"cpu_seconds_per_gb"`
 	Peak    *benchSpread `json:"peak_mib"`
-	OfFloor float64      `json:"of_floor"`             // median speed by the floor's under the same profile
-	OfFirst float64      `json:"cpu_of_first"`         // least CPU seconds by the least of the first profile in the same way
-	ByTurn  *benchSpread `json:"cpu_of_first_by_turn"` // the same, of each turn by itself: how far noise goes
-	Others  *benchSpread `json:"others_cpu_share"`     // what other processes took of the processors meanwhile, 0 to 1
+	OfFloor float64      `json:"of_floor"`         // median speed by the floor's under the same profile
+	OfFirst *benchSpread `json:"cpu_of_first"`     // CPU seconds by those of the first profile in the same way and turn
+	Others  *benchSpread `json:"others_cpu_share"` // what other processes took of the processors meanwhile, 0 to 1
 	label   string
 }
 
@@ -104,10 +103,10 @@ func spread[T any](runs []T, value func(T) float64) *benchSpread {
 // fill puts the steps into the report: the parts together, and in each the
 // profiles that are carried in the same way.
 //
-// Speeds are compared by their medians, CPU seconds by the least of each. What
-// else runs on a machine only ever adds to those, by taking caches and clock away,
-// and adds to both sides of a comparison alike only in the long run; the least of
-// several runs is the one that was disturbed least.
+// Speeds are compared by their medians, CPU seconds turn by turn: what else runs on
+// a machine adds to them, by taking caches and clock away, and comes and goes within
+// minutes. Of two runs that follow each other it adds to both; the least of all runs
+// is that of a lucky moment, which one profile has and the other not.
 func (r *benchReport) fill(steps []*benchStep) {
 	floor, first := map[string]float64{}, map[string][]benchTaken{}
 	for _, s := range steps {
@@ -132,20 +131,19 @@ func (r *benchReport) fill(steps []*benchStep) {
 			first[c.Part+c.label] = s.taken
 		}
 		c.OfFloor = c.MB.Median / floor[c.Part+c.Profile] // the floor is the first way
-		c.OfFirst, c.ByTurn = cpuOf(s.taken, first[c.Part+c.label])
+		c.OfFirst = cpuOf(s.taken, first[c.Part+c.label])
 		r.Cases = append(r.Cases, c)
 	}
 	slices.SortStableFunc(r.Cases, func(a, b benchCase) int { return cmp.Compare(a.Part, b.Part) }) // big before small
 }
 
-// cpuOf compares the CPU seconds of two cases whose runs took turns: the least by
-// the least, and what each turn by itself would have said.
-func cpuOf(taken, first []benchTaken) (float64, *benchSpread) {
+// cpuOf compares the CPU seconds of two cases in each turn.
+func cpuOf(taken, first []benchTaken) *benchSpread {
 	turns := make([]float64, min(len(taken), len(first)))
 	for n := range turns {
 		turns[n] = taken[n].cpuPerGB() / first[n].cpuPerGB()
 	}
-	return spread(taken, benchTaken.cpuPerGB).Min / spread(first, benchTaken.cpuPerGB).Min, spread(turns, func(v float64) float64 { return v })
+	return spread(turns, func(v float64) float64 { return v })
 }
 
 // showBench prints the report for people.
@@ -203,7 +201,7 @@ func (a *app) showPart(r benchReport, part string) error {
 		row := append([]string{c.Profile + ", " + c.label}, speed.cells(format)...)
 		row = append(row, fmt.Sprintf("%.3f", c.OfFloor), fmt.Sprintf("%.2f", c.CPU.Median), fmt.Sprintf("%.2f", c.CPU.Min))
 		if several {
-			row = append(row, fmt.Sprintf("%.2f", c.OfFirst), fmt.Sprintf("%.2f–%.2f", c.ByTurn.Min, c.ByTurn.Max))
+			row = append(row, fmt.Sprintf("%.2f", c.OfFirst.Median), fmt.Sprintf("%.2f–%.2f", c.OfFirst.Min, c.OfFirst.Max))
 		}
 		rows = append(rows, append(row, fmt.Sprintf("%.0f", c.Peak.Max), fmt.Sprintf("%.0f %%", 100*c.Others.Median)))
 		title = a.text(fault.Code("ui.bench.title."+part), "files", count(int64(c.Files)), "size", bytesText(c.Bytes/int64(c.Files)), "sessions", r.Settings.Sessions)
