@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"fmt"
+	"sync"
 	"testing"
 	"time"
 
@@ -161,6 +162,54 @@ func TestCommitUnknown(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, map[pgtest.Cut]transfer.Status{pgtest.Before: transfer.Sending, pgtest.After: transfer.Ending}[plan], got.Status)
 		})
+	}
+}
+
+// noted is a witness that remembers what it was told.
+type noted struct {
+	mu      sync.Mutex
+	written []store.Written
+}
+
+func (*noted) Mark() store.Mark { return store.Mark{} }
+func (*noted) Trust(store.Mark) {}
+func (*noted) Distrust(string)  {}
+func (n *noted) Wrote(w []store.Written) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.written = append(n.written, w...)
+}
+
+// TestCommitCutTold: the witness hears of what was committed without an answer
+// as of everything else, with the ids that came with the lost answer.
+func TestCommitCutTold(t *testing.T) {
+	beside := openPostgres(t)
+	c, address := running.postgres.Cutter(t, beside.URL())
+	var w noted
+	through, err := store.Open(t.Context(), store.Options{URL: address, Server: true, Witness: &w})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, through.Close()) })
+	_, err = through.Recognise(t.Context(), now, "here")
+	require.NoError(t, err)
+	term, err := through.Begin(t.Context(), now, "one", "host", 1)
+	require.NoError(t, err)
+	for _, plan := range []pgtest.Cut{pgtest.Never, pgtest.Before, pgtest.After} {
+		row := &transfer.Transfer{Direction: transfer.Send, Status: transfer.Sending, Owner: "one", Term: term, Attempt: 1}
+		require.NoError(t, beside.Create(t.Context(), now, row))
+		w.written = nil
+		c.Next(plan, 1, false)
+		_, err = through.ChangeAlso(t.Context(), now, row.Ref(), func(row *transfer.Transfer) error {
+			row.Status = transfer.Ending
+			return nil
+		}, store.Also{Events: []transfer.Event{{Kind: "one"}, {Kind: "two"}}})
+		require.NoError(t, err)
+		all, err := beside.Events(t.Context(), store.EventFilter{TransferID: row.ID})
+		require.NoError(t, err)
+		require.Len(t, all, 4)
+		require.Len(t, w.written, 3)
+		for n, told := range w.written {
+			require.Equal(t, *all[n+1], told.Event, "%v", plan)
+		}
 	}
 }
 

@@ -68,6 +68,7 @@ func (e *postgres) write(ctx context.Context, _ int64, f func(*tx) error) error 
 				return fault.New(CodeCommitUnknown, e.label).Because(err)
 			}
 			if written {
+				e.findEvents(ctx, t.written)
 				e.tellOf(t)
 				return nil
 			}
@@ -127,6 +128,20 @@ func (e *postgres) run(ctx context.Context, again bool, f func(*tx) error) (*tx,
 		err = fault.New(CodeBusy, e.label).Because(err)
 	}
 	return t, err
+}
+
+// findEvents fills in the ids of events whose commit was not answered, because
+// the ids come with that answer. Those that cannot be found now have none.
+func (e *postgres) findEvents(ctx context.Context, written []Written) {
+	for n := range written {
+		w := &written[n].Event
+		if written[n].Instance != "" || w.ID != 0 {
+			continue
+		}
+		_, _ = scanOne(e.cached, context.WithoutCancel(ctx), []any{&w.ID}, `SELECT id FROM events WHERE transfer_id = $1 AND at = $2
+			AND kind = $3 AND from_status = $4 AND to_status = $5 AND session_id = $6 ORDER BY id DESC LIMIT 1`,
+			w.TransferID, toMicros(w.At), w.Kind, string(w.From), string(w.To), w.SessionID)
+	}
 }
 
 // settle finds out what became of a commit. The lost transaction holds the row

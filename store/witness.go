@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"maps"
+	"slices"
 	"strconv"
 	"time"
 
@@ -395,8 +396,10 @@ func (s *Store) Establish(ctx context.Context, now time.Time, c transfer.Command
 	return out, nil
 }
 
-// tell lets the witness know what was committed.
+// tell lets the witness know what was committed. It leaves out an event whose id is not known, after a commit whose answer was
+// lost: to the witness that is as if this process had died after the commit.
 func (s *Store) tell(written []Written) {
+	written = slices.DeleteFunc(written, func(w Written) bool { return w.Instance == "" && w.Event.ID == 0 })
 	if w := s.options.Witness; w != nil && len(written) > 0 {
 		w.Wrote(written)
 	}
