@@ -11,6 +11,10 @@ const (
 	wakeChannel = "pabal_work"
 	// A listener that lost its connection comes back after so long.
 	wakeRetry = time.Second
+	// wakePause is the least time between two signals of one process. Each makes
+	// every stage of every process look for work, so many of them cost more than
+	// the work that they tell of.
+	wakePause = 100 * time.Millisecond
 	// wakeLimit is how long it may take to tell; closing waits for it.
 	wakeLimit = 2 * time.Second
 	// wakeText tells others without a sync of the disk, and not in the write's
@@ -19,7 +23,7 @@ const (
 )
 
 // tellOf remembers that there is something to tell. Many writes are told of at
-// once.
+// once: the first of them without delay.
 func (e *postgres) tellOf(t *tx) {
 	if !t.work {
 		return
@@ -38,7 +42,11 @@ func (e *postgres) tell() {
 		select {
 		case <-e.made:
 			e.notify()
-			continue
+			select {
+			case <-time.After(wakePause):
+				continue
+			case <-e.ctx.Done():
+			}
 		case <-e.ctx.Done():
 		}
 		select {
