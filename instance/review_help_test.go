@@ -49,7 +49,9 @@ func parkOn(t *testing.T, on engine, db store.Options, profile, role string, up,
 	if tune != nil {
 		tune(&o)
 	}
-	db.URL, db.Server = on.url(t, p.dir), true
+	if db.Server = true; db.URL == "" {
+		db.URL = on.url(t, p.dir)
+	}
 	s, err := store.Open(t.Context(), db)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.Close()) })

@@ -31,24 +31,24 @@ func (s *Store) CreateAnnounced(ctx context.Context, now time.Time, t *transfer.
 	return err
 }
 
-// unseen fails with CodeMeanwhile when there is more of an announced file than
+// unseen ends the write with CodeMeanwhile when there is more of an announced file than
 // was seen. Nobody else makes a row of its name before this transaction ends.
 func (t *tx) unseen(row *transfer.Transfer, as *Announced) error {
 	if t.dialect.takeTerm != "" {
 		key := as.Same.Institution + "\x00" + as.Same.WireName // whatever its day
-		if _, err := t.exec(t.dialect.takeTerm, int64(crc32.ChecksumIEEE([]byte(key)))|announcedLocks); err != nil {
+		if err := t.later(t.dialect.takeTerm, int64(crc32.ChecksumIEEE([]byte(key)))|announcedLocks); err != nil {
 			return err
 		}
 	}
 	var w where
 	var there int
-	if _, err := t.scan([]any{&there}, as.count(&w, row.ID), w.args...); err != nil {
-		return err
-	}
-	if there > as.Seen {
-		return fault.New(CodeMeanwhile, as.Same.WireName)
-	}
-	return nil
+	text := as.count(&w, row.ID)
+	return t.scanThen([]any{&there}, func(bool) error {
+		if there > as.Seen {
+			return fault.New(CodeMeanwhile, as.Same.WireName)
+		}
+		return nil
+	}, text, w.args...)
 }
 
 // count asks how many transfers of the names and statuses there are beside one:

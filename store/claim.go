@@ -66,6 +66,15 @@ func (s *Store) Claim(ctx context.Context, now time.Time, q ClaimQuery) ([]*tran
 // claim takes the oldest of all statuses: it reads the rows with one statement
 // and writes them with another.
 func (t *tx) claim(now time.Time, q ClaimQuery) ([]*transfer.Transfer, error) {
+	found, err := t.toClaim(now, q)
+	if err != nil || len(found) == 0 {
+		return nil, err
+	}
+	return found, t.own(now, q, found)
+}
+
+// toClaim reads the rows that a claim takes, and locks them.
+func (t *tx) toClaim(now time.Time, q ClaimQuery) ([]*transfer.Transfer, error) {
 	// Where others write meanwhile, term and session are locked first. Whoever
 	// is alone asks for them together with the rows.
 	if !t.alone() {
@@ -91,8 +100,7 @@ func (t *tx) claim(now time.Time, q ClaimQuery) ([]*transfer.Transfer, error) {
 	slices.SortFunc(found, func(a, b *transfer.Transfer) int {
 		return cmp.Or(a.CreatedAt.Compare(b.CreatedAt), cmp.Compare(a.ID, b.ID))
 	})
-	found = found[:min(max(1, q.Limit), len(found))]
-	return found, t.own(now, q, found)
+	return found[:min(max(1, q.Limit), len(found))], nil
 }
 
 // own makes rows the claimer's.

@@ -66,15 +66,26 @@ func (s *Store) changeAll(ctx context.Context, now time.Time, edits []*Edit, q *
 	// Everybody who writes several rows takes them in this order, or two could
 	// wait for each other.
 	slices.SortFunc(due, func(a, b *Edit) int { return cmp.Compare(a.Row.ID, b.Row.ID) })
-	err = s.write(ctx, payload, func(tx *tx) error {
+	err = s.write(ctx, payload, func(tx *tx) (err error) {
 		claimed = nil
-		if err := tx.edits(now, due); err != nil {
+		written, err := tx.editRows(now, due)
+		if err != nil {
 			return err
 		}
-		if q != nil && due[0].Err == nil {
-			claimed, err = tx.claim(now, *q)
+		var next []*transfer.Transfer
+		if q != nil && len(written) > 0 && (written[0].found || !tx.alone()) {
+			// On PostgreSQL the question travels with the edit, before it is known
+			// whether that has found its row.
+			next, err = tx.toClaim(now, *q)
+			if err != nil && (written[0].found || fault.CodeOf(err) != CodeFenced) {
+				return err
+			}
 		}
-		return err
+		if err := tx.edited(now, written); err != nil || len(next) == 0 || due[0].Err != nil {
+			return err
+		}
+		claimed = next
+		return tx.own(now, *q, claimed)
 	})
 	switch {
 	case fault.CodeOf(err) == CodeCommitUnknown:
@@ -90,11 +101,11 @@ func (s *Store) changeAll(ctx context.Context, now time.Time, edits []*Edit, q *
 	return claimed, nil
 }
 
-// edits writes rows. What is wrong with one alone is in its Err and leaves the
-// transaction as it was: everything that can be wrong with an edit is looked at
-// before the first statement, and a row that is not ours is not found by it.
-func (t *tx) edits(now time.Time, all []*Edit) error {
-	var due []*Edit
+// editRows writes rows and returns the edits of those. What is wrong with one
+// alone is in its Err and leaves the transaction as it was: everything that can
+// be wrong with an edit is looked at before the first statement, and a row that
+// is not ours is not found by it, which edited sees.
+func (t *tx) editRows(now time.Time, all []*Edit) (due []*Edit, err error) {
 	for _, e := range all {
 		if e.Err = e.prepare(now); e.Err == nil {
 			due = append(due, e)
@@ -102,7 +113,7 @@ func (t *tx) edits(now time.Time, all []*Edit) error {
 	}
 	for _, e := range due {
 		if err := t.holdTerm(e.Row.Owner, false); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	for rest := due; len(rest) > 0; {
@@ -112,9 +123,14 @@ func (t *tx) edits(now time.Time, all []*Edit) error {
 		}
 		rest = rest[len(some):]
 		if err := t.updateAlike(some); err != nil {
-			return err
+			return nil, err
 		}
 	}
+	return due, nil
+}
+
+// edited writes what belongs to rows that were written.
+func (t *tx) edited(now time.Time, due []*Edit) error {
 	if err := t.settled(); err != nil {
 		return err
 	}

@@ -231,7 +231,7 @@ func (c *Cutter) carry(client net.Conn) {
 	if !pass(client, server) {
 		return
 	}
-	marked, ends := false, false
+	marked, ends, asks := false, false, false
 	statements := map[string]string{} // prepared, in small letters, by their names
 	// What the client sends without waiting for an answer is passed on
 	// together: a client that is stopped has sent all of it, or nothing.
@@ -265,11 +265,15 @@ func (c *Cutter) carry(client net.Conn) {
 			return
 		}
 		marked, ends = marked || is, ends || said == "commit"
+		asks = asks || head[0] == 'E'
 		ahead = append(append(ahead, head[:]...), body...)
 		if strings.IndexByte("PBDEC", head[0]) >= 0 {
 			continue
 		}
-		c.round(head[0])
+		if head[0] == 'S' && asks {
+			c.round()
+		}
+		asks = false
 		plan := Never
 		if ends {
 			plan = c.commit(marked)
@@ -310,17 +314,16 @@ func text(body []byte) string {
 	return strings.ToLower(string(body))
 }
 
-// round counts what the server is waited for: the end of statements that
-// travel together, or one that travels alone.
-func (c *Cutter) round(letter byte) {
-	if letter == 'S' || letter == 'Q' {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		c.rounds++
-	}
+// round counts an end of statements that travel together. Those that are only
+// prepared do not count, nor does what has no parameters and travels alone.
+func (c *Cutter) round() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.rounds++
 }
 
-// Rounds is how often a client has waited for the server so far.
+// Rounds is how often clients have waited so far for the server to execute
+// statements.
 func (c *Cutter) Rounds() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
