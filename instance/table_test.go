@@ -3,9 +3,11 @@ package instance
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -117,6 +119,7 @@ type desk struct {
 	ours  *host
 
 	counterparty atomic.Pointer[simulator.Peer]
+	bell         bell            // our server has said something
 	address      string          // where we listen
 	used         int             // file names
 	refusals     map[string]bool // names of files that failed once, as they should
@@ -184,7 +187,7 @@ func (d *desk) begun(blocks int) int64 {
 
 func newDesk(t *testing.T, on engine, name string, side protocol.Side, sends bool) *desk {
 	t.Helper()
-	d := &desk{t: t, p: protocoltest.Load(t, name), side: side, sends: sends, refusals: map[string]bool{}}
+	d := &desk{t: t, p: protocoltest.Load(t, name), side: side, sends: sends, refusals: map[string]bool{}, bell: make(bell, 1)}
 	d.ours = &host{t: t, on: on, dir: t.TempDir()}
 	makeDirs(t, d.ours.dir)
 	role := map[protocol.Side]string{protocol.InstitutionSide: "institution", protocol.CentreSide: "centre"}[side]
@@ -192,8 +195,8 @@ func newDesk(t *testing.T, on engine, name string, side protocol.Side, sends boo
 	d.ours.opt, err = sideOptions(d.ours.dir, name, role, nil, nil)
 	require.NoError(t, err)
 	o := &d.ours.opt
-	o.Log = testLog(t, "ours")
-	o.ScanEvery, o.Settle, o.Poll = 20*time.Millisecond, 0, 100*time.Millisecond
+	o.Log = d.bell.log(testLog(t, "ours"))
+	o.ScanEvery, o.Settle, o.Poll = 200*time.Millisecond, 0, 250*time.Millisecond // stages are woken, too
 	o.Trace = func(_ string, _ bool, tel *protocol.Telegram, _ []byte) {
 		if tel.Kind == protocol.InfoReply {
 			d.held.Store(max(d.held.Load(), d.heldIn(tel)))
@@ -437,16 +440,13 @@ func (d *desk) put(give, name string, body []byte) {
 	require.NoError(d.t, os.Rename(tmp, filepath.Join(give, name)))
 }
 
-// until waits for something of our server's transfers, and calls it as long as
-// it is the counterparty that calls.
+// until waits for something of the newest transfers, and calls our server as
+// long as it is the counterparty that calls.
 func (d *desk) until(r row, peer *simulator.Peer, done func([]*transfer.Transfer) bool) {
 	d.t.Helper()
 	limit := time.Now().Add(hang)
 	for {
-		if d.side == protocol.CentreSide {
-			_, _ = peer.Call(d.t.Context(), d.address, d.sends)
-		}
-		all, err := d.ours.store.List(d.t.Context(), store.Filter{})
+		all, err := d.ours.store.List(d.t.Context(), store.Filter{NewestFirst: true, Limit: len(r.files) + 16})
 		require.NoError(d.t, err)
 		if done(all) {
 			return
@@ -457,7 +457,54 @@ func (d *desk) until(r row, peer *simulator.Peer, done func([]*transfer.Transfer
 			}
 			d.t.Fatalf("%s: it does not come to an end", r.name)
 		}
-		pause := time.NewTimer(5 * time.Millisecond)
-		<-pause.C
+		if d.side == protocol.CentreSide && (!d.sends || slices.ContainsFunc(all, toSend)) {
+			if _, err := peer.Call(d.t.Context(), d.address, d.sends); err != nil {
+				continue // the line was cut
+			}
+		}
+		d.bell.wait(100 * time.Millisecond)
 	}
+}
+
+// toSend says that a call may find a file to fetch.
+func toSend(t *transfer.Transfer) bool {
+	return t.Status != transfer.Storing && t.Status != transfer.Sent
+}
+
+// bell rings when a server has something to say, which is when it has done
+// something. Asking its database again and again costs more than what is tested.
+type bell chan struct{}
+
+// log is one that rings.
+func (b bell) log(l *slog.Logger) *slog.Logger { return slog.New(ringing{l.Handler(), b}) }
+
+// wait returns when it rings, and after a time without it.
+func (b bell) wait(most time.Duration) {
+	limit := time.NewTimer(most)
+	defer limit.Stop()
+	select {
+	case <-b:
+	case <-limit.C:
+	}
+}
+
+type ringing struct {
+	slog.Handler
+	bell
+}
+
+func (r ringing) Enabled(ctx context.Context, l slog.Level) bool {
+	return l >= slog.LevelInfo || r.Handler.Enabled(ctx, l)
+}
+
+func (r ringing) Handle(ctx context.Context, rec slog.Record) error {
+	select {
+	case r.bell <- struct{}{}:
+	default:
+	}
+	return r.Handler.Handle(ctx, rec)
+}
+
+func (r ringing) WithAttrs(a []slog.Attr) slog.Handler {
+	return ringing{r.Handler.WithAttrs(a), r.bell}
 }
