@@ -33,7 +33,10 @@ const (
 	CodeWrongSize     fault.Code = "instance.wrong_size"     // the end does not agree with what is held
 	CodeTrailerTotals fault.Code = "instance.trailer_totals" // the trailer counts otherwise than what came
 	CodePartsRecords  fault.Code = "instance.parts_records"  // a trailer counts records, and the file has none
-	CodeAllParts      fault.Code = "instance.all_parts"      // all parts are wanted where there are none, or to send
+	CodeAllParts      fault.Code = "instance.all_parts"      // all parts are wanted where there are none
+	CodeOwnPartsForm  fault.Code = "instance.own_parts_form" // records to send that cannot be parts
+	CodeOwnParts      fault.Code = "instance.own_parts"      // a file to send has parts of its own that are not in order
+	CodeOwnTrailer    fault.Code = "instance.own_trailer"    // … whose trailer counts otherwise
 	CodePartsChecks   fault.Code = "instance.parts_checks"   // all parts are wanted, and checks of their records
 	CodeContent       fault.Code = "instance.content"        // what came does not pass the checks of its registration
 	CodeGap           fault.Code = "instance.gap"            // a sequence is missing at the end

@@ -21,7 +21,7 @@ func (i *Instance) sendIn(t *transfer.Transfer, f *File, inst *institution) stri
 	switch {
 	case !i.o.InFiles:
 		return ""
-	case filemgr.SameBytes(f.Form, inst.encoding()):
+	case filemgr.SameBytes(f.Form, inst.encoding(f)):
 		return transfer.InFile
 	}
 	return filemgr.WirePath(i.work, t.ID)

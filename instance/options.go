@@ -156,7 +156,7 @@ type File struct {
 	Repeat     protocol.Repeat // a name that we hold whole; "" = the institution's
 	SameName   SameName        // a name that was sent before on the same day
 	CheckComes bool            // receiving: Checks are made on what comes, before it is placed
-	AllParts   bool            // receiving: header, data and trailer are all content, as they travelled, where the profile sorts them
+	AllParts   bool            // header, data and trailer are all content, as they travel, where the profile sorts them by tags
 }
 
 // SameName is what becomes of a second file of one name and base date that is
@@ -235,15 +235,15 @@ func (o *Options) Validate() []fault.Problem {
 			bad(path+".checks."+p.Path, p.Err)
 		}
 		if inst := by[f.Institution]; inst != nil && inst.Profile != nil {
+			for key, e := range inst.parts(f) {
+				bad(path+"."+key, e)
+			}
 			if _, err := inst.dataSize(f); err != nil {
 				bad(path+".packing", fault.As(err))
 				continue
 			}
 			for _, p := range inst.limited(f) {
 				bad(path+p.Path, p.Err)
-			}
-			for key, e := range inst.parts(f) {
-				bad(path+"."+key, e)
 			}
 		}
 	}
@@ -332,9 +332,9 @@ func (n *Institution) caller() string {
 
 // encoding is how files to or from the institution travel unless a telegram
 // says otherwise.
-func (n *Institution) encoding() filemgr.Encoding {
+func (n *Institution) encoding(f *File) filemgr.Encoding {
 	e := filemgr.Encoding{Gzip: n.Gzip, EBCDIC: n.EBCDIC}
-	if p := n.Profile.Parts; p != nil {
+	if p := n.Profile.Parts; p != nil && !f.AllParts {
 		e.Tag = string(p.DataTag())
 	}
 	return e
@@ -355,7 +355,10 @@ func (n *Institution) dataSize(f *File) (int, error) {
 	if pack == filemgr.PackAuto && n.Profile.Files.Packing != "whole" {
 		pack = filemgr.Packing(n.Profile.Files.Packing)
 	}
-	enc := n.encoding()
+	if n.Profile.Parts != nil && f.AllParts && f.Direction == transfer.Send {
+		pack = filemgr.PackOne // each record begins with its tag
+	}
+	enc := n.encoding(f)
 	size, err := filemgr.DataSize(n.Profile.MaxData(n.messageSize())-len(enc.Tag), f.Form.WireRecord(enc), pack)
 	return size + len(enc.Tag), err
 }

@@ -67,12 +67,12 @@ func (s *session) order(t *transfer.Transfer) machine.File {
 		f.Declared = t.FileSize
 	}
 	if reg := s.file(t); reg != nil {
-		if n := reg.Form.WireRecord(s.inst.encoding()); n > 0 && t.DataSize%n == 0 && !s.profile.Limits.Full {
+		if n := reg.Form.WireRecord(s.inst.encoding(reg)); n > 0 && t.DataSize%n == 0 && !s.profile.Limits.Full {
 			f.Unit = n
 		}
 	}
 	enc, _ := filemgr.ParseEncoding(t.Encoding) // written by us when it was stored
-	f.Gzip, f.EBCDIC, f.CutOnce = enc.Gzip, enc.EBCDIC, enc.Tag != ""
+	f.Gzip, f.EBCDIC, f.CutOnce = enc.Gzip, enc.EBCDIC, s.profile.Parts != nil
 	f.Head, f.Tail = t.HeadSize, t.TailSize
 	return f
 }

@@ -15,7 +15,8 @@ import (
 
 // Where a profile sorts the data of a file by tags, the tags, the header and
 // the trailer are made once, when a file is stored to be sent, and taken off
-// once, when a received one is put together (design D3). What is stored is what
+// once, when a received one is put together (design D3), unless the files of a
+// registration have them (parts_own.go). What is stored is what
 // travels, so positions, missing numbers and resume need not know of them.
 
 // parts yields what of a registration cannot work with the parts of the
@@ -23,7 +24,7 @@ import (
 func (n *Institution) parts(f *File) iter.Seq2[string, *fault.Error] {
 	return func(yield func(string, *fault.Error) bool) {
 		p := n.Profile.Parts
-		if f.AllParts && (p == nil || f.Direction == transfer.Send) {
+		if f.AllParts && p == nil {
 			if !yield("parts", fault.New(CodeAllParts, f.FileID, "profile", n.Profile.Name)) {
 				return
 			}
@@ -34,6 +35,12 @@ func (n *Institution) parts(f *File) iter.Seq2[string, *fault.Error] {
 			}
 		}
 		if p == nil || f.Direction != transfer.Send {
+			return
+		}
+		if f.AllParts {
+			if e := n.ownPartsForm(f); e != nil {
+				yield("record", e)
+			}
 			return
 		}
 		if records, _ := p.Counts(); records && f.Form.Kind == filemgr.Raw {
@@ -67,6 +74,9 @@ func (n *Institution) cut(f *File, t *transfer.Transfer) (cut, error) {
 	size, err := smaller.dataSize(f)
 	if err != nil {
 		return cut{}, err
+	}
+	if f.AllParts { // they are in the file
+		return cut{transfer.Geometry{DataSize: size, PerBlock: n.Profile.Files.PerBlock}, smaller.messageSize(), nil}, nil
 	}
 	facts := protocol.PartFacts{Name: t.WireName, Date: t.BaseDate, Institution: n.WireCode}
 	c := cut{messageSize: smaller.messageSize(), parts: &filemgr.Parts{}, Geometry: transfer.Geometry{

@@ -300,7 +300,19 @@ func TestPartsOptions(t *testing.T) {
 			o.Files[0].Form, o.Files[0].Direction = filemgr.Form{Kind: filemgr.Raw}, transfer.Receive
 		}},
 		{"all parts to receive", "", "", func(o *Options) { o.Files[0].AllParts, o.Files[0].Direction = true, transfer.Receive }},
-		{"all parts to send", "files[0].parts", CodeAllParts, func(o *Options) { o.Files[0].AllParts = true }},
+		{"all parts to send", "", "", func(o *Options) { o.Files[0].AllParts = true }},
+		{"all parts to send, of any length", "files[0].record", CodeOwnPartsForm, func(o *Options) {
+			o.Files[0].AllParts, o.Files[0].Form = true, filemgr.Form{Kind: filemgr.Lines}
+		}},
+		{"all parts to send, without room for a trailer", "files[0].record", CodeOwnPartsForm, func(o *Options) {
+			o.Files[0].AllParts, o.Files[0].Form.Length = true, 23
+		}},
+		{"all parts to send, in telegrams that are too small", "files[0].packing", filemgr.CodeBadPacking, func(o *Options) {
+			o.Files[0].AllParts, o.Institutions[0].MessageSize = true, 34+partsRecord-1
+		}},
+		{"all parts to send of none", "files[0].parts", CodeAllParts, func(o *Options) {
+			o.Files[0].AllParts, o.Institutions[0].Profile, o.Institutions[0].WireCode = true, cms, "12345678"
+		}},
 		{"all parts of none", "files[0].parts", CodeAllParts, func(o *Options) {
 			o.Files[0].AllParts, o.Files[0].Direction, o.Institutions[0].Profile = true, transfer.Receive, cms
 			o.Institutions[0].WireCode = "12345678"

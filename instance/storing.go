@@ -117,18 +117,25 @@ func (i *Instance) storeFile(ctx context.Context, t *transfer.Transfer, namesake
 	}
 	b := batch{i: i, t: t, geo: cut.Geometry, in: in}
 	find := delimiterSearch{delimiter: inst.Profile.Delimiter()}
+	own := inst.ownParts(f, t, base)
 	res, err := filemgr.Split(ctx, path, filemgr.SplitOptions{
-		Form: f.Form, Encoding: inst.encoding(), Checks: inst.checks(f), Geometry: cut.Geometry, Parts: cut.parts, Identity: identity,
+		Form: f.Form, Encoding: inst.encoding(f), Checks: inst.checks(f), Geometry: cut.Geometry, Parts: cut.parts, Identity: identity,
 		Names:   filemgr.Names{File: t.Name, WireName: t.WireName, BaseDate: base, FileID: t.FileID},
 		MaxWire: inst.Profile.MaxFile(cut.DataSize),
 	}, func(block transfer.Block) error {
 		if at, found := find.in(block.Payload); found {
 			return fault.New(CodeDelimiter, t.Name, "at", at, "profile", inst.Profile.Name)
 		}
+		if err := own.block(&block); err != nil {
+			return err
+		}
 		return b.add(ctx, block)
 	})
 	if werr := b.wait(); err == nil {
 		err = werr
+	}
+	if err == nil {
+		err = own.end()
 	}
 	if err == nil {
 		err = numbered(inst.Profile, t.Name, cut.Geometry, res)
@@ -194,7 +201,7 @@ func (i *Instance) stored(ctx context.Context, t *transfer.Transfer, inst *insti
 		if r.WireDigest != "" && r.WireDigest != res.WireDigest {
 			r.SentBytes = 0 // the same file in other bytes: nobody goes on from the old ones
 		}
-		r.Form, r.Encoding = f.Form.String(), inst.encoding().String()
+		r.Form, r.Encoding = f.Form.String(), inst.encoding(f).String()
 		r.FileSize, r.WireSize = res.FileSize, res.WireSize
 		r.FileDigest, r.WireDigest = res.FileDigest, res.WireDigest
 		r.Records, r.Sequences, r.Blocks = res.Records, res.Sequences, res.Blocks
