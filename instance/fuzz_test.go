@@ -95,7 +95,7 @@ func (v *visit) anything(say, next []byte) {
 func (v *visit) telegrams(said []byte, by protocol.Side, called bool, each func(*protocol.Telegram)) {
 	r := v.w.p.NewReader(bytes.NewReader(said), make([]byte, v.w.p.FrameBuffer()))
 	for _, step := range v.w.p.Session.Greetings(by, called) {
-		if r.Greet(&step) != nil {
+		if _, err := r.Greet(&step); err != nil {
 			return
 		}
 	}

@@ -232,30 +232,29 @@ func (p *Profile) ChallengeWidth() int { return p.challenge }
 func (p *Profile) LetsIn(code string) bool { return code != "" && p.Meaning(code) == OK }
 
 // Greet reads the bytes of a step that the other side sends before its first
-// telegram. Other bytes, or more than the step allows, are CodeGreeting, as soon as they are seen.
-func (r *Reader) Greet(s *Step) error {
+// telegram; they are good until the next read. Other bytes, or more than the step
+// allows, are CodeGreeting, as soon as they are seen.
+func (r *Reader) Greet(s *Step) ([]byte, error) {
 	if s.Until == nil {
 		for n := range s.Bytes {
 			if err := r.need(n + 1); err != nil {
-				return err
+				return nil, err
 			}
 			if got := r.buf[r.from+n]; got != s.Bytes[n] {
-				return fault.New(CodeGreeting, printable(r.buf[r.from:r.from+n+1]), "expected", printable(s.Bytes))
+				return nil, fault.New(CodeGreeting, printable(r.buf[r.from:r.from+n+1]), "expected", printable(s.Bytes))
 			}
 		}
-		r.from += len(s.Bytes)
-		return nil
+		return r.cut(len(s.Bytes)), nil
 	}
 	for n := 1; n <= s.Max; n++ {
 		if err := r.need(n); err != nil {
-			return err
+			return nil, err
 		}
 		if bytes.HasSuffix(r.buf[r.from:r.from+n], s.Until) {
-			r.from += n
-			return nil
+			return r.cut(n), nil
 		}
 	}
-	return fault.New(CodeGreeting, printable(r.buf[r.from:r.from+s.Max]), "expected", printable(s.Until))
+	return nil, fault.New(CodeGreeting, printable(r.buf[r.from:r.from+s.Max]), "expected", printable(s.Until))
 }
 
 // Greetings are the bytes that one end of the connection sends before its

@@ -131,7 +131,8 @@ func TestGreet(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			r := p.NewReader(iotest.OneByteReader(strings.NewReader(c.stream)), make([]byte, p.FrameBuffer()))
-			require.Equal(t, c.code, fault.CodeOf(r.Greet(c.step)))
+			_, err := r.Greet(c.step)
+			require.Equal(t, c.code, fault.CodeOf(err))
 			if c.code == "" { // what follows is a telegram's
 				rest, err := io.ReadAll(io.MultiReader(strings.NewReader(string(r.buf[r.from:r.to])), r.src))
 				require.NoError(t, err)
@@ -139,8 +140,10 @@ func TestGreet(t *testing.T) {
 			}
 		})
 	}
-	require.ErrorIs(t, p.NewReader(strings.NewReader("READ"), make([]byte, p.FrameBuffer())).Greet(line), io.ErrUnexpectedEOF)
-	require.ErrorIs(t, p.NewReader(strings.NewReader(""), make([]byte, p.FrameBuffer())).Greet(line), io.EOF)
+	for said, end := range map[string]error{"READ": io.ErrUnexpectedEOF, "": io.EOF} {
+		_, err := p.NewReader(strings.NewReader(said), make([]byte, p.FrameBuffer())).Greet(line)
+		require.ErrorIs(t, err, end)
+	}
 }
 
 // The first telegram of who comes to us may have to be longer than others.

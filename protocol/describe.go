@@ -125,8 +125,7 @@ func (p *Profile) telegramAt(b []byte) bool {
 }
 
 // greetings are the steps of bytes that a capture begins with: those of one end
-// or of both, since a capture may have either. What the profile does not say by
-// itself is not shown, as it may be anything.
+// or of both, since a capture may have either.
 func (p *Profile) greetings(b []byte) (out []Explained) {
 	for i := range p.Session.Begins {
 		s := &p.Session.Begins[i]
@@ -134,14 +133,21 @@ func (p *Profile) greetings(b []byte) (out []Explained) {
 		if s.Bytes == nil || n == 0 || p.telegramAt(b) {
 			continue
 		}
-		row := Told{Width: n, Value: printable(b[:n])}
-		if !bytes.Equal(b[:n], s.Bytes) {
-			row.Value, row.Hidden = "", true
+		shown := b[:n]
+		if !bytes.Equal(shown, s.Bytes) {
+			shown = nil
 		}
-		out = append(out, Explained{By: s.By.String(), Bytes: n, Rows: []Told{row}})
+		out = append(out, ExplainBytes(s.By.String(), n, shown))
 		b = b[n:]
 	}
 	return out
+}
+
+// ExplainBytes tells of n bytes that somebody has sent before the first
+// telegram. b is nil where they are not what the profile says by itself: then
+// they may be anything, and are not shown.
+func ExplainBytes(by string, n int, b []byte) Explained {
+	return Explained{By: by, Bytes: n, Rows: []Told{{Width: n, Value: printable(b), Hidden: b == nil}}}
 }
 
 // in is how many bytes of the step b begins with, 0 = none.

@@ -427,7 +427,7 @@ func (c *faultyConn) pass(d *direction, b []byte, received bool) (passed []byte,
 	s.queue, s.pending = append(s.queue, b...), append(s.pending, b...)
 	d.buf = d.buf[:0]
 	for len(s.before) > 0 { // passes as it is
-		if err := s.reader.Greet(&s.before[0]); errors.Is(err, errDry) {
+		if _, err := s.reader.Greet(&s.before[0]); errors.Is(err, errDry) {
 			return d.buf, false
 		} else if err != nil {
 			s.lost, d.buf = true, append(d.buf, s.pending...)

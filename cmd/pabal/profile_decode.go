@@ -81,18 +81,20 @@ func (a *app) decode(p *protocol.Profile, from, form string, text []byte) (err e
 func (a *app) decodeLog(p *protocol.Profile, from string, text []byte) error {
 	n := 0
 	err := sessionlog.Read(bytes.NewReader(text), func(r *sessionlog.Record) error {
-		b := r.Frame()
+		e, _ := r.Explain(p)
 		switch {
-		case b != nil:
-			n++
-			return a.sayExplained(n, p.Explain(b))
-		case r.What != sessionlog.WhatData:
-			return nil
-		case a.json:
+		case r.What == sessionlog.WhatData && a.json:
 			return a.writeJSON(a.out, r)
+		case r.What == sessionlog.WhatData:
+			_, err := fmt.Fprintln(a.out, a.saidData(r))
+			return err
+		case r.What == sessionlog.WhatMore || e.Bytes == 0: // as of a capture: the telegram has been told
+			return nil
+		case e.By != "":
+			return a.sayGreeting(e)
 		}
-		_, err := fmt.Fprintln(a.out, a.saidData(r))
-		return err
+		n++
+		return a.sayExplained(n, e)
 	})
 	if err == nil && n == 0 {
 		err = fault.New(codeNothingCaptured, from)
@@ -157,12 +159,18 @@ func (a *app) sayGreeting(e protocol.Explained) error {
 			Hidden bool   `json:"hidden,omitempty"`
 		}{"greeting", e.By, e.Bytes, row.Value, row.Hidden})
 	}
+	_, err := fmt.Fprintln(a.out, a.greeting(e))
+	return err
+}
+
+// greeting is the line of bytes before the first telegram.
+func (a *app) greeting(e protocol.Explained) string {
+	row := e.Rows[0]
 	value := "|" + row.Value + "|"
 	if row.Hidden {
 		value = a.text("ui.profile.hidden", "bytes", row.Width)
 	}
-	_, err := fmt.Fprintln(a.out, a.text("ui.profile.greeting", "by", e.By, "bytes", e.Bytes, "value", value))
-	return err
+	return a.text("ui.profile.greeting", "by", e.By, "bytes", e.Bytes, "value", value)
 }
 
 func (a *app) sayExplained(n int, e protocol.Explained) error {

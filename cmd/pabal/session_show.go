@@ -129,9 +129,8 @@ func (v *conversation) say(r *sessionlog.Record) error {
 	v.over = v.over || r.What == sessionlog.WhatEnd
 	b := r.Frame()
 	var e protocol.Explained
-	if b != nil && v.profile != nil {
-		e = v.profile.Explain(b)
-		b = v.profile.Masked(nil, b, e.Err, true)
+	if v.profile != nil {
+		e, b = r.Explain(v.profile)
 	}
 	if v.json {
 		return v.object(r, b, e)
@@ -142,8 +141,10 @@ func (v *conversation) say(r *sessionlog.Record) error {
 		v.line("%s", day)
 	}
 	v.line("%s  %s", at.Format("15:04:05.000"), v.sentence(r, e))
-	if b != nil {
-		v.fields(e)
+	if b != nil || e.Bytes > 0 {
+		if e.By == "" {
+			v.fields(e)
+		}
 		if v.hex || v.profile == nil {
 			for line := range strings.Lines(hex.Dump(b)) {
 				v.line("%16s%s", "", strings.TrimRight(line, "\n"))
@@ -183,8 +184,13 @@ func (v *conversation) sentence(r *sessionlog.Record, e protocol.Explained) stri
 	if r.Way == sessionlog.In {
 		arrow = "←"
 	}
-	if r.What == sessionlog.WhatData {
+	switch r.What {
+	case sessionlog.WhatData:
 		return arrow + " " + v.saidData(r)
+	case sessionlog.WhatMore:
+		return arrow + " " + v.text("ui.session.more", "kind", r.Kind, "bytes", count(r.Bytes))
+	case sessionlog.WhatBytes:
+		return arrow + " " + v.greeting(e)
 	}
 	title := e.Title
 	if r.Response != "" {
@@ -202,6 +208,9 @@ func (v *conversation) sentence(r *sessionlog.Record, e protocol.Explained) stri
 
 // saidData tells of data telegrams in a row.
 func (a *app) saidData(r *sessionlog.Record) string {
+	if r.First < 1 { // they have no numbers
+		return a.text("ui.session.data_plain", "kind", r.Kind, "count", r.Count, "bytes", count(r.Bytes))
+	}
 	return a.text("ui.session.data", "kind", r.Kind, "block", r.Block, "first", r.First, "last", r.Last, "count", r.Count, "bytes", count(r.Bytes))
 }
 
@@ -227,7 +236,9 @@ func (v *conversation) fields(e protocol.Explained) {
 // named fields. Data is not in it.
 func (v *conversation) object(r *sessionlog.Record, b []byte, e protocol.Explained) error {
 	one := *r
-	one.Text, one.Hex = "", ""
+	if r.What != sessionlog.WhatBytes {
+		one.Text, one.Hex = "", ""
+	}
 	var fields map[string]string
 	for _, row := range e.Rows {
 		if row.Field != "" && !row.Hidden && row.Value != "" {

@@ -12,8 +12,10 @@ import (
 
 // greet waits for the bytes that the peer sends before its first telegram.
 func (d *driver) greet(s *protocol.Step) machine.Event {
-	switch err := d.reader.Greet(s); {
+	b, err := d.reader.Greet(s)
+	switch {
 	case err == nil:
+		d.recordBytes(false, s, b)
 		return machine.Event{Kind: machine.Greeted, Now: d.now}
 	case errors.Is(err, os.ErrDeadlineExceeded) && d.ctx.Err() == nil:
 		return machine.Event{Kind: machine.TimedOut, Now: d.now}

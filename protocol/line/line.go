@@ -215,6 +215,7 @@ func (d *driver) perform(actions []machine.Action) machine.Event {
 			}
 		case machine.SendBytes:
 			d.write = append(d.buffered(), a.Step.Bytes...)
+			d.recordBytes(true, a.Step, a.Step.Bytes)
 		case machine.SendData:
 			if a.Telegram.Kind == protocol.Resend {
 				if d.ahead.loading != nil {

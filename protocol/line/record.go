@@ -15,8 +15,18 @@ type Recorder interface {
 	Telegram(at time.Time, outgoing bool, t *protocol.Telegram, frame []byte, bad error)
 	// Data is a data telegram with n bytes of content, at its place in the file.
 	Data(at time.Time, outgoing bool, t *protocol.Telegram, block int64, seq, n int, frame []byte)
+	// Bytes are those of a step before the first telegram, frame as they travel.
+	Bytes(at time.Time, outgoing bool, s *protocol.Step, frame []byte)
 	// Rest says that nothing more comes until the peer speaks.
 	Rest()
+}
+
+// recordBytes writes down what came, or is about to leave, before the first
+// telegram.
+func (d *driver) recordBytes(outgoing bool, s *protocol.Step, b []byte) {
+	if d.opt.Log != nil && !d.cut {
+		d.opt.Log.Bytes(d.now, outgoing, s, b)
+	}
 }
 
 // record writes down a telegram that came or is about to leave.

@@ -39,7 +39,8 @@ func (n *node) read() {
 	n.queue = n.queue[1:]
 	if st := n.bytes; st != nil {
 		n.bytes = nil
-		require.NoError(n.w, n.w.p.NewReader(bytes.NewReader(b), make([]byte, n.w.p.FrameBuffer())).Greet(st))
+		_, err := n.w.p.NewReader(bytes.NewReader(b), make([]byte, n.w.p.FrameBuffer())).Greet(st)
+		require.NoError(n.w, err)
 		n.step(Event{Kind: Greeted})
 		return
 	}

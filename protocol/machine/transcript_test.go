@@ -183,7 +183,7 @@ func (p *player) read(b []byte) {
 	if st := p.bytes; st != nil {
 		p.bytes = nil
 		ev := Event{Kind: Greeted}
-		if err := p.p.NewReader(bytes.NewReader(b), make([]byte, p.p.FrameBuffer())).Greet(st); err != nil {
+		if _, err := p.p.NewReader(bytes.NewReader(b), make([]byte, p.p.FrameBuffer())).Greet(st); err != nil {
 			ev = Event{Kind: Lost, Err: err}
 		}
 		p.step(ev)

@@ -6,6 +6,8 @@
 package sessionlog
 
 import (
+	"bytes"
+	"encoding/hex"
 	"sync"
 	"time"
 
@@ -101,16 +103,21 @@ func (l *Log) Telegram(at time.Time, out bool, t *protocol.Telegram, frame []byt
 		return
 	}
 	l.flushRun()
-	l.telegram(at, out, t, 0, 0, frame, bad)
+	l.telegram(at, out, t, 0, 0, -1, frame, bad)
 }
 
-// telegram writes one with its bytes. One of data has its place.
-func (l *Log) telegram(at time.Time, out bool, t *protocol.Telegram, block int64, seq int, b []byte, bad error) {
+// telegram writes one with its bytes. One of data has its place, and n bytes of
+// content; one that is nothing but content goes on with the telegram before it.
+func (l *Log) telegram(at time.Time, out bool, t *protocol.Telegram, block int64, seq, n int, b []byte, bad error) {
 	if end := len(l.profile.Delimiter()); out && end > 0 {
 		b = b[:len(b)-end]
 	}
-	kind := t.Kind
-	l.lines = head(l.lines, WhatTelegram, at, out, kind, int64(len(b)))
+	kind, what := t.Kind, WhatTelegram
+	more := l.profile.Files.Whole && n == len(b)
+	if more {
+		what = WhatMore
+	}
+	l.lines = head(l.lines, what, at, out, kind, int64(len(b)))
 	if code := fault.CodeOf(bad); code != "" {
 		l.lines = text(l.lines, "code", []byte(code))
 	} else if bad == nil && l.profile.Carries(kind, protocol.Response) {
@@ -122,8 +129,31 @@ func (l *Log) telegram(at time.Time, out bool, t *protocol.Telegram, block int64
 	if seq > 0 {
 		l.lines = number(number(l.lines, "block", block), "first", int64(seq))
 	}
-	l.masked = l.profile.Masked(l.masked[:0], b, bad, l.level != Bodies)
+	l.masked = append(l.masked[:0], b...)
+	if !more {
+		l.masked = l.profile.Masked(l.masked[:0], b, bad, l.level != Bodies)
+	}
 	l.lines = append(frame(l.lines, l.masked), "}\n"...)
+	l.grown()
+}
+
+// Bytes writes down what was said before the first telegram. Where that is not
+// what the profile says by itself, only how much it was: it may be anything.
+func (l *Log) Bytes(at time.Time, out bool, s *protocol.Step, b []byte) {
+	if !l.on() {
+		return
+	}
+	l.flushRun()
+	r := Record{At: at.UnixMicro(), What: WhatBytes, Way: In, By: s.By.String(), Bytes: int64(len(b))}
+	if out {
+		r.Way = Out
+	}
+	if bytes.Equal(b, s.Bytes) {
+		if r.Text = string(b); !printable(b) {
+			r.Text, r.Hex = "", hex.EncodeToString(b)
+		}
+	}
+	l.lines = r.line(l.lines)
 	l.grown()
 }
 
@@ -134,11 +164,15 @@ func (l *Log) Data(at time.Time, out bool, t *protocol.Telegram, block int64, se
 	}
 	if l.level == Bodies && l.path != "" {
 		l.flushRun()
-		l.telegram(at, out, t, block, seq, frame, nil)
+		l.telegram(at, out, t, block, seq, n, frame, nil)
 		return
 	}
 	r := &l.run
-	if r.count > 0 && r.out == out && r.kind == t.Kind && r.block == block && seq > r.last {
+	numbered := l.profile.Carries(t.Kind, protocol.Sequence)
+	if !numbered { // whatever we count by ourselves
+		block, seq = 0, 0
+	}
+	if r.count > 0 && r.out == out && r.kind == t.Kind && r.block == block && (seq > r.last || !numbered) {
 		r.last = seq
 		r.count++
 		r.bytes += int64(n)

@@ -14,6 +14,8 @@ const (
 	WhatSession  = "session"  // the first of a file: whose conversation it is
 	WhatTelegram = "telegram" // one telegram, secrets masked
 	WhatData     = "data"     // data telegrams in a row, without their content
+	WhatMore     = "more"     // a piece of the data telegram before it, which carries a whole file
+	WhatBytes    = "bytes"    // what was said before the first telegram, as far as the profile says it
 	WhatFile     = "file"     // which transfer the following telegrams are about
 	WhatNote     = "note"     // the log itself: what it could not take
 	WhatEnd      = "end"      // how the session ended
@@ -39,9 +41,10 @@ type Record struct {
 	At   int64  `json:"at"` // microseconds since 1970 in UTC
 	What string `json:"what"`
 
-	// telegram, data
+	// telegram, data, more, bytes
 	Way      string `json:"way,omitempty"`  // In or Out
 	Kind     string `json:"kind,omitempty"` // as in a profile, "none" where it is none of its telegrams
+	By       string `json:"by,omitempty"`   // bytes: who says them by the profile
 	Bytes    int64  `json:"bytes,omitempty"`
 	Text     string `json:"text,omitempty"`     // the telegram, where all of it can be printed
 	Hex      string `json:"hex,omitempty"`      // … where not
@@ -88,8 +91,8 @@ type Record struct {
 // Time of the record.
 func (r *Record) Time() time.Time { return time.UnixMicro(r.At).UTC() }
 
-// Frame is the telegram as it travelled, passwords masked; nil where the
-// record has none.
+// Frame is what travelled, passwords masked: a telegram, a piece of one, or
+// bytes before the first; nil where the record has none.
 func (r *Record) Frame() []byte {
 	switch {
 	case r.Text != "":
