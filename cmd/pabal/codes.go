@@ -48,6 +48,7 @@ const (
 	codeNoScan      fault.Code = "command.no_registration"
 	codeJournal     fault.Code = "command.journal"
 	codeNoVariable  fault.Code = "command.no_variable"
+	codeNoLogin     fault.Code = "command.no_login" // a profile has nobody say who it is before the opening
 	codeCannotRead  fault.Code = "command.cannot_read"
 )
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net"
@@ -14,6 +15,7 @@ import (
 	"pabal/filemgr"
 	"pabal/internal/fault"
 	"pabal/protocol"
+	"pabal/protocol/machine"
 	"pabal/simulator"
 )
 
@@ -22,6 +24,7 @@ type simulateFlags struct {
 	give, take, faults         string
 	institution, self, peer    string
 	sender, passwordEnv        string
+	login, loginPasswordEnv    string
 	transferEnv                string
 	scenario, dir, received    string
 	certify, load              bool
@@ -30,7 +33,7 @@ type simulateFlags struct {
 	size                       string
 	name, wrongName            string
 	receive, callersFetch      bool
-	every                      time.Duration
+	every, wait                time.Duration
 	record, messageSize        int
 	packing                    string
 	gzip, ebcdic, configChosen bool
@@ -78,6 +81,8 @@ func newSimulate(a *app) *cobra.Command {
 	text(&f.peer, "peer")
 	text(&f.sender, "sender")
 	text(&f.passwordEnv, "password-env")
+	text(&f.login, "login")
+	text(&f.loginPasswordEnv, "login-password-env")
 	text(&f.transferEnv, "transfer-password-env")
 	text(&f.packing, "packing")
 	text(&f.scenario, "scenario")
@@ -99,6 +104,7 @@ func newSimulate(a *app) *cobra.Command {
 	flags.BoolVar(&f.receive, "receive", false, a.text("ui.flag.simulate.receive"))
 	flags.BoolVar(&f.callersFetch, "callers-fetch", false, a.text("ui.flag.simulate.callers_fetch"))
 	flags.DurationVar(&f.every, "every", 0, a.text("ui.flag.simulate.every"))
+	flags.DurationVar(&f.wait, "wait", 10*time.Minute, a.text("ui.flag.simulate.wait"))
 	flags.IntVar(&f.record, "record", 0, a.text("ui.flag.simulate.record"))
 	flags.IntVar(&f.messageSize, "message-size", 0, a.text("ui.flag.simulate.message_size"))
 	flags.BoolVar(&f.gzip, "gzip", false, a.text("ui.flag.simulate.gzip"))
@@ -193,16 +199,23 @@ func (a *app) simulateOptions(profile string, f simulateFlags) (o simulator.Opti
 	}
 	// Passwords come by the environment: a command line is seen by everybody on
 	// the machine.
+	login := machine.Login{Name: f.login}
 	for _, secret := range []struct {
 		name string
 		into *string
-	}{{f.passwordEnv, &o.Password}, {f.transferEnv, &o.Transfer}} {
+	}{{f.passwordEnv, &o.Password}, {f.transferEnv, &o.Transfer}, {f.loginPasswordEnv, &login.Password}} {
 		if secret.name == "" {
 			continue
 		}
 		if *secret.into, ok = a.env(secret.name); !ok {
 			return o, fault.New(codeNoVariable, secret.name)
 		}
+	}
+	if login != (machine.Login{}) {
+		if !p.PresentsInLogin(protocol.SenderName) {
+			return o, usageError{fault.New(codeNoLogin, p.Name)}
+		}
+		o.Login = &machine.Login{Name: cmp.Or(login.Name, o.SenderName), Password: cmp.Or(login.Password, o.Password)}
 	}
 	if o.Faults, err = simulator.ParseFaults(f.faults); err != nil {
 		return o, usageError{err}

@@ -21,6 +21,9 @@ func (a *app) simulateCertify(ctx context.Context, profile string, f simulateFla
 	if f.name == "" && !f.receive {
 		return usageError{fault.New(codeFlagMissing, "--name, --receive")}
 	}
+	if f.wait <= 0 {
+		return usageError{fault.New(codeFlagValue, "--wait", "value", f.wait)}
+	}
 	o, err := a.simulateOptions(profile, f)
 	if err != nil {
 		return err
@@ -45,7 +48,7 @@ func (a *app) simulateCertify(ctx context.Context, profile string, f simulateFla
 			return err
 		}
 		a.onClose(l.Close)
-		c.Accept = acceptor(l)
+		c.Accept, c.Wait = acceptor(l), f.wait
 	}
 	return a.certify(ctx, c)
 }

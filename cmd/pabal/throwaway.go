@@ -156,8 +156,12 @@ func serverFor(s *scenario.Scenario, dir, address string) (*throwaway, error) {
 		SendSessions: s.Sessions, ReceiveSessions: s.Sessions, Reply: s.Server.Reply, Rounds: s.Server.Rounds, Pause: time.Millisecond,
 		RetryFirst: 100 * time.Millisecond, RetryMax: 500 * time.Millisecond, TransferPassword: s.Who.Transfer,
 	}
-	if s.Profile.Carries(protocol.Open, protocol.SenderName) {
+	if s.Profile.Carries(protocol.Open, protocol.SenderName) || s.Profile.PresentsInLogin(protocol.SenderName) {
 		n.Sender, n.Expect = own, own
+	}
+	if l := s.Server.Login; l != nil {
+		own := instance.Credentials(*l)
+		n.Login.Sender, n.Login.Expect = &own, &own
 	}
 	if s.Listens {
 		n.Connect = address

@@ -29,7 +29,10 @@ type Options struct {
 	// waits for it.
 	Address string
 	Accept  func(ctx context.Context) (net.Conn, error)
-	Dir     string // for our files; empty
+	// Wait is how long each call is waited for; 0 = for ever. After one that does
+	// not come nothing is tried any more.
+	Wait time.Duration
+	Dir  string // for our files; empty
 	// Name is the name of the nth file that it takes, from 1, as the folder of a
 	// Peer has it (simulator.Options.GiveDir); Wrong one that it must refuse.
 	Name  func(n int) string
@@ -128,6 +131,7 @@ type walk struct {
 	size, block int64 // data bytes of a telegram, of a block
 	files       int   // names used
 	last        string
+	silent      bool // a call has not come
 }
 
 // try is what a step does, and what it has heard.
@@ -151,15 +155,19 @@ type gift struct {
 
 func (w *walk) step(ctx context.Context, pl *plan) (Step, error) {
 	st := Step{Name: pl.name, Section: pl.section, Verdict: Unseen}
-	if pl.applies != nil && !pl.applies(w) || pl.wrongName && w.o.Wrong == "" {
+	if pl.applies != nil && !pl.applies(w) || pl.wrongName && w.o.Wrong == "" || w.silent {
 		return st, nil
 	}
 	t := &try{w: w, plan: pl, dir: filepath.Join(w.o.Dir, pl.name)}
 	if err := t.run(ctx); err != nil {
-		if fault.CodeOf(err) != CodeUnreached {
+		switch fault.CodeOf(err) {
+		case CodeUnreached:
+		case CodeNoCall:
+			w.silent = true
+		default:
 			return st, err
 		}
-		st.Verdict, st.Mistake = Wrong, fault.As(err)
+		st.Verdict, st.Mistake, st.Telegram = Wrong, fault.As(err), t.said
 		return st, nil
 	}
 	st.Telegram = t.said
@@ -204,8 +212,14 @@ func (t *try) run(ctx context.Context) error {
 	}
 	faults.Answers = append(faults.Answers, pl.answers...)
 	o.Faults = faults
+	var apart []simulator.Question
+	sessions := max(1, pl.sessions)
 	if pl.asks != protocol.NoKind {
 		o.Ask = t.questions(pl.asks)
+	}
+	if w.oneFile() { // nothing follows a file, so each further thing has a session of its own
+		sessions *= max(1, len(t.gifts))
+		apart, o.Ask = o.Ask, nil
 	}
 	o.Trace = t.heard
 	o.Observe = func(e simulator.Event) {
@@ -213,23 +227,43 @@ func (t *try) run(ctx context.Context) error {
 		defer t.mu.Unlock()
 		t.events = append(t.events, e)
 	}
+	if err := t.holds(ctx, o, sessions); err != nil {
+		return err
+	}
+	for _, q := range apart {
+		o.Ask = []simulator.Question{q}
+		if err := t.holds(ctx, o, 1); err != nil {
+			return err
+		}
+	}
+	return ctx.Err()
+}
+
+// holds are some sessions of a step as one counterparty.
+func (t *try) holds(ctx context.Context, o simulator.Options, sessions int) error {
 	peer, err := simulator.New(o)
 	if err != nil {
 		return err
 	}
-	for range max(1, pl.sessions) {
+	for range sessions {
 		t.sessions++
 		err := t.hold(ctx, peer)
 		if ctx.Err() != nil { // we were stopped: that is nobody's mistake
 			return ctx.Err()
 		}
-		if fault.CodeOf(err) == simulator.CodeAddress {
-			return fault.New(CodeUnreached, pl.name).Because(err)
+		switch fault.CodeOf(err) {
+		case simulator.CodeAddress:
+			return fault.New(CodeUnreached, t.plan.name).Because(err)
+		case CodeNoCall:
+			return err
 		}
 		t.ends = append(t.ends, err)
 	}
-	return ctx.Err()
+	return nil
 }
+
+// oneFile: a session carries one file of ours.
+func (w *walk) oneFile() bool { return w.p.OneFile(w.o.Peer.Side == protocol.CentreSide) }
 
 // hold is one session of a step.
 func (t *try) hold(ctx context.Context, peer *simulator.Peer) error {
@@ -238,7 +272,15 @@ func (t *try) hold(ctx context.Context, peer *simulator.Peer) error {
 		_, err := peer.Call(ctx, o.Address, t.plan.fetch)
 		return err
 	}
-	conn, err := o.Accept(ctx)
+	waits, over := ctx, func() {}
+	if o.Wait > 0 {
+		waits, over = context.WithTimeout(ctx, o.Wait)
+	}
+	conn, err := o.Accept(waits)
+	over()
+	if err != nil && ctx.Err() == nil && waits.Err() != nil {
+		return fault.New(CodeNoCall, t.plan.name, "limit", o.Wait)
+	}
 	if err != nil {
 		return fault.New(simulator.CodeAddress, t.plan.name).Because(err)
 	}

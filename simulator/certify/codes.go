@@ -16,6 +16,7 @@ const (
 	CodeEnds      fault.Code = "certify.ends"       // the session ended before it should
 	CodeNotAgain  fault.Code = "certify.not_again"  // what we said is missing did not come again
 	CodeUnreached fault.Code = "certify.unreached"  // no session could be had
+	CodeNoCall    fault.Code = "certify.no_call"    // it was to call, and has not
 	CodeFound     fault.Code = "certify.found"      // of a file that is asked about it says what is not so
 	CodeOtherFile fault.Code = "certify.other_file" // an answer about another file
 )

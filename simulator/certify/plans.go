@@ -60,10 +60,10 @@ func passwords(w *walk) bool {
 	return w.p.Carries(protocol.Open, protocol.SenderPassword) && w.p.Session.Opens.Of(side == protocol.CentreSide) == side
 }
 
-// asks: only the institution's side asks (§1.3), and in a session that goes on
-// after a file.
+// asks: only the institution's side asks (§1.3). Where the opening names a file
+// every session is about one.
 func (w *walk) asks(k protocol.Kind) bool {
-	return w.o.Peer.Side == protocol.InstitutionSide && w.p.Has(k) && !w.p.OneFile(false) && !w.p.Session.NamesFile
+	return w.o.Peer.Side == protocol.InstitutionSide && w.p.Has(k) && !w.p.Session.NamesFile
 }
 
 const latePause = 1500 * time.Millisecond

@@ -21,6 +21,7 @@ import (
 	"pabal/internal/strictyaml"
 	"pabal/naming"
 	"pabal/protocol"
+	"pabal/protocol/machine"
 	"pabal/simulator"
 )
 
@@ -153,6 +154,23 @@ func (r *reader) secret(path, value string) string {
 	return v
 }
 
+// login is what is said before the opening. What the telegrams of the profile
+// have no room for is refused, as nobody would ever see it.
+func (r *reader) login(path string, l *loginSpec, p *protocol.Profile) *machine.Login {
+	if l == nil {
+		return nil
+	}
+	for _, said := range []struct {
+		key, value string
+		field      protocol.Field
+	}{{".name", l.Name, protocol.SenderName}, {".password", l.Password, protocol.SenderPassword}} {
+		if said.value != "" && !p.PresentsInLogin(said.field) {
+			r.bad(path+said.key, "", "nothing: profile "+p.Name+" says no such thing before the opening")
+		}
+	}
+	return &machine.Login{Name: l.Name, Password: r.secret(path+".password", l.Password)}
+}
+
 // scenario puts what was read together.
 func (r *reader) scenario() *Scenario {
 	f := &r.spec
@@ -192,6 +210,7 @@ func (r *reader) scenario() *Scenario {
 		r.bad("fetch", true, "take: true as well")
 	}
 	s.Server.Sender, s.Server.Password = cmp.Or(f.Server.Sender, defaultSender), cmp.Or(r.secret("server.password", f.Server.Password), defaultPassword)
+	s.Server.Login = r.login("server.login", f.Server.Login, s.Profile)
 	s.Server.Reply, s.Server.Rounds = r.duration("server.reply", f.Server.Reply, defaultReply), f.Server.Rounds
 	s.Expect = r.expect(s)
 	return s
@@ -254,9 +273,11 @@ func (r *reader) who(s *Scenario) simulator.Options {
 		Profile: s.Profile, Side: s.Side, Institution: cmp.Or(f.Who.Institution, code),
 		Self: cmp.Or(f.Who.Self, self), Peer: cmp.Or(f.Who.Peer, peer),
 		SenderName: cmp.Or(f.Who.Sender, defaultSender), Password: cmp.Or(r.secret("who.password", f.Who.Password), defaultPassword),
+		Login:    r.login("who.login", f.Who.Login, s.Profile),
 		Transfer: r.secret("who.transfer_password", f.Who.Transfer),
 		Expect: simulator.Expect{Caller: f.Expects.Caller, SenderName: f.Expects.Sender,
-			Password: r.secret("callers.password", f.Expects.Password), Transfer: r.secret("callers.transfer_password", f.Expects.Transfer)},
+			Password: r.secret("callers.password", f.Expects.Password), Login: r.login("callers.login", f.Expects.Login, s.Profile),
+			Transfer: r.secret("callers.transfer_password", f.Expects.Transfer)},
 		CallersFetch: s.Listens && f.Fetch && !s.Profile.Session.Opens.Fixed(),
 		Record:       f.Record, Packing: filemgr.Packing(f.Packing), Gzip: f.Gzip, EBCDIC: f.EBCDIC, MessageSize: f.MessageSize,
 		Reply: r.duration("waits.reply", f.Waits.Reply, 10*time.Second), Idle: r.duration("waits.idle", f.Waits.Idle, 10*time.Second),

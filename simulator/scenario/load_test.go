@@ -71,6 +71,8 @@ func TestMistakes(t *testing.T) {
 		{good + "sessions: 5000\n", CodeValue, 5, "sessions", "1 to 1000"},
 		{good + "role: sleep\n", CodeValue, 5, "role", "connect, listen"},
 		{good + "who: {password: \"${env:NOT_THERE}\"}\n", CodeValue, 5, "who.password", "a variable"},
+		{good + "who: {login: {name: kim}}\n", CodeValue, 5, "who.login.name", "says no such thing"},
+		{good + "server: {login: {user: kim}}\n", CodeSyntax, 5, "server.login.user", ""},
 		{good + "message_size: 20\n", CodeValue, 5, "message_size", ""},
 		{good + "expect: {given: 2}\n", CodeValue, 5, "expect.given", "0 to 1"},
 		{good + "fetch: true\n", CodeValue, 5, "fetch", "take: true"},

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"pabal/protocol"
+	"pabal/protocol/machine"
 	"pabal/simulator"
 	"pabal/simulator/sample"
 )
@@ -48,8 +49,9 @@ type Server struct {
 	Sends    []Gift
 	Sender   string // that it demands of callers and says of itself
 	Password string
-	Reply    time.Duration // how long it waits for an answer
-	Rounds   int           // of missing numbers before it gives a file up; 0 = the profile's
+	Login    *machine.Login // … before the opening; nil = the same
+	Reply    time.Duration  // how long it waits for an answer
+	Rounds   int            // of missing numbers before it gives a file up; 0 = the profile's
 }
 
 // Expect is how it must come out.

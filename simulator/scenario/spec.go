@@ -45,6 +45,15 @@ type whoSpec struct {
 	Sender      string `yaml:"sender"`
 	Password    string `yaml:"password"`
 	Transfer    string `yaml:"transfer_password"`
+
+	Login *loginSpec `yaml:"login"`
+}
+
+// loginSpec is what is said in the login before the opening, where that has
+// something of its own.
+type loginSpec struct {
+	Name     string `yaml:"name"`
+	Password string `yaml:"password"`
 }
 
 // expectSpec is what it demands of who calls it.
@@ -53,6 +62,8 @@ type expectSpec struct {
 	Sender   string `yaml:"sender"`
 	Password string `yaml:"password"`
 	Transfer string `yaml:"transfer_password"`
+
+	Login *loginSpec `yaml:"login"`
 }
 
 // giftSpec is one file, or several alike. Its size is the sum of the three.
@@ -95,7 +106,8 @@ type serverSpec struct {
 	Reply    string     `yaml:"reply"`
 	Rounds   int        `yaml:"rounds"`
 
-	TLS *serverTLSSpec `yaml:"tls"`
+	Login *loginSpec     `yaml:"login"`
+	TLS   *serverTLSSpec `yaml:"tls"`
 }
 
 type resultSpec struct {
