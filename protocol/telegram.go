@@ -16,6 +16,7 @@ type Telegram struct {
 	numbers [numNumbers]int64
 	texts   [numTexts][]byte
 	counts  Counts // what its counters show
+	begins  bool   // the first piece of a file that one telegram carries
 }
 
 // bit is the field's place in Telegram.set.
@@ -85,7 +86,7 @@ func (t *Telegram) become(k Kind, fields uint64) {
 			t.texts[f-numNumbers] = nil
 		}
 	}
-	t.Kind, t.set, t.own = k, fields, 0
+	t.Kind, t.set, t.own, t.begins = k, fields, 0, false
 }
 
 // Keep copies src without its data into t; the texts live in buf, which is

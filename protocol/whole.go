@@ -144,10 +144,16 @@ func (r *Reader) GoesOn() bool { return r.goesOn }
 // telegram that has nothing but data.
 func (r *Reader) Decode(frame []byte, t *Telegram) error {
 	if !r.goesOn {
-		return r.p.Decode(frame, t)
+		err := r.p.Decode(frame, t)
+		t.begins = err == nil && r.p.Files.Whole && t.Kind == DataTelegram
+		return err
 	}
 	t.become(DataTelegram, 0)
 	t.charset = r.p.charset
 	t.SetRaw(Data, frame)
 	return nil
 }
+
+// Begins reports that a telegram that was read carries a whole file: this is its
+// head, and the first piece of its data.
+func (t *Telegram) Begins() bool { return t.begins }

@@ -25,5 +25,6 @@ const (
 	CodeGivenUp        fault.Code = "transfer.given_up"    // by the sending peer
 	CodeDataSize       fault.Code = "transfer.data_size"   // the file is cut into pieces that no telegram holds
 	CodeNoProgress     fault.Code = "transfer.no_progress" // the sender repeats itself without end
+	CodeSecondWhole    fault.Code = "session.second_whole" // another telegram with a whole file, of a file that has come in one
 	CodeOutOfRange     fault.Code = "session.out_of_range" // a block or sequence that has no place here
 )

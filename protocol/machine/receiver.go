@@ -46,6 +46,7 @@ type receiver struct {
 	came    int64 // bytes of the blocks before it, resumed ones included
 	fresh   int64 // … and of the one being received
 	overrun bool  // more came than was declared
+	begun   bool  // of a file that one telegram carries: that telegram has come
 	record  int   // bytes of a record, 0 = not counted
 	size    int   // N agreed
 	serial  string

@@ -36,6 +36,13 @@ func (r *receiver) data(ev *Event) {
 		r.state = savingBlock
 		return
 	}
+	if t.Begins() && r.begun {
+		// One telegram is the file, and which of two would be it? Their sizes may
+		// well sum up to the declared one, so no proof would tell.
+		r.leave(fault.New(CodeSecondWhole, r.offer.Name))
+		return
+	}
+	r.begun = r.begun || t.Begins()
 	if block > r.block || block < 1 || seq < 1 || seq > r.p.Files.PerBlock || len(t.Data()) > r.stride() {
 		r.misplaced(t)
 		return
