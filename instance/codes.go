@@ -25,6 +25,7 @@ const (
 	CodeBadBusiness   fault.Code = "instance.bad_business"   // wrong business code in the header
 	CodeBadSender     fault.Code = "instance.bad_sender"     // wrong sender name
 	CodeBadPassword   fault.Code = "instance.bad_password"   // wrong password
+	CodeOutdated      fault.Code = "instance.outdated"       // what is spoken at the address has changed since the caller came
 	CodeClosedHours   fault.Code = "instance.closed_hours"   // outside the agreed hours
 	CodeOccupied      fault.Code = "instance.occupied"       // taken over by a newer session of the same peer
 	CodeDraining      fault.Code = "instance.draining"       // the server stops

@@ -25,6 +25,9 @@ func (s *session) Open(ctx context.Context, t *protocol.Telegram) (line.Judgemen
 	no := func(r protocol.Reason, e *fault.Error) (line.Judgement, error) {
 		return line.Judgement{Reason: r, Err: e}, nil
 	}
+	if e := s.newest(); e != nil {
+		return no(protocol.SystemFault, e)
+	}
 	if !s.profile.RightBusiness(t) {
 		return no(protocol.Unregistered, fault.New(CodeBadBusiness, t.Text(protocol.Business)))
 	}

@@ -45,6 +45,23 @@ func (i *Instance) Reconfigure(ctx context.Context, o Options) error {
 	return nil
 }
 
+// newest has a caller that has said nothing so far judged by the options of
+// now, and not by those of the moment when it was let in: a password that is over
+// is over. What is spoken cannot change under a line: where it has, the caller is
+// to come again.
+func (s *session) newest() *fault.Error {
+	now := s.Instance.current()
+	if now == s.Instance || s.inst != nil || s.who != nil {
+		return nil
+	}
+	const lang = "en"
+	if p := now.called[s.profile.Name]; p == nil || p.Page(lang) != s.profile.Page(lang) {
+		return fault.New(CodeOutdated, s.profile.Name)
+	}
+	s.Instance = now
+	return nil
+}
+
 // carryOver takes how calling the same counterparty has gone in other options.
 // That is forgotten when it is to be called in another way: it may be the remedy.
 func (n *institution) carryOver(before *Instance) {

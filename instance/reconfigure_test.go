@@ -31,9 +31,9 @@ func TestReconfigureInTheMiddleOfASession(t *testing.T) {
 	require.NoError(t, h.inst.Reconfigure(t.Context(), next))
 	require.Equal(t, addresses, h.inst.Addresses(), "the listener stays")
 
-	// A connection that was accepted counts with the options of that moment or later.
+	// A connection is judged by the options of the moment when it says who it is.
 	waiting.say(opening(now, "12345678", "FTE", "Honggildong", "123ABC"))
-	_ = waiting.hear()
+	require.Equal(t, "320", waiting.hear()[29:32])
 
 	refused := h.dial(t)
 	refused.say(opening(now, "12345678", "FTE", "Honggildong", "123ABC"))
