@@ -26,7 +26,8 @@ func page(t *testing.T, edges map[[2]State]map[string]bool) {
 	b.WriteString("# What a session does, state by state\n\nThis page is made from the tables of `protocol/machine` by its test (`go test ./protocol/machine -update`).\n\n" +
 		"The file machines run inside `sending` and `receiving`. From every state a lost line ends the session, after what the file under way has come to is recorded.\n" +
 		"A telegram that stands in no row of its state is answered with the profile's format error if it wants an answer, and counted; more than " +
-		fmt.Sprint(maxMistakes) + " end the session.\nBefore the opening is accepted the first one does.\n\n" +
+		fmt.Sprint(maxMistakes) + " end the session.\nBefore the opening is accepted the first one does. The test goes to every place that a session can reach, under every profile and as either\n" +
+		"part, has every telegram come there, and holds that each is counted, answered, or asked about.\n\n" +
 		"What comes before the opening (`session.begins` of the profile) is taken step by step. There nothing of a file is known or stored on either side:\n" +
 		"a cut or a crash leaves nothing behind, and the next session begins with the first step.\n\n" +
 		"Where the closing says how much the session has carried a difference is an error of the session alone. Each file that was confirmed stays so, as its\n" +
