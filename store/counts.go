@@ -25,15 +25,10 @@ func (s *Store) Counts(ctx context.Context, since time.Time) ([]*Count, error) {
 	w.add(endedByStatus)
 	w.in("status", strs(slices.DeleteFunc(transfer.Statuses(), func(s transfer.Status) bool { return !s.Final() })))
 	w.times("created_at", since, time.Time{})
-	rows, err := s.query(ctx, `SELECT direction, status, place, count(*) FROM (
+	return list(ctx, s, `SELECT direction, status, place, count(*) FROM (
 			SELECT direction, status, place FROM transfers WHERE `+openByStatus+`
 			UNION ALL SELECT direction, status, place FROM transfers WHERE `+strings.Join(w.terms, " AND ")+`
-		) AS counted GROUP BY direction, status, place ORDER BY direction, status, place`, w.args...)
-	if err != nil {
-		return nil, err
-	}
-	all, err := readAll(rows, func(c *Count) []column {
+		) AS counted GROUP BY direction, status, place ORDER BY direction, status, place`, w.args, func(c *Count) []column {
 		return []column{{"direction", &c.Direction}, {"status", &c.Status}, {"place", &c.Place}, {"count", &c.Transfers}}
 	})
-	return all, s.engine.translate(err)
 }
