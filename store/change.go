@@ -242,7 +242,7 @@ func (t *tx) backedUp(now time.Time, backups []Backup) (noted []Backup, err erro
 	if err != nil {
 		return nil, err
 	}
-	found, err := readAll(rows, func(b *Backup) []column { return []column{{"id", &b.ID}, {"backup_path", &b.Path}} })
+	found, err := readResult(rows, func(b *Backup) []column { return []column{{"id", &b.ID}, {"backup_path", &b.Path}} })
 	if err != nil {
 		return nil, err
 	}

@@ -90,7 +90,7 @@ func (t *tx) toClaim(now time.Time, q ClaimQuery) ([]*transfer.Transfer, error) 
 	if err != nil {
 		return nil, err
 	}
-	found, err := readAll(rows, transferColumns)
+	found, err := readResult(rows, transferColumns)
 	if err != nil || len(found) == 0 {
 		if err == nil && t.alone() {
 			err = t.mayOwn(q.Owner, q.Owner, q.Term, q.SessionID)

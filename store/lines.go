@@ -112,7 +112,7 @@ func (t *tx) takeLine(now time.Time, o Opening) (gone []*Line, err error) {
 		if err != nil {
 			return nil, err
 		}
-		there, err := readAll(rows, lineColumns)
+		there, err := readResult(rows, lineColumns)
 		if err != nil {
 			return nil, err
 		}
@@ -178,7 +178,7 @@ func (t *tx) endSession(now time.Time, l *Line, o Opening) error {
 	if err != nil {
 		return err
 	}
-	held, err := readAll(rows, transferColumns)
+	held, err := readResult(rows, transferColumns)
 	for _, row := range held {
 		if err == nil {
 			err = t.takeAway(now, row, o.Settle)

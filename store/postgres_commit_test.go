@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -211,6 +212,39 @@ func TestCommitCutTold(t *testing.T) {
 			require.Equal(t, *all[n+1], told.Event, "%v", plan)
 		}
 	}
+}
+
+// TestTravelTogether: what leaves behind another statement is less than a socket
+// takes at once, so that a process that is stopped has sent all of it or nothing.
+func TestTravelTogether(t *testing.T) {
+	through, _, c, term := behindCutter(t, 5*time.Second)
+	long := strings.Repeat("x", 1500)
+	var rows []*transfer.Transfer
+	var edits []*store.Edit
+	ids, err := through.NewIDs(t.Context(), now, 30)
+	require.NoError(t, err)
+	for _, id := range ids {
+		row := &transfer.Transfer{ID: id, Direction: transfer.Receive, Status: transfer.Receiving, Owner: "one", Term: term, Name: long, DataSize: 4000, PerBlock: 100}
+		rows = append(rows, row)
+		b := transfer.Block{Number: 1, Payload: make([]byte, 400_000)}
+		for seq := 1; seq <= 100; seq++ {
+			b.Lengths = append(b.Lengths, 4000)
+			b.Held.Add(seq)
+		}
+		edits = append(edits, &store.Edit{Row: row, Also: store.Also{Blocks: []transfer.Block{b}, Events: []transfer.Event{{Kind: "x", Detail: `"` + long + `"`}}},
+			F: func(row *transfer.Transfer) error { row.FinalPath, row.ErrorDetail = long, long; return nil }})
+	}
+	require.NoError(t, through.CreateAll(t.Context(), now, rows))
+	for _, e := range edits[:3] { // alone, where least is between the statements
+		require.NoError(t, through.ChangeAll(t.Context(), now, []*store.Edit{e}))
+		require.NoError(t, e.Err)
+	}
+	require.NoError(t, through.ChangeAll(t.Context(), now, edits))
+	for _, e := range edits {
+		require.NoError(t, e.Err)
+	}
+	require.Positive(t, c.Behind())
+	require.LessOrEqual(t, c.Behind(), 16<<10)
 }
 
 // TestHolderStandsStill: a process that is stopped in the middle of a

@@ -1,6 +1,8 @@
 package store
 
 import (
+	"cmp"
+	"database/sql"
 	"reflect"
 	"strconv"
 	"strings"
@@ -201,7 +203,14 @@ func normal(t *transfer.Transfer) {
 
 func normalTime(t time.Time) time.Time { return fromMicros(toMicros(t)) }
 
-func readAll[T any](rows result, columns func(*T) []column) ([]*T, error) {
+// readAll reads what a query has found.
+func readAll[T any](rows *sql.Rows, columns func(*T) []column) ([]*T, error) {
+	all, err := readResult(rows, columns)
+	return all, cmp.Or(err, rows.Err())
+}
+
+// readResult reads what a statement of a write has found.
+func readResult[T any](rows result, columns func(*T) []column) ([]*T, error) {
 	defer rows.Close()
 	var all []*T
 	for rows.Next() {

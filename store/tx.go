@@ -130,7 +130,7 @@ func (t *tx) query(text string, args ...any) (result, error) {
 	if t.pipe != nil {
 		return t.pipe.query(text, args)
 	}
-	return t.statements.query(t.context(), text, args...)
+	return t.statements.query(t.context(), text, args...) //nolint:rowserrcheck // who reads the result asks it
 }
 
 // scan reports whether there was a row.

@@ -265,7 +265,7 @@ func (t *tx) activate(now time.Time, number int64) error {
 		return err
 	}
 	type one struct{ host string }
-	open, err := readAll(rows, func(o *one) []column { return []column{{"host", &o.host}} })
+	open, err := readResult(rows, func(o *one) []column { return []column{{"host", &o.host}} })
 	if err != nil {
 		return err
 	}

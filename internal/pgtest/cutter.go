@@ -27,6 +27,7 @@ type Cutter struct {
 	deny   []byte // a connection that sends this is cut
 	cuts   int
 	rounds int
+	behind int
 	then   func() error // runs after a cut, before anybody is let in again
 	err    error
 	open   map[net.Conn]bool
@@ -236,6 +237,7 @@ func (c *Cutter) carry(client net.Conn) {
 	// What the client sends without waiting for an answer is passed on
 	// together: a client that is stopped has sent all of it, or nothing.
 	var ahead []byte
+	first := 0 // where it ends what is bound first
 	for {
 		var head [5]byte
 		if _, err := io.ReadFull(client, head[:]); err != nil {
@@ -267,13 +269,16 @@ func (c *Cutter) carry(client net.Conn) {
 		marked, ends = marked || is, ends || said == "commit"
 		asks = asks || head[0] == 'E'
 		ahead = append(append(ahead, head[:]...), body...)
+		if head[0] == 'B' && first == 0 {
+			first = len(ahead)
+		}
 		if strings.IndexByte("PBDEC", head[0]) >= 0 {
 			continue
 		}
 		if head[0] == 'S' && asks {
-			c.round()
+			c.round(len(ahead) - first)
 		}
-		asks = false
+		asks, first = false, 0
 		plan := Never
 		if ends {
 			plan = c.commit(marked)
@@ -316,10 +321,19 @@ func text(body []byte) string {
 
 // round counts an end of statements that travel together. Those that are only
 // prepared do not count, nor does what has no parameters and travels alone.
-func (c *Cutter) round() {
+func (c *Cutter) round(behind int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.rounds++
+	c.behind = max(c.behind, behind)
+}
+
+// Behind is how many bytes have travelled at most behind the values of the
+// first statement of those that travelled together.
+func (c *Cutter) Behind() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.behind
 }
 
 // Rounds is how often clients have waited so far for the server to execute

@@ -133,6 +133,18 @@ func testChangeAndClaim(t *testing.T, open Open) {
 	require.NoError(t, err)
 	require.NoError(t, e.Err)
 	require.Empty(t, claimed)
+
+	// The term is over: that is the edit's own fault, as where nothing is claimed.
+	row, next = held(t, s, term, transfer.Send, transfer.Sending), create(t, s, transfer.Send, transfer.Stored)
+	_, err = s.Begin(t.Context(), start, "one", "host", 2)
+	require.NoError(t, err)
+	e = &store.Edit{Row: row, F: to(transfer.Ending)}
+	claimed, err = s.ChangeAndClaim(t.Context(), start, e, q)
+	require.NoError(t, err)
+	requireCode(t, store.CodeFenced, e.Err)
+	require.Empty(t, claimed)
+	require.Equal(t, transfer.Stored, read(t, s, next.ID).Status)
+	require.Equal(t, transfer.Sending, read(t, s, row.ID).Status)
 }
 
 // testCreateAll: all or none; ids that are made together are different.
