@@ -213,6 +213,13 @@ func stoppedAtEveryWrite(t *testing.T, on engine, side string) {
 		require.NoError(t, err)
 		return len(sent) == n && len(came) == n && len(lines) == 0
 	}
+	ours := func() *store.Instance {
+		all, err := beside.Instances(t.Context())
+		require.NoError(t, err)
+		n := slices.IndexFunc(all, func(i *store.Instance) bool { return i.ID == held.opt.ID })
+		require.GreaterOrEqual(t, n, 0)
+		return all[n]
+	}
 	wait := func(what string, f func() bool) {
 		t.Helper()
 		limit := time.After(hang)
@@ -250,17 +257,9 @@ func stoppedAtEveryWrite(t *testing.T, on engine, side string) {
 			seen[rows[0].Status] = append(seen[rows[0].Status], who)
 		}
 		// It is dead for the other one, who takes everything over.
-		wait("it beats between the look and the burial", func() (buried bool) {
-			all, err := beside.Instances(t.Context())
-			require.NoError(t, err)
-			for _, i := range all {
-				if i.ID == held.opt.ID {
-					buried, err = beside.Bury(t.Context(), time.Now(), i, "instance_OTHER")
-					require.NoError(t, err)
-				}
-			}
-			return buried
-		})
+		buried, err := beside.Bury(t.Context(), time.Now(), ours(), "instance_OTHER")
+		require.NoError(t, err)
+		require.True(t, buried)
 		require.NoError(t, observer.recover(t.Context()))
 		before := picture(t, beside)
 		close(g.held)
@@ -272,7 +271,9 @@ func stoppedAtEveryWrite(t *testing.T, on engine, side string) {
 		}
 		g.disarm()
 		close(g.rest)
-		wait(who, func() bool { return done(n) })
+		// It must have noticed before the next file comes, which may be done with
+		// without it.
+		wait(who, func() bool { return done(n) && ours().Ended.IsZero() })
 	}
 	t.Logf("held at %v", seen)
 	for _, must := range map[string][]transfer.Status{

@@ -54,13 +54,13 @@ func (t *tx) unseen(row *transfer.Transfer, as *Announced) error {
 // count asks how many transfers of the names and statuses there are beside one:
 // that may be of an earlier run, whose commit was not answered.
 func (as *Announced) count(w *where, beside string) string {
-	same := where{args: w.args}
+	same := where{terms: []string{byIdentity}, args: w.args}
 	same.identity(as.Same)
 	statuses := make([]string, len(as.Statuses))
 	for n, st := range as.Statuses {
 		statuses[n] = string(st)
 	}
-	same.in("status || ''", statuses) // the names find them; not all of a status
+	same.in("status", statuses)
 	same.add("id <> " + same.arg(beside))
 	w.args = same.args
 	return same.query("SELECT count(*) FROM transfers", "", 0)
