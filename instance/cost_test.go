@@ -141,7 +141,6 @@ func costOfSending(t *testing.T, on engine) {
 			require.NoError(t, err)
 			require.Equal(t, !last, more)
 			require.NoError(t, s.Finish(ctx, machine.Outcome{Result: machine.ArrivedWhole}))
-			s.behind.Wait()
 		})
 	}
 	c.most(t, "backup", limits{asked{2, 3, 4, 0}, asked{2, 3, 4, 7}}, func() {

@@ -135,7 +135,6 @@ func (s *session) round(ctx context.Context, t *transfer.Transfer, block int64, 
 // Ending commits that the end request is about to leave: from here on only
 // the peer's answer, an inquiry or a person says whether the file arrived.
 func (s *session) Ending(ctx context.Context, resent int64) (bool, error) {
-	s.behind.Wait()
 	ending := &store.Edit{Row: s.current, F: func(r *transfer.Transfer) error {
 		r.Status, r.EndedOnce, r.EndedDigest = transfer.Ending, true, r.FileDigest
 		r.Resent += resent
@@ -180,10 +179,8 @@ func (s *session) unmarked(err error) error {
 	return dropped(err)
 }
 
-// Finish commits what became of the file under way; that a file arrived, where
-// another follows it, beside what the session goes on with.
+// Finish commits what became of the file under way.
 func (s *session) Finish(ctx context.Context, o machine.Outcome) error {
-	s.behind.Wait()
 	if s.incoming != nil {
 		return s.finishReceive(ctx, o)
 	}
@@ -214,17 +211,6 @@ func (s *session) Finish(ctx context.Context, o machine.Outcome) error {
 	}
 	if o.Result == machine.InquiryDone {
 		return s.answeredByPeer(ctx, t, o)
-	}
-	if o.Result == machine.ArrivedWhole && s.next != nil {
-		// The next file does not wait for what this one came to: its row says
-		// that the end was asked for, and a crash before the commit is what an end
-		// reply that was lost is.
-		s.behind.Go(func() {
-			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTime)
-			defer cancel()
-			s.conclude(ctx, t, o)
-		})
-		return nil
 	}
 	s.conclude(ctx, t, o)
 	return nil

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"log/slog"
 	"net"
-	"sync"
 	"time"
 
 	"pabal/internal/fault"
@@ -41,7 +40,6 @@ type session struct {
 	first   *transfer.Transfer // claimed before we called
 	current *transfer.Transfer // being sent
 	next    *transfer.Transfer // promised to follow
-	behind  sync.WaitGroup     // the outcome of the file before, being written
 	only    string             // a fetch: the wire name it wants, "" = all
 	left    int                // … and how many more it gets; -1 = no limit
 	fetch   bool               // this session is to fetch as well
@@ -167,7 +165,6 @@ func (s *session) close(ctx context.Context, report line.Report, err error) {
 	if doubtful(err) {
 		s.doubt.Give()
 	}
-	s.behind.Wait()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTime)
 	defer cancel()
 	if t := s.first; t != nil {
