@@ -112,7 +112,7 @@ func costOfSending(t *testing.T, on engine) {
 	_, err := sc.with(ctx, p.Instance).step(ctx) // sees that they are there
 	require.NoError(t, err)
 	p.pass(time.Minute)
-	c.most(t, "scan", limits{asked{1, 2, 4, 0}, asked{1, 1, 4, 5}}, func() {
+	c.most(t, "scan", limits{asked{1, 2, 4, 0}, asked{1, 2, 4, 6}}, func() {
 		_, err := sc.with(ctx, p.Instance).step(ctx)
 		require.NoError(t, err)
 	})
