@@ -13,6 +13,7 @@ const (
 	CodePlacing         fault.Code = "control.placing"           // the file is being placed at this moment
 	CodeUnsettled       fault.Code = "control.unsettled"         // nobody knows whether the peer has it
 	CodeNothingToSettle fault.Code = "control.nothing_to_settle" // everybody knows how it ended
+	CodeSettling        fault.Code = "control.settling"          // a session is at it at this moment
 	CodeSettleAs        fault.Code = "control.settle_as"         // neither arrived nor not-arrived
 	CodeNotHeld         fault.Code = "control.not_held"          // nothing to release
 	CodeOnItsWay        fault.Code = "control.on_its_way"        // it goes out by itself, a second time would be twice

@@ -172,6 +172,10 @@ func settle(t *transfer.Transfer, as string, now time.Time) error {
 	switch {
 	case as != AsArrived && as != AsNotArrived:
 		return fault.New(CodeSettleAs, t.ID, "status", t.Status, "name", title(t), "as", as)
+	case t.Direction == transfer.Send && t.EndedOnce && (t.Status == transfer.Sending || t.Status == transfer.Ending):
+		// Claimed for a call or in the middle of one: what the counterparty says
+		// there counts more than what a person was told before it.
+		return refuse(CodeSettling, t)
 	case t.Direction == transfer.Receive || !unsettled(t) && !there:
 		return refuse(CodeNothingToSettle, t)
 	case as == AsArrived:

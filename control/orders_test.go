@@ -102,7 +102,9 @@ func TestOrders(t *testing.T) {
 		{"settle without an answer", Order{Name: Settle}, cut(transfer.Unknown), "", CodeSettleAs},
 		{"settle what is held", Order{Name: Settle, As: AsArrived}, cut(transfer.Held), "", CodeNothingToSettle},
 		{"settle what was sent", Order{Name: Settle, As: AsNotArrived}, cut(transfer.Sent), "", CodeNothingToSettle},
-		{"settle during the end", Order{Name: Settle, As: AsArrived}, cut(transfer.Ending), "", CodeNothingToSettle},
+		{"settle during the end", Order{Name: Settle, As: AsArrived}, with(cut(transfer.Ending), ended), "", CodeSettling},
+		{"settle while it is announced again", Order{Name: Settle, As: AsArrived}, with(cut(transfer.Sending), ended), "", CodeSettling},
+		{"settle what is sent for the first time", Order{Name: Settle, As: AsArrived}, cut(transfer.Sending), "", CodeNothingToSettle},
 		{"settle what came", Order{Name: Settle, As: AsArrived}, came(transfer.Received), "", CodeNothingToSettle},
 
 		{"inquire what was sent", Order{Name: Inquire}, cut(transfer.Sent), transfer.Sent, ""},
