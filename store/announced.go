@@ -61,7 +61,9 @@ func (as *Announced) count(w *where, beside string) string {
 		statuses[n] = string(st)
 	}
 	same.in("status", statuses)
-	same.add("id <> " + same.arg(beside))
+	// Not <>: beside the condition of transfers_created, which is id <> '', SQLite would
+	// look whether the value is that one, and prepare the statement anew for every other.
+	same.add("id IS DISTINCT FROM " + same.arg(beside))
 	w.args = same.args
 	return same.query("SELECT count(*) FROM transfers", "", 0)
 }
