@@ -24,6 +24,15 @@ type Control struct {
 	cat  *catalog.Catalog
 	lang catalog.Lang
 	now  func() time.Time
+	here string // the place of this process; "" where it is not known
+}
+
+// At is a Control that knows at which place it asks. The instances of that
+// place write down when they beat by the same clock.
+func (c *Control) At(place string) *Control {
+	there := *c
+	there.here = place
+	return &there
 }
 
 // New makes a Control. now is the clock, nil = time.Now.

@@ -12,14 +12,29 @@ import (
 
 // Status is what runs, what is open with counterparties, and what waits.
 type Status struct {
-	Environment string     `json:"environment,omitempty"` // filled in by who knows the configuration
-	Instances   []Instance `json:"instances"`
-	Lines       []Line     `json:"lines"`     // sessions that are open now
-	Transfers   []Count    `json:"transfers"` // open ones, and all of the business day
+	Environment string `json:"environment,omitempty"` // filled in by who knows the configuration
+	// Quarantine is why nothing moves, where the database is in quarantine.
+	Quarantine *store.Quarantine `json:"quarantine,omitempty"`
+	Instances  []Instance        `json:"instances"`
+	Lines      []Line            `json:"lines"`     // sessions that are open now
+	Transfers  []Count           `json:"transfers"` // open ones, and all of the business day
 
 	Certificates []Certificate `json:"certificates,omitempty"` // of TLS, where it is used
 	Refused      []Refused     `json:"refused,omitempty"`      // callers that were not let in
 	Waiting      []Waiting     `json:"waiting,omitempty"`      // see Control.Waiting; filled in by who knows the configuration
+
+	// Directories are those of the host that asks which are not there or nearly
+	// full; filled in by who knows the configuration.
+	Directories []Directory `json:"directories,omitempty"`
+}
+
+// Directory is a directory in trouble. Free and Size are bytes of its file
+// system, 0 where it is not there.
+type Directory struct {
+	Path    string  `json:"path"`
+	Free    int64   `json:"free"`
+	Size    int64   `json:"size"`
+	Failure Failure `json:"error"`
 }
 
 // States of an instance.
@@ -71,6 +86,10 @@ type Count struct {
 // Status reads what is running. since is the beginning of the business day.
 func (c *Control) Status(ctx context.Context, since time.Time) (*Status, error) {
 	s := &Status{Instances: []Instance{}, Lines: []Line{}, Transfers: []Count{}}
+	var err error
+	if s.Quarantine, err = c.s.Quarantine(ctx); err != nil {
+		return nil, err
+	}
 	lines, err := c.s.Lines(ctx)
 	if err != nil {
 		return nil, err
@@ -86,7 +105,7 @@ func (c *Control) Status(ctx context.Context, since time.Time) (*Status, error) 
 	}
 	now := c.now()
 	for _, i := range instances {
-		state := stateOf(i, now)
+		state := c.stateOf(i, now)
 		s.Instances = append(s.Instances, Instance{
 			ID: i.ID, Place: i.Host, State: state, StateText: c.cat.Text(c.lang, fault.Code("ui.instance."+state), nil), Term: i.Term, PID: i.PID,
 			Started: i.Started, Lease: i.Lease.Seconds(), Beat: i.Beat, BeatAge: max(0, now.Sub(i.Beat)).Round(time.Millisecond).Seconds(),
@@ -100,7 +119,7 @@ func (c *Control) Status(ctx context.Context, since time.Time) (*Status, error) 
 	if err != nil {
 		return nil, err
 	}
-	there := placesOf(instances, now)
+	there := c.placesOf(instances, now)
 	for _, n := range counts {
 		one := Count{Direction: string(n.Direction), Status: string(n.Status), StatusText: c.cat.Status(c.lang, string(n.Status)),
 			WaitsForPlace: there.wanted(&transfer.Transfer{Direction: n.Direction, Status: n.Status, Place: n.Place})}
@@ -119,16 +138,22 @@ func (c *Control) Status(ctx context.Context, since time.Time) (*Status, error) 
 }
 
 // silence is when an instance that has not been found dead is shown as silent:
-// later than its lease, because the two clocks may differ.
-func silence(lease time.Duration) time.Duration { return max(2*lease, time.Minute) }
+// at its own place after its lease, in which it beats eight times; elsewhere
+// later, because the two clocks may differ.
+func (c *Control) silence(i *store.Instance) time.Duration {
+	if c.here != "" && i.Host == c.here {
+		return i.Lease
+	}
+	return max(2*i.Lease, time.Minute)
+}
 
-func stateOf(i *store.Instance, now time.Time) string {
+func (c *Control) stateOf(i *store.Instance, now time.Time) string {
 	switch {
 	case !i.Ended.IsZero() && i.EndedBy == i.ID:
 		return InstanceStopped
 	case !i.Ended.IsZero():
 		return InstanceDead
-	case now.Sub(i.Beat) > silence(i.Lease):
+	case now.Sub(i.Beat) > c.silence(i):
 		return InstanceSilent
 	}
 	return InstanceRuns
@@ -137,10 +162,10 @@ func stateOf(i *store.Instance, now time.Time) string {
 // places are those that have an instance that runs.
 type places map[string]bool
 
-func placesOf(instances []*store.Instance, now time.Time) places {
+func (c *Control) placesOf(instances []*store.Instance, now time.Time) places {
 	p := places{}
 	for _, i := range instances {
-		if stateOf(i, now) == InstanceRuns {
+		if c.stateOf(i, now) == InstanceRuns {
 			p[i.Host] = true
 		}
 	}
@@ -167,5 +192,5 @@ func (p places) wanted(t *transfer.Transfer) string {
 // places reads which places are there.
 func (c *Control) places(ctx context.Context) (places, error) {
 	instances, err := c.s.Instances(ctx)
-	return placesOf(instances, c.now()), err
+	return c.placesOf(instances, c.now()), err
 }

@@ -93,3 +93,35 @@ func TestStatus(t *testing.T) {
 	require.Equal(t, InstanceStopped, by["instance_A"].State)
 	require.Zero(t, by["instance_A"].Lines)
 }
+
+// TestSilentAtHome: an instance of the place that is asked has the clock of who
+// asks, so it is told as silent after its lease; elsewhere clocks may differ.
+func TestSilentAtHome(t *testing.T) {
+	d := newDesk(t, catalog.EN)
+	lease := time.Duration(0)
+	state := func(c *Control) string {
+		s, err := c.Status(t.Context(), now)
+		require.NoError(t, err)
+		lease = time.Duration(s.Instances[0].Lease * float64(time.Second))
+		return s.Instances[0].State
+	}
+	require.Equal(t, InstanceRuns, state(d.c.At("host1")))
+	d.clock = now.Add(lease + time.Second)
+	require.Equal(t, InstanceSilent, state(d.c.At("host1")))
+	require.Equal(t, InstanceRuns, state(d.c.At("host2")))
+	waiting, err := d.c.At("host1").Waiting(t.Context(), "instance_A")
+	require.NoError(t, err)
+	require.Equal(t, WaitingScan, waiting[0].Stage)
+}
+
+// TestStatusInQuarantine: that nothing moves is the first thing to know.
+func TestStatusInQuarantine(t *testing.T) {
+	d := newDesk(t, catalog.EN)
+	s, err := d.c.Status(t.Context(), now)
+	require.NoError(t, err)
+	require.Nil(t, s.Quarantine)
+	require.NoError(t, d.s.SetMeta(t.Context(), "quarantine", `{"id":"q","place":"host1","why":"older_event"}`))
+	s, err = d.c.Status(t.Context(), now)
+	require.NoError(t, err)
+	require.Equal(t, "host1", s.Quarantine.Place)
+}

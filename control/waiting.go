@@ -45,7 +45,7 @@ func (c *Control) Waiting(ctx context.Context, scanner string) ([]Waiting, error
 		return nil, err
 	}
 	now := c.now()
-	there := placesOf(instances, now)
+	there := c.placesOf(instances, now)
 	var out []Waiting
 	add := func(stage, place string, n int, ids ...string) {
 		if n > 0 || stage == WaitingScan {
@@ -60,7 +60,7 @@ func (c *Control) Waiting(ctx context.Context, scanner string) ([]Waiting, error
 	case scanner == "":
 	case scans < 0:
 		add(WaitingScan, "", 0, scanner)
-	case stateOf(instances[scans], now) != InstanceRuns:
+	case c.stateOf(instances[scans], now) != InstanceRuns:
 		add(WaitingScan, instances[scans].Host, 0, scanner)
 	}
 	for _, i := range instances {

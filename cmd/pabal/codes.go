@@ -16,6 +16,7 @@ const (
 	codeLanguage           fault.Code = "command.language"
 	codeUnknownInstance    fault.Code = "command.unknown_instance"
 	codeUnknownWord        fault.Code = "command.unknown_word"
+	codeDiskLow            fault.Code = "command.disk_low"
 )
 
 // What a configuration asks for and this program cannot do.

@@ -70,7 +70,7 @@ func (a *app) controlOf(ctx context.Context, cfg *config.Config, keys []store.Ke
 			return nil, nil, err
 		}
 	}
-	return control.New(st, a.cat, a.language(), a.now), a.inForce(ctx, st, cfg), nil
+	return control.New(st, a.cat, a.language(), a.now).At(cfg.Host), a.inForce(ctx, st, cfg), nil
 }
 
 // actor is who sits at this shell: the user that the program runs as and,

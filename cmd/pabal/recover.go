@@ -175,13 +175,13 @@ func (a *app) known(status string) string {
 	return a.cat.Status(a.language(), status)
 }
 
-// warnOfQuarantine says above a list that nothing moves, and why.
-func (a *app) warnOfQuarantine(ctx context.Context, c *control.Control, zone *time.Location) error {
-	q, err := c.Quarantine(ctx)
-	if err != nil || q == nil {
-		return err
+// warnOfQuarantine says above what is shown that nothing moves, and why. q is
+// nil where there is no quarantine.
+func (a *app) warnOfQuarantine(q *store.Quarantine, zone *time.Location) error {
+	if q == nil {
+		return nil
 	}
 	sentence, next := a.cat.Sentence(a.language(), fault.New(store.CodeQuarantined, q.Place, "since", q.Since.In(zone).Format(time.DateTime)))
-	_, err = fmt.Fprintf(a.out, "%s [%s]\n%s\n\n", sentence, store.CodeQuarantined, a.text("ui.next", "next", next))
+	_, err := fmt.Fprintf(a.out, "%s [%s]\n%s\n\n", sentence, store.CodeQuarantined, a.text("ui.next", "next", next))
 	return err
 }

@@ -37,8 +37,12 @@ func (a *app) showStatus(ctx context.Context) error {
 	if s.Waiting, err = c.Waiting(ctx, cfg.Scanner()); err != nil {
 		return err
 	}
+	s.Directories = a.trouble(cfg, roomOf)
 	if a.json {
 		return a.writeJSON(a.out, s)
+	}
+	if err := a.warnOfQuarantine(s.Quarantine, today.Location()); err != nil {
+		return err
 	}
 	return a.printStatus(s, today)
 }
@@ -79,6 +83,16 @@ func (a *app) printStatus(s *control.Status, today time.Time) error {
 	}
 	if _, err := fmt.Fprintln(a.out, a.text("ui.status.environment", "environment", s.Environment)); err != nil {
 		return err
+	}
+	if len(s.Directories) > 0 {
+		if _, err := fmt.Fprintln(a.out, "\n"+a.text("ui.status.directories")); err != nil {
+			return err
+		}
+	}
+	for _, d := range s.Directories {
+		if _, err := fmt.Fprintf(a.out, "  %s [%s]\n  %s\n", d.Failure.Sentence, d.Failure.Code, a.text("ui.next", "next", d.Failure.Next)); err != nil {
+			return err
+		}
 	}
 	for _, part := range []struct {
 		title, none fault.Code

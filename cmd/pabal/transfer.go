@@ -80,7 +80,13 @@ func (a *app) transferList(ctx context.Context, f listFlags) error {
 	}
 	return listing[*control.Transfer]{limits: f.limits, none: "ui.list.none",
 		columns: []string{"id", "time", "direction", "institution", "name", "size", "blocks", "status", "remark"},
-		above:   func() error { return a.warnOfQuarantine(ctx, q.control, q.zone) },
+		above: func() error {
+			quarantine, err := q.control.Quarantine(ctx)
+			if err != nil {
+				return err
+			}
+			return a.warnOfQuarantine(quarantine, q.zone)
+		},
 		row: func(t *control.Transfer) []string {
 			return []string{
 				t.ID, clock(t.Created.In(q.zone), q.now), a.cat.Direction(a.language(), t.Direction), t.Institution,

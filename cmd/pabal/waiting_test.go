@@ -1,10 +1,16 @@
 package main
 
 import (
+	"io"
+	"os"
+	"path/filepath"
 	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"pabal/config"
+	"pabal/store"
 )
 
 // TestStatusSaysWhoIsWaitedFor: while the instance that looks into the scan
@@ -22,4 +28,49 @@ func TestStatusSaysWhoIsWaitedFor(t *testing.T) {
 	require.Contains(t, out, "waiting for place one: nobody looks into the scan directory until instance_A runs")
 	_, out, _ = start(t, "status", "-c", config, "--json")
 	require.Contains(t, out, `"waiting":[{"stage":"scan","place":"one","instances":["instance_A"],"transfers":0`)
+}
+
+// TestStatusSaysQuarantine: a database that was put back stands above
+// everything else that status shows.
+func TestStatusSaysQuarantine(t *testing.T) {
+	t.Setenv("LC_ALL", "C")
+	dir, config := yard(t, centreSide("sqlite:pabal.db", "\ninstances: [ { id: instance_A, listen: [{ address: \"127.0.0.1:0\", profile: cms }] } ]\n"))
+	code, _, errs := start(t, "migrate", "-c", config)
+	require.Equal(t, exitOK, code, errs)
+	st, err := store.Open(t.Context(), store.Options{URL: "sqlite:" + filepath.Join(dir, "pabal.db")})
+	require.NoError(t, err)
+	require.NoError(t, st.SetMeta(t.Context(), "quarantine", `{"id":"q","place":"one","why":"older_event"}`))
+	require.NoError(t, st.Close())
+	code, out, errs := start(t, "status", "-c", config)
+	require.Equal(t, exitOK, code, errs)
+	require.Regexp(t, `(?s)store.quarantined.*pabal recover.*Instances:`, out)
+	_, out, _ = start(t, "status", "-c", config, "--json")
+	require.Contains(t, out, `"quarantine":{"id":"q"`)
+}
+
+// TestTroubleWithDirectories: what is not there, and file systems that are
+// nearly full, each once.
+func TestTroubleWithDirectories(t *testing.T) {
+	a, err := newApp(nil, io.Discard, io.Discard)
+	require.NoError(t, err)
+	dir := t.TempDir()
+	at := func(name string) string {
+		path := filepath.Join(dir, name)
+		require.NoError(t, os.Mkdir(path, 0o700))
+		return path
+	}
+	cfg := &config.Config{Database: config.Database{URL: "sqlite:" + filepath.Join(at("db"), "pabal.db")},
+		System: config.System{Scan: at("scan"), Work: at("work"), Receive: filepath.Join(dir, "none")}}
+	free := map[string]room{"db": {free: 0, size: 20 << 20}, "work": {free: 99 << 20, size: 100 << 20}, "scan": {free: 0, size: 20 << 20}}
+	look := func(path string) (room, error) { return free[filepath.Base(path)], nil }
+	got := a.trouble(cfg, look)
+	require.Len(t, got, 2)
+	require.Equal(t, "command.disk_low", got[0].Failure.Code)
+	require.Equal(t, filepath.Join(dir, "db"), got[0].Path)
+	require.Equal(t, "file.dir_missing", got[1].Failure.Code)
+	free["db"], free["scan"] = room{free: 20 << 30, size: 1000 << 30}, room{free: 2 << 20, size: 10 << 20}
+	require.Len(t, a.trouble(cfg, look), 1, "a fiftieth of a large disk is room enough")
+	here, err := roomOf(dir)
+	require.NoError(t, err)
+	require.Positive(t, here.size)
 }
