@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -165,6 +166,17 @@ func TestAHostsOwnFile(t *testing.T) {
 	require.NoError(t, err)
 	_, err = source(t, hostPart).With(document, secrets)
 	require.Equal(t, CodeAddressTwice, fault.CodeOf(err))
+
+	// Where an instance of another host listens may stand in that host's file.
+	quiet := strings.Replace(sharedPart, `, listen: [{address: "0.0.0.0:9100", profile: cms}]`, "", 1)
+	quiet = regexp.MustCompile(`(?m)^ *connect:.*\n`).ReplaceAllString(quiet, "")
+	require.NotContains(t, quiet, "connect:")
+	document, err = ReadDocument(quiet, "version 3")
+	require.NoError(t, err)
+	_, err = source(t, hostPart+"runs: [{instance: instance_B}]\n").With(document, secrets)
+	require.NoError(t, err)
+	_, err = source(t, hostPart+"runs: [{instance: instance_A}]\n").With(document, secrets)
+	require.Equal(t, CodeNobodyConnects, fault.CodeOf(err))
 
 	_, err = source(t, strings.Replace(hostPart, "sqlite:pabal.db", "postgres://db/pabal", 1)).Config(nil)
 	require.Equal(t, CodeRequired, fault.CodeOf(err), "hosts that share a database say what they run")

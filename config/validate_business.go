@@ -56,7 +56,8 @@ func (v *validator) calls(path string, in *Institution) {
 		v.address(path+".connect", in.Connect, 1)
 	} else {
 		for _, instance := range v.c.Instances {
-			if instance.ID == in.Instance && len(instance.Listen) == 0 {
+			// Where it listens on another host stands in that host's "runs".
+			if instance.ID == in.Instance && len(instance.Listen) == 0 && v.c.RunsHere(instance.ID) {
 				v.add(path+".connect", fault.New(CodeNobodyConnects, in.Code, "instance", instance.ID))
 			}
 		}
