@@ -277,7 +277,7 @@ func TestHistoryInWords(t *testing.T) {
 		{catalog.KO, "answer", `{"asked":"recall","result":"513","finding":"late","size":"0"}`, "513: 재전송 불가"},
 		{catalog.EN, "answer", `{"asked":"recall","result":"777","size":"0"}`, "777: a code that the profile does not know; look into the counterparty's document"},
 		{catalog.EN, "round", `{"block":"2"}`, ""}, // of another version: shown as it is
-		{catalog.EN, "backup", `{"path":"/b"}`, ""},
+		{catalog.EN, "backup", `{"path":"/b"}`, "/b"},
 	} {
 		d := newDesk(t, tt.lang)
 		tr := d.create(sending())
@@ -288,6 +288,36 @@ func TestHistoryInWords(t *testing.T) {
 		require.Equal(t, tt.want, last.Text)
 		require.JSONEq(t, tt.detail, string(last.Detail), "programs get the values")
 	}
+}
+
+// TestFailureOfTheLastAttempt: a row keeps why its last attempt failed while the
+// next one runs. That stands in the history where it happened, and not beside
+// the attempt that runs; nor has the entry of a refused file's new place the
+// arguments of its refusal.
+func TestFailureOfTheLastAttempt(t *testing.T) {
+	d := newDesk(t, catalog.EN)
+	for _, tt := range []struct {
+		status transfer.Status
+		shown  bool
+	}{{transfer.Sending, false}, {transfer.Ending, false}, {transfer.Waiting, true}, {transfer.Unknown, true}} {
+		tr := sending()
+		tr.Status, tr.ErrorCode, tr.ErrorDetail = tt.status, "instance.connect", `{"subject":"KFTC","address":"10.0.0.1:9001"}`
+		made := d.create(tr)
+		require.NoError(t, d.s.Event(t.Context(), d.clock, transfer.Event{TransferID: made.ID, Kind: store.EventStatus, To: tt.status,
+			Code: tr.ErrorCode, Detail: tr.ErrorDetail}))
+		show, err := d.c.Show(t.Context(), made.ID)
+		require.NoError(t, err)
+		require.Equal(t, tt.shown, show.Error != nil, tt.status)
+		require.Equal(t, tt.shown, show.History[len(show.History)-1].Error != nil, tt.status)
+	}
+	made := d.create(sending())
+	require.NoError(t, d.s.Event(t.Context(), d.clock, transfer.Event{TransferID: made.ID, Kind: "error_file", Code: "check.record_length",
+		Detail: `{"path":"/error/x"}`}))
+	show, err := d.c.Show(t.Context(), made.ID)
+	require.NoError(t, err)
+	last := show.History[len(show.History)-1]
+	require.Nil(t, last.Error)
+	require.Equal(t, "/error/x", last.Text)
 }
 
 // Every code of the tables of protocols §1.6, and those of §3 that answer the

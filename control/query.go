@@ -136,6 +136,9 @@ func (c *Control) history(ctx context.Context, id string) ([]Entry, error) {
 			At: e.At, Kind: e.Kind, From: string(e.From), To: string(e.To), Session: e.SessionID,
 			Error: c.failure(e.Code, e.Detail),
 		}
+		if e.Kind == eventErrorFile || underWay(e.To) {
+			entry.Error = nil
+		}
 		if entry.Error == nil && e.Detail != "" && e.Detail != "{}" {
 			entry.Detail = raw(e.Detail)
 			entry.Text = c.inText(e)

@@ -163,9 +163,21 @@ func (c *Control) view(t *transfer.Transfer) *Transfer {
 		SentBytes: t.SentBytes, Resent: t.Resent, Missed: t.Missed, Tries: t.Tries,
 		Created: t.CreatedAt, Updated: t.UpdatedAt, Started: at(t.StartedAt), Ended: at(t.EndedAt),
 		NextTry: nextTry(t), Asked: string(t.Ask), Owner: t.Owner, Attempt: t.Attempt, Session: t.SessionID,
-		Error: c.failure(t.ErrorCode, t.ErrorDetail),
+		Error: c.inForce(t),
 	}
 }
+
+// inForce is what stands in the way of a transfer. A row keeps the failure of
+// its last attempt while the next one runs; that is history, not what is wrong.
+func (c *Control) inForce(t *transfer.Transfer) *Failure {
+	if underWay(t.Status) {
+		return nil
+	}
+	return c.failure(t.ErrorCode, t.ErrorDetail)
+}
+
+// underWay reports that a session is at it at this moment.
+func underWay(s transfer.Status) bool { return s == transfer.Sending || s == transfer.Ending }
 
 // nextTry is shown only where a next try is what the transfer waits for.
 func nextTry(t *transfer.Transfer) *time.Time {

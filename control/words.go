@@ -7,8 +7,13 @@ import (
 	"strings"
 
 	"pabal/internal/fault"
+	"pabal/store"
 	"pabal/transfer"
 )
+
+// eventErrorFile is where a refused file stands. Its code is that of the
+// refusal, whose sentence stands in the entry before: here it has no arguments.
+const eventErrorFile = "error_file"
 
 // answers are where the catalogue has the words for what an answer means. Its
 // code is the profile's, and says nothing by itself.
@@ -24,6 +29,8 @@ func (c *Control) inText(e *transfer.Event) string {
 		return ""
 	}
 	switch e.Kind {
+	case store.EventBackup, eventErrorFile:
+		return d["path"]
 	case "round":
 		return c.roundText(d)
 	case "answer":

@@ -175,7 +175,10 @@ func (p *page) facts(d *control.Detail) {
 	row("ui.show.wire_size", p.text("ui.show.bytes", "bytes", count(d.WireSize)))
 	number("ui.show.records", d.Records)
 	number("ui.show.sequences", d.Sequences)
-	if d.Blocks > 0 {
+	switch {
+	case d.Blocks > 0 && d.DataSize == 0: // what is received has the sizes that the counterparty chose
+		row("ui.show.blocks", count(d.Blocks))
+	case d.Blocks > 0:
 		row("ui.show.blocks", p.text("ui.show.shape", "blocks", count(d.Blocks), "per_block", d.PerBlock, "data_size", d.DataSize))
 	}
 	number("ui.show.resent", d.Resent)
@@ -306,7 +309,7 @@ func (p *page) happened(e control.Entry) string {
 	for _, known := range []string{
 		control.Hold, control.Release, control.Resend, control.Cancel, control.Settle, control.Inquire, control.Recall,
 		control.CommandRecover, store.CommandRequest, store.CommandApprove, store.CommandReject,
-		"take_over", "backup", "release", "error_file", "round", "refused", "answer", "unanswered", "more",
+		control.ShowRecords, "take_over", "backup", "release", "error_file", "round", "refused", "answer", "unanswered", "more",
 	} {
 		if e.Kind != known {
 			continue
