@@ -49,7 +49,7 @@ func (a *app) approve(ctx context.Context, id, reason string) error {
 	if err != nil {
 		return orderError(err)
 	}
-	return a.ordered(t, control.Order{})
+	return a.ordered(t, control.Order{}, cfg.Location())
 }
 
 func (a *app) reject(ctx context.Context, id, reason string) error {

@@ -55,7 +55,7 @@ func (a *app) audit(ctx context.Context, f auditFlags) error {
 			}
 			change := ""
 			if r.From != r.To {
-				change = a.cat.Status(a.language(), r.From) + " → " + a.cat.Status(a.language(), r.To)
+				change = a.known(r.From) + " → " + a.known(r.To)
 			}
 			return []string{auditTime(r.At, q.zone), command, r.Transfer, change, a.personAnd(r.Person(), r.Approver, r.Reason)}
 		}}.print(a, list)

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -31,6 +32,7 @@ func (a *app) check(ctx context.Context, args []string) error {
 		return err
 	}
 	var document *config.Source
+	var unread error // why the active version could not be read
 	about := a.configPath
 	if len(args) > 0 {
 		if _, document, err = a.readDocument(args[0]); err != nil {
@@ -38,7 +40,8 @@ func (a *app) check(ctx context.Context, args []string) error {
 		}
 		about += " + " + args[0]
 	} else if !file.HasShared() {
-		if v := a.activeOf(ctx, file); v != nil {
+		var v *versioned
+		if v, unread = a.activeOf(ctx, file); v != nil {
 			document, about = v.document, about+" + "+control.DocumentName(v.number)
 		}
 	}
@@ -53,7 +56,7 @@ func (a *app) check(ctx context.Context, args []string) error {
 	c := s.cfg
 	if a.json {
 		return a.writeJSON(a.out, map[string]any{
-			"good": true, "complete": c.Complete(), "environment": c.Environment, "host": c.Host,
+			"good": true, "complete": c.Complete(), "version_unread": string(fault.CodeOf(unread)), "environment": c.Environment, "host": c.Host,
 			"instances": len(c.Instances), "institutions": len(c.Institutions), "jobs": len(c.Jobs), "files": len(c.Files),
 			"database": store.Shown(c.Database.URL), "payload_keys": keyNames(s.keys),
 			"directories": map[string]string{
@@ -62,7 +65,11 @@ func (a *app) check(ctx context.Context, args []string) error {
 		})
 	}
 	fmt.Fprintln(a.out, a.text("ui.check.good", "file", about))
-	if !c.Complete() {
+	switch {
+	case unread != nil:
+		sentence, _ := a.cat.Sentence(a.language(), unread)
+		fmt.Fprintln(a.out, a.text("ui.check.version_unread", "why", sentence+" ["+string(fault.CodeOf(unread))+"]"))
+	case !c.Complete():
 		fmt.Fprintln(a.out, a.text("ui.check.host_only"))
 	}
 	rows := [][]string{
@@ -88,10 +95,10 @@ func (a *app) check(ctx context.Context, args []string) error {
 		if in.Connect != "" {
 			way = a.text("ui.check.calls", "address", in.Connect)
 		}
-		rows = append(rows, []string{a.text("ui.check.institution"), fmt.Sprintf("%s %s, %s, %s", in.Code, in.Name, in.Profile, way)})
+		rows = append(rows, []string{a.text("ui.check.institution"), fmt.Sprintf("%s, %s, %s", named(in.Code, in.Name), in.Profile, way)})
 	}
 	for _, f := range c.Files {
-		rows = append(rows, []string{a.text("ui.check.file"), fmt.Sprintf("%s %s, %s.%s, %s", f.ID, f.Name, f.Institution, f.Job,
+		rows = append(rows, []string{a.text("ui.check.file"), fmt.Sprintf("%s, %s.%s, %s", named(f.ID, f.Name), f.Institution, f.Job,
 			a.text(fault.Code("ui.direction."+f.Direction)))})
 	}
 	for _, d := range [][2]string{
@@ -112,3 +119,6 @@ func keyNames(keys []store.Key) []string {
 	}
 	return names
 }
+
+// named is a code with the name that people have for it, where they have one.
+func named(code, name string) string { return strings.TrimSpace(code + " " + name) }

@@ -115,22 +115,22 @@ func (a *app) siteInForce(ctx context.Context) (*site, error) {
 }
 
 // activeOf is the active version in the database of a host's own file; nil
-// where there is none or nobody can look.
-func (a *app) activeOf(ctx context.Context, file *config.Source) *versioned {
-	own, err := file.Host(nil)
+// where there is none. Errors: those of the store, if nobody can look. Mistakes
+// of the file are for who proves it.
+func (a *app) activeOf(ctx context.Context, file *config.Source) (*versioned, error) {
+	own, err := file.Host(a.env)
 	if err != nil {
-		return nil
+		return nil, nil
 	}
 	st, err := store.Open(ctx, operatorsStore(own, true))
+	if code := fault.CodeOf(err); code == store.CodeMissing || code == store.CodeSchemaOlder {
+		return nil, nil // no server has run on it yet
+	}
 	if err != nil {
-		return nil
+		return nil, err
 	}
 	defer func() { _ = st.Close() }() // it was only read
-	v, err := active(ctx, st)
-	if err != nil {
-		return nil
-	}
-	return v
+	return active(ctx, st)
 }
 
 // operatorsStore says how a command opens the database beside the server.

@@ -48,7 +48,7 @@ func awaitServer(ctx context.Context, o store.Options, wait time.Duration, log *
 			return st, err
 		}
 		pause := loop.Backoff(awaitFirst, awaitMost, n)
-		log.Warn("the database server is away, waiting for it", "database", store.Shown(o.URL), "try", n, "again_in", pause.Round(time.Millisecond),
+		log.Warn("the database server is away, waiting for it", "database", store.Shown(o.URL), "try", n, "again_in", pause.Round(time.Millisecond).String(),
 			"at_most", wait, "err", err)
 		again := time.NewTimer(pause)
 		select {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -50,16 +51,16 @@ func (a *app) transferOrder(ctx context.Context, id string, o control.Order, rea
 	if err != nil {
 		return orderError(err)
 	}
-	return a.ordered(t, o)
+	return a.ordered(t, o, cfg.Location())
 }
 
-// ordered says what an order has come to.
-func (a *app) ordered(t *control.Transfer, o control.Order) error {
+// ordered says what an order has come to, times in the business zone.
+func (a *app) ordered(t *control.Transfer, o control.Order, zone *time.Location) error {
 	if a.json {
 		return a.writeJSON(a.out, t)
 	}
 	if r := t.Pending; r != nil {
-		_, err := fmt.Fprintln(a.out, a.text("ui.approve.asked", "request", r.ID, "name", shownName(t), "id", t.ID, "expires", r.Expires.Local().Format("01-02 15:04")))
+		_, err := fmt.Fprintln(a.out, a.text("ui.approve.asked", "request", r.ID, "name", shownName(t), "id", t.ID, "expires", r.Expires.In(zone).Format("2006-01-02 15:04 MST")))
 		return err
 	}
 	done := fault.Code("ui.ordered")

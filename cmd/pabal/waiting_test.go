@@ -74,3 +74,26 @@ func TestTroubleWithDirectories(t *testing.T) {
 	require.NoError(t, err)
 	require.Positive(t, here.size)
 }
+
+// TestCheckSaysThatItCouldNotLook: a host's own file is proven together with
+// the active version; one that cannot be read is not told as none.
+func TestCheckSaysThatItCouldNotLook(t *testing.T) {
+	t.Setenv("LC_ALL", "C")
+	dir := t.TempDir()
+	file := filepath.Join(dir, "host.yaml")
+	text := "environment: test\nhost: one\nsystem: { SCAN_DIRECTORY_NAME: s, WORK_DIRECTORY_NAME: w, RECEIVE_DIRECTORY_NAME: r }\nruns: [{instance: instance_A}]\n"
+	for _, name := range []string{"s", "w", "r"} {
+		require.NoError(t, os.Mkdir(filepath.Join(dir, name), 0o700))
+	}
+	require.NoError(t, os.WriteFile(file, []byte(text+"database: { url: \"postgres://pabal@127.0.0.1:1/pabal\" }\n"), 0o600))
+	code, out, errs := start(t, "check", "-c", file)
+	require.Equal(t, exitOK, code, errs)
+	require.Contains(t, out, "could not be read")
+	require.Contains(t, out, "[store.unreachable]")
+	require.NotContains(t, out, "none is active yet")
+	_, out, _ = start(t, "check", "-c", file, "--json")
+	require.Contains(t, out, `"version_unread":"store.unreachable"`)
+	require.NoError(t, os.WriteFile(file, []byte(text+"database: { url: \"sqlite:pabal.db\" }\n"), 0o600))
+	_, out, _ = start(t, "check", "-c", file)
+	require.Contains(t, out, "none is active yet")
+}
