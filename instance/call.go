@@ -142,7 +142,7 @@ func (s *session) call() (line.Report, error) {
 		s.wake.send.Give() // it is there: other lines can be used as well
 		return s.run(s.ctx, conn)
 	}
-	s.log.Warn("no session", "institution", s.inst.Code, "err", err)
+	s.log.Warn("no session", "code", string(fault.CodeOf(err)), "err", err)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(s.ctx), 10*time.Second)
 	defer cancel()
 	if t := s.first; t != nil {
