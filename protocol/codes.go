@@ -32,6 +32,7 @@ const (
 	CodeProfileField    fault.Code = "profile.field"
 	CodeProfileWidth    fault.Code = "profile.width"
 	CodeProfileMissing  fault.Code = "profile.missing"
+	CodeProfileAbsent   fault.Code = "profile.absent" // a key that cannot be left out
 	CodeProfileValue    fault.Code = "profile.value"
 	CodeProfileUnknown  fault.Code = "profile.unknown"
 	CodeProfileBusiness fault.Code = "profile.business" // no room for another business code

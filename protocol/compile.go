@@ -301,7 +301,7 @@ func (p *Profile) compileSession(c *compiler, spec *Spec) {
 	p.Session.Cipher = Cipher(c.one("session.cipher", s.Cipher, string(NoCipher), string(KFTCCipher)))
 	for path, d := range map[string]time.Duration{"session.reply": p.Session.Reply, "session.first": p.Session.First, "session.idle": p.Session.Idle} {
 		if d <= 0 {
-			c.problem(path, CodeProfileMissing, path, "a time such as 60s")
+			c.problem(path, CodeProfileValue, d.String(), "a time such as 60s")
 		}
 	}
 	c.from("session.resends", int64(s.Resends), 0, 100)

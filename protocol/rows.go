@@ -41,8 +41,22 @@ func (c *compiler) problem(path string, code fault.Code, subject, expected strin
 	}
 	c.said[key] = true
 	at, line := lineOf(c.root, path)
+	if zero := subject == "" || subject == "0" || subject == "0s"; zero && (code == CodeProfileValue || code == CodeProfileWidth) && !hasKey(c.root, path) {
+		code = CodeProfileAbsent // who forgot a key has not written its zero value
+	}
 	e := fault.New(code, subject, "expected", expected, "line", line, "file", c.origins[at])
 	c.problems = append(c.problems, fault.Problem{Path: path, Err: e})
+}
+
+// hasKey reports that the document says something at a path, whatever it is.
+func hasKey(root *yaml.Node, path string) bool {
+	dot := strings.LastIndexByte(path, '.')
+	if root == nil || strings.HasSuffix(path, "]") { // an item of a list is there
+		return true
+	}
+	at, _ := lineOf(root, path[:max(0, dot)])
+	next, _ := child(at, path[dot+1:])
+	return next != nil
 }
 
 // field finds a field by name; a name that is not ours becomes the profile's own.

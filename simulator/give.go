@@ -287,14 +287,10 @@ func (g *giver) open(ctx context.Context, file string) (gi *gift, err error) {
 	if err != nil {
 		return nil, err
 	}
-	form := filemgr.Form{Kind: filemgr.Raw}
 	parts, err := g.parts(gi)
-	if parts != nil { // its records are counted
-		form = filemgr.Form{Kind: filemgr.Fixed, Length: g.opt.Record}
-	}
 	if err == nil {
 		gi.result, err = filemgr.Split(ctx, path, filemgr.SplitOptions{
-			Form: form, Encoding: g.opt.encoding(), Checks: filemgr.CheckOptions{SendEmpty: true},
+			Form: g.opt.form(), Encoding: g.opt.encoding(), Checks: filemgr.CheckOptions{SendEmpty: true},
 			Geometry: g.geometry(), Parts: parts, MaxWire: g.opt.Profile.MaxFile(g.dataSize),
 		}, emit)
 	}

@@ -125,6 +125,15 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
+// countsRecords reports that the trailer of a file says how many records it has.
+func countsRecords(p *protocol.Profile) bool {
+	if p.Parts == nil {
+		return false
+	}
+	records, _ := p.Parts.Counts()
+	return records
+}
+
 // Validate says what keeps a counterparty from working.
 func (o Options) Validate() error {
 	bad := func(what, why string) error { return fault.New(CodeOptions, what, "detail", why) }
@@ -148,7 +157,7 @@ func (o Options) Validate() error {
 		return bad("ask", "only the institution's side asks")
 	case slices.ContainsFunc(o.Ask, func(q Question) bool { return !p.Has(q.Kind) }):
 		return bad("ask", "not in profile "+p.Name)
-	case p.Parts != nil && o.GiveDir != "" && o.Record == 0:
+	case countsRecords(p) && o.GiveDir != "" && o.Record == 0:
 		return bad("record", "missing: the trailer of profile "+p.Name+" counts records")
 	case o.MessageSize != 0 && !p.Carriable(o.MessageSize),
 		o.MessageSize > p.Files.MessageSize:
@@ -173,6 +182,15 @@ func (o Options) record() int {
 		return 0
 	}
 	return o.Record
+}
+
+// form is how the records of files are told apart, where the trailer of a file
+// may count them. Elsewhere they are bytes.
+func (o Options) form() filemgr.Form {
+	if o.Profile.Parts == nil || o.Record == 0 {
+		return filemgr.Form{Kind: filemgr.Raw}
+	}
+	return filemgr.Form{Kind: filemgr.Fixed, Length: o.Record}
 }
 
 // DataSize is L: the data bytes of a full telegram that we send.

@@ -129,11 +129,7 @@ func (t *taker) sorted(h *half, source filemgr.Source) (content filemgr.Source, 
 	p := t.opt.Profile
 	sort := p.Parts.Sort(protocol.PartFacts{Name: h.Name, Date: h.Date},
 		func(date string) string { return protocol.FullDate(date, t.opt.Now()) })
-	form := filemgr.Form{Kind: filemgr.Raw}
-	if t.opt.Record > 0 {
-		form = filemgr.Form{Kind: filemgr.Fixed, Length: t.opt.Record}
-	}
-	held := filemgr.NewRecordCounter(form)
+	held := filemgr.NewRecordCounter(t.opt.form())
 	content = func(emit func([]byte) error) error {
 		all, part := h.all(p), []byte(nil)
 		return source(func(b []byte) error {

@@ -40,6 +40,10 @@ func SelfPlay(ctx context.Context, p *protocol.Profile, dir string, tell func(Pl
 		parts[1].faults, parts[1].sessions = "cut=data:2", 2
 	case p.Files.Numbering.None: // a telegram for another is found by nobody
 		parts[1].faults, parts[1].sessions = "lose=1:3", 2
+	case p.Files.Resend == protocol.ResendEach:
+		// Data that is sent again one by one and lost once more would be asked for
+		// when the time for an answer has passed, which nobody is to watch.
+		parts[1].faults = "lose=1:1,1:3,1:4,2:2;duplicate=1:2,2:1;reorder=1:6,2:3"
 	case p.Files.NoCheck:
 		parts[1].faults, parts[1].sessions = "lose=1:3;duplicate=1:2,2:1;reorder=2:3", 2
 	}
@@ -167,7 +171,7 @@ func (pl *Played) sides(p *protocol.Profile, dir string) (give, take *Peer, err 
 		Reply:       30 * time.Second, Idle: 30 * time.Second, First: 30 * time.Second, Pause: time.Millisecond, Rounds: 100,
 	}
 	common.Packing = "filled"
-	if p.Parts != nil {
+	if countsRecords(p) {
 		common.Record = 1 // the trailer counts records
 	}
 	one, two := common, common

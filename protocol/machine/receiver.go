@@ -85,8 +85,12 @@ func (r *receiver) reset() {
 }
 
 func (r *receiver) offerFrom(t *protocol.Telegram) Offer {
+	name := t.Text(protocol.Name)
+	if r.p.Session.NamesFile && !r.p.Carries(t.Kind, protocol.Name) {
+		name = r.named // the opening has said it for all that follows
+	}
 	return Offer{
-		Name: t.Text(protocol.Name), Date: t.Text(protocol.Date), Serial: t.Text(protocol.Serial), Size: -1,
+		Name: name, Date: t.Text(protocol.Date), Serial: t.Text(protocol.Serial), Size: -1,
 		Gzip: t.Text(protocol.Gzip) != "", EBCDIC: t.Text(protocol.EBCDIC) != "", Password: t.Text(protocol.Password),
 	}
 }
