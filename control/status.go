@@ -26,6 +26,17 @@ type Status struct {
 	// Directories are those of the host that asks which are not there or nearly
 	// full; filled in by who knows the configuration.
 	Directories []Directory `json:"directories,omitempty"`
+	// Untaken are files of its scan directory that lie there and are not taken;
+	// nil if there are none. Filled in by who knows the configuration.
+	Untaken *Untaken `json:"untaken,omitempty"`
+}
+
+// Untaken is what is known of files that nobody has taken.
+type Untaken struct {
+	Directory string    `json:"directory"`
+	Files     int       `json:"files"`
+	Oldest    string    `json:"oldest"` // name of the one that lies there longest
+	Since     time.Time `json:"since"`  // and since when
 }
 
 // Directory is a directory in trouble. Free and Size are bytes of its file

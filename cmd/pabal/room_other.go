@@ -2,6 +2,12 @@
 
 package main
 
-import "errors"
+import (
+	"errors"
+	"io/fs"
+	"time"
+)
 
 func roomOf(string) (room, error) { return room{}, errors.ErrUnsupported }
+
+func arrived(info fs.FileInfo) time.Time { return info.ModTime().UTC() }

@@ -37,7 +37,7 @@ func (a *app) showStatus(ctx context.Context) error {
 	if s.Waiting, err = c.Waiting(ctx, cfg.Scanner()); err != nil {
 		return err
 	}
-	s.Directories = a.trouble(cfg, roomOf)
+	s.Directories, s.Untaken = a.trouble(cfg, roomOf), a.untaken(cfg)
 	if a.json {
 		return a.writeJSON(a.out, s)
 	}
@@ -91,6 +91,11 @@ func (a *app) printStatus(s *control.Status, today time.Time) error {
 	}
 	for _, d := range s.Directories {
 		if _, err := fmt.Fprintf(a.out, "  %s [%s]\n  %s\n", d.Failure.Sentence, d.Failure.Code, a.text("ui.next", "next", d.Failure.Next)); err != nil {
+			return err
+		}
+	}
+	if u := s.Untaken; u != nil {
+		if _, err := fmt.Fprintln(a.out, "\n"+a.text("ui.status.untaken", "directory", u.Directory, "count", u.Files, "name", u.Oldest, "since", at(u.Since))); err != nil {
 			return err
 		}
 	}

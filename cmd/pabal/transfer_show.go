@@ -16,6 +16,7 @@ import (
 	"pabal/internal/fault"
 	"pabal/internal/mask"
 	"pabal/store"
+	"pabal/transfer"
 )
 
 type showFlags struct {
@@ -79,6 +80,7 @@ func (a *app) transferShow(ctx context.Context, id string, f showFlags) error {
 	p := &page{app: a, w: a.out, zone: cfg.Location()}
 	p.facts(d)
 	p.failure(d.Error)
+	p.stands(d)
 	p.blockMap(d, f.blocks)
 	p.history(d)
 	p.sessions(d)
@@ -231,6 +233,16 @@ func (p *page) failure(f *control.Failure) {
 	}
 }
 
+// stands says what to do about a transfer that stands without anything being
+// wrong with it.
+func (p *page) stands(d *control.Detail) {
+	if d.Error != nil || d.Status != string(transfer.Held) && (d.Status != string(transfer.Stored) || d.WaitsForPlace != "") {
+		return
+	}
+	p.line("")
+	p.line("%s", p.text("ui.next", "next", p.text(fault.Code("ui.show.stands."+d.Status), "id", d.ID, "institution", d.Institution)))
+}
+
 // mapWidth is how many blocks stand in a line of the map, mapLines how many
 // lines there are without --blocks, and mapList how many blocks are listed.
 const (
@@ -245,7 +257,11 @@ func (p *page) blockMap(d *control.Detail, all bool) {
 		return
 	}
 	p.line("")
-	p.line("%s", p.text("ui.show.map"))
+	if d.Status == string(transfer.Sending) {
+		p.line("%s", p.text("ui.show.map_sent", "session", d.Session))
+	} else {
+		p.line("%s", p.text("ui.show.map"))
+	}
 	lines, hidden := 0, 0
 	for from := 0; from < len(d.Map); from += mapWidth {
 		if lines++; lines > mapLines && !all {

@@ -6,11 +6,13 @@ import (
 	"path/filepath"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"pabal/config"
 	"pabal/store"
+	"pabal/transfer"
 )
 
 // TestStatusSaysWhoIsWaitedFor: while the instance that looks into the scan
@@ -96,4 +98,47 @@ func TestCheckSaysThatItCouldNotLook(t *testing.T) {
 	require.NoError(t, os.WriteFile(file, []byte(text+"database: { url: \"sqlite:pabal.db\" }\n"), 0o600))
 	_, out, _ = start(t, "check", "-c", file)
 	require.Contains(t, out, "none is active yet")
+}
+
+// TestStatusNamesFilesThatAreNotTaken: of what lies in the scan directory and is
+// not taken nothing stands in the database.
+func TestStatusNamesFilesThatAreNotTaken(t *testing.T) {
+	t.Setenv("LC_ALL", "C")
+	dir, file := yard(t, centreSide("sqlite:pabal.db", "\ninstances: [ { id: instance_A, listen: [{ address: \"127.0.0.1:0\", profile: cms }] } ]\n"))
+	a, err := newApp(nil, io.Discard, io.Discard)
+	require.NoError(t, err)
+	cfg, err := config.Load(file, nil)
+	require.NoError(t, err)
+	require.Nil(t, a.untaken(cfg))
+	for _, name := range []string{"EB21.KFTC.CMS", "EB22.KFTC.CMS", ".hidden", "half.tmp"} {
+		require.NoError(t, os.WriteFile(filepath.Join(cfg.System.Scan, name), nil, 0o600))
+	}
+	require.True(t, filepath.IsAbs(cfg.System.Scan), dir)
+	require.Nil(t, a.untaken(cfg), "they have just come")
+	a.now = func() time.Time { return time.Now().Add(2 * time.Minute) }
+	got := a.untaken(cfg)
+	require.Equal(t, 2, got.Files)
+	require.Equal(t, "EB21.KFTC.CMS", got.Oldest)
+	require.WithinDuration(t, time.Now(), got.Since, time.Minute)
+}
+
+// TestShowSaysWhatAStoppedOneWaitsFor: nothing is wrong with what a person has
+// stopped or what waits for a session, and yet who looks wants to know.
+func TestShowSaysWhatAStoppedOneWaitsFor(t *testing.T) {
+	t.Setenv("LC_ALL", "C")
+	dir, file := yard(t, centreSide("sqlite:pabal.db", "\ninstances: [ { id: instance_A, listen: [{ address: \"127.0.0.1:0\", profile: cms }] } ]\n"))
+	code, _, errs := start(t, "migrate", "-c", file)
+	require.Equal(t, exitOK, code, errs)
+	st, err := store.Open(t.Context(), store.Options{URL: "sqlite:" + filepath.Join(dir, "pabal.db")})
+	require.NoError(t, err)
+	row := &transfer.Transfer{ID: store.NewID(time.Now()), Direction: transfer.Send, Status: transfer.Stored, Institution: "KFTC", Name: "EB21.KFTC.CMS",
+		DataSize: 20, PerBlock: 3, WireSize: 130, Blocks: 3}
+	require.NoError(t, st.Create(t.Context(), time.Now(), row))
+	require.NoError(t, st.Close())
+	_, out, _ := start(t, "transfer", "show", row.ID, "-c", file)
+	require.Contains(t, out, "→ It goes with the next session with KFTC")
+	code, _, errs = start(t, "transfer", "hold", row.ID, "-c", file)
+	require.Equal(t, exitOK, code, errs)
+	_, out, _ = start(t, "transfer", "show", row.ID, "-c", file)
+	require.Contains(t, out, "pabal transfer release "+row.ID)
 }
