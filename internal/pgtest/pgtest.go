@@ -36,7 +36,7 @@ const Variable = "PABAL_TEST_POSTGRES"
 const Programs = "PABAL_TEST_POSTGRES_BIN"
 
 // startTime is how long a server may take to start or to stop.
-const startTime = 30 * time.Second
+const startTime = 3 * time.Minute
 
 // Server is a server that starts when it is first needed. A test binary has
 // one: its TestMain calls Stop at the end. It syncs every commit to the disk,
@@ -57,6 +57,9 @@ type Server struct {
 	once     sync.Once
 	template string // the database that Prepared copies
 	prepared error
+	clear    string   // makes a copy's rows again what the template's are
+	shape    string   // of the template
+	spare    []string // copies that tests have done with
 }
 
 // URL makes a new, empty database and returns its address. The test is skipped
@@ -85,10 +88,11 @@ func (s *Server) Copy(t testing.TB, template string) string {
 	return s.address(name)
 }
 
-// Prepared is URL with a copy of a database that prepare has filled, which
-// takes less time than filling each. prepare runs once for each server of ours
-// and must close its connections. On a server in Variable, where no copy would
-// be cleared away, the database is empty, so who uses it prepares it again.
+// Prepared is URL with a database as prepare has filled it: a copy, or one that an
+// earlier test has done with and that is as the copy was (see lend.go). prepare
+// runs once for each server of ours and must close its connections. On a server in
+// Variable, where nothing would be cleared away, the database is empty, so who uses
+// it prepares it again.
 func (s *Server) Prepared(t testing.TB, prepare func(address string) error) string {
 	t.Helper()
 	s.start(t)
@@ -97,10 +101,17 @@ func (s *Server) Prepared(t testing.TB, prepare func(address string) error) stri
 	}
 	s.once.Do(func() {
 		s.template = s.URL(t)
-		s.prepared = prepare(s.template)
+		if s.prepared = prepare(s.template); s.prepared == nil {
+			s.prepared = s.describe(t)
+		}
 	})
 	check(t, s.prepared)
-	return s.Copy(t, s.template)
+	address := s.lent()
+	if address == "" {
+		address = s.Copy(t, s.template)
+	}
+	t.Cleanup(func() { s.takeBack(t, address) })
+	return address
 }
 
 // SQL runs statements through psql, as an administrator would, and returns
