@@ -202,7 +202,7 @@ func TestScanWithoutItsDirectory(t *testing.T) {
 
 func TestWatch(t *testing.T) {
 	dir := t.TempDir()
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 4*time.Minute)
 	defer cancel()
 	watch, err := Watch(ctx, dir)
 	require.NoError(t, err)
@@ -210,7 +210,7 @@ func TestWatch(t *testing.T) {
 		select {
 		case _, ok := <-watch:
 			return ok
-		case <-time.After(10 * time.Second):
+		case <-time.After(4 * time.Minute):
 			t.Fatal("no signal")
 			return false
 		}

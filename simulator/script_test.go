@@ -48,7 +48,7 @@ func converse(t *testing.T, p *Peer, receive bool, script ...string) error {
 func talk(t *testing.T, us net.Conn, script ...string) {
 	t.Helper()
 	for i, s := range script {
-		require.NoError(t, us.SetDeadline(time.Now().Add(10*time.Second)))
+		require.NoError(t, us.SetDeadline(time.Now().Add(4*time.Minute)))
 		say, text := s[0] == '>', s[2:]
 		if say {
 			_, err := us.Write([]byte(text))

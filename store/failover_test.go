@@ -17,7 +17,7 @@ import (
 // until waits for something that another process does.
 func until(t *testing.T, what string, done func() bool) {
 	t.Helper()
-	limit := time.After(2 * time.Minute)
+	limit := time.After(4 * time.Minute)
 	tick := time.NewTicker(2 * time.Millisecond)
 	defer tick.Stop()
 	for !done() {

@@ -18,7 +18,7 @@ import (
 func behindCutter(t *testing.T, busy time.Duration) (through, beside *store.Store, c *pgtest.Cutter, term int64) {
 	beside = openPostgres(t)
 	c, address := running.postgres.Cutter(t, beside.URL())
-	through, err := store.Open(t.Context(), store.Options{URL: address, Server: true, BusyTimeout: busy})
+	through, err := store.Open(t.Context(), store.Options{URL: address, Server: true, BusyTimeout: busy, Lease: max(store.DefaultLease, 5*busy/2)})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, through.Close()) })
 	term, err = through.Begin(t.Context(), now, "one", "host", 1)
@@ -217,7 +217,7 @@ func TestCommitCutTold(t *testing.T) {
 // TestTravelTogether: what leaves behind another statement is less than a socket
 // takes at once, so that a process that is stopped has sent all of it or nothing.
 func TestTravelTogether(t *testing.T) {
-	through, _, c, term := behindCutter(t, 5*time.Second)
+	through, _, c, term := behindCutter(t, time.Minute)
 	long := strings.Repeat("x", 1500)
 	var rows []*transfer.Transfer
 	var edits []*store.Edit
@@ -267,7 +267,7 @@ func TestHolderStandsStill(t *testing.T) {
 		})
 		written <- err
 	}()
-	require.Eventually(t, func() bool { return c.Count() == 1 }, time.Minute, time.Millisecond)
+	require.Eventually(t, func() bool { return c.Count() == 1 }, 4*time.Minute, time.Millisecond)
 	// Others wait for locks for six seconds, the server for the one that
 	// stands still for less than one.
 	_, err = beside.Command(t.Context(), now, transfer.Command{Name: "cancel", TransferID: row.ID}, func(r *transfer.Transfer) error {

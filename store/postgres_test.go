@@ -210,7 +210,7 @@ func TestPostgresWakeAtTheEnd(t *testing.T) {
 		t.Helper()
 		select {
 		case <-wake:
-		case <-time.After(time.Minute):
+		case <-time.After(4 * time.Minute):
 			t.Fatal("nobody told of it")
 		}
 	}

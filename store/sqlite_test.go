@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"pabal/internal/needs"
 	"pabal/store"
 	"pabal/store/storetest"
 	"pabal/transfer"
@@ -19,6 +20,9 @@ func TestMain(m *testing.M) {
 			os.Exit(1)
 		}
 		os.Exit(0)
+	}
+	if os.Getenv("PABAL_ROWS") == "" { // which may be more than memory has room for
+		needs.Memory()
 	}
 	code := m.Run()
 	if err := running.postgres.Stop(); err != nil {

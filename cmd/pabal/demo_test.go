@@ -23,7 +23,7 @@ func pabal(t *testing.T, args ...string) *exec.Cmd {
 	t.Helper()
 	self, err := os.Executable()
 	require.NoError(t, err)
-	ctx, cancel := context.WithTimeout(context.Background(), 90*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*hanging)
 	t.Cleanup(cancel)
 	cmd := exec.CommandContext(ctx, self, args...)
 	cmd.Args[0] = "pabal"
@@ -226,7 +226,7 @@ func newWaiter(r io.Reader) *waiter {
 // line waits for a line with a text in it.
 func (w *waiter) line(t *testing.T, text string) string {
 	t.Helper()
-	limit := time.After(30 * time.Second)
+	limit := time.After(hanging)
 	for {
 		select {
 		case l, ok := <-w.lines:

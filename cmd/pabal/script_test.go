@@ -14,6 +14,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"pabal/internal/needs"
 	"pabal/internal/secure/securetest"
 )
 
@@ -21,10 +22,14 @@ import (
 // program in them is this test binary, started as a process of its own.
 
 func TestMain(m *testing.M) {
+	if filepath.Base(os.Args[0]) != "pabal" {
+		needs.Memory()
+	}
 	testscript.Main(m, map[string]func(){"pabal": main})
 }
 
 func TestScripts(t *testing.T) {
+	var addresses needs.Addresses
 	testscript.Run(t, testscript.Params{
 		Dir: filepath.Join("testdata", "script"),
 		Setup: func(e *testscript.Env) error {
@@ -39,7 +44,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"until":    until,
 			"edit":     edit,
-			"freeport": freePort,
+			"freeport": func(ts *testscript.TestScript, neg bool, args []string) { freePort(ts, neg, args, &addresses) },
 			"certs":    certs,
 			"code":     code,
 			"sees":     sees,
@@ -65,9 +70,7 @@ func until(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	pattern := regexp.MustCompile("(?m)" + args[0])
 	deadline := time.Now().Add(patience)
-	again := time.NewTicker(20 * time.Millisecond)
-	defer again.Stop()
-	for {
+	for pause := 20 * time.Millisecond; ; pause = min(pause*5/4, 200*time.Millisecond) { // each look costs what is looked at
 		var out, errs bytes.Buffer
 		here := ts.MkAbs(".")
 		run(context.Background(), inDirectory(here, args[2:]), strings.NewReader(""), &out, &errs)
@@ -77,7 +80,7 @@ func until(ts *testscript.TestScript, neg bool, args []string) {
 		if time.Now().After(deadline) {
 			ts.Fatalf("%q did not come, but:\n%s%s", args[0], &out, &errs)
 		}
-		<-again.C
+		<-time.After(pause)
 	}
 }
 
@@ -107,14 +110,13 @@ func edit(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 // freeport NAME: sets NAME to an address of loopback that nobody listens on.
-func freePort(ts *testscript.TestScript, neg bool, args []string) {
+func freePort(ts *testscript.TestScript, neg bool, args []string, addresses *needs.Addresses) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: freeport NAME")
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	address, err := addresses.Free()
 	ts.Check(err)
-	ts.Setenv(args[0], l.Addr().String())
-	ts.Check(l.Close())
+	ts.Setenv(args[0], address)
 }
 
 // code N pabal ARG…: the exit code.

@@ -1,0 +1,6 @@
+//go:build !linux
+
+package needs
+
+// Memory does nothing here.
+func Memory() {}
