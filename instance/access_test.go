@@ -15,6 +15,7 @@ import (
 // TestModes: whatever the dropper gave a file, it has ours from the claim on,
 // and everything that we make has what is set.
 func TestModes(t *testing.T) {
+	t.Parallel()
 	p := newPair(t, sqlite, "cms", []file{{id: "EB21", form: rawForm("EB21").form, opt: func(f *File) { f.Result = true; f.FlagPlaced = ".fin" }}}, nil,
 		func(i, c *Options) {
 			i.Access.Backup = place.Access{File: 0o440, Dir: 0o700}

@@ -16,7 +16,10 @@ import (
 // TestAnnouncedAtOnce: a counterparty announces one file on several lines at
 // the same moment and brings all of it on each. It is one file: whoever brings it to
 // its end, nobody else brings another: at most the same again, which is compared.
-func TestAnnouncedAtOnce(t *testing.T) { onBoth(t, testAnnouncedAtOnce) }
+func TestAnnouncedAtOnce(t *testing.T) {
+	t.Parallel()
+	onBoth(t, testAnnouncedAtOnce)
+}
 
 func testAnnouncedAtOnce(t *testing.T, on engine) {
 	p := parkOn(t, on, store.Options{}, "cms", "centre", []file{rawForm("EB21")}, nil, eachItsName)

@@ -13,6 +13,7 @@ import (
 // Callers that are not let in have no session, and are found all the same: why,
 // from where, and what they said, without the password.
 func TestTurnedAwayAreWrittenDown(t *testing.T) {
+	t.Parallel()
 	h := centreOf(t, sqlite, func(o *Options) {
 		o.SessionLog = sessionlog.Options{Dir: o.Dirs.Work + "-said", Level: sessionlog.Headers}
 	})

@@ -54,11 +54,12 @@ func (h *heard) until(t *testing.T, text string) {
 }
 
 // behind puts a server's database behind a cutter, and its log where it can be
-// read. The store gives up soon what it waits for.
+// read. The store gives up soon what it waits for, but not so soon that the server
+// ends transactions of a process that waits for its turn on a busy machine.
 func behind(t *testing.T, h *host) (*pgtest.Cutter, *heard) {
 	t.Helper()
 	c, url := running.postgres.Cutter(t, postgres.url(t, h.dir))
-	h.url, h.db.BusyTimeout = url+"&connect_timeout=60", 300*time.Millisecond
+	h.url, h.db.BusyTimeout = url+"&connect_timeout=60", 1500*time.Millisecond
 	return c, h.listen()
 }
 
@@ -83,6 +84,7 @@ const (
 // on the way there and on the way back, and lets nobody in until the server
 // has noticed. In the end the file has come once and the rows say so.
 func TestStoreAwayAtEachWrite(t *testing.T) {
+	t.Parallel()
 	const block = 3 // of three and a bit
 	body := content(3*blockOf("cms") + 17)
 	inside := body[(block-1)*blockOf("cms")+1000:][:64]
@@ -180,11 +182,13 @@ func arrivedOnce(t *testing.T, p *pair, body []byte) {
 // the store is away just then, begins it when the store is back. It does not
 // end, and the other instances of its process with it.
 func TestBeginsWhileStoreAway(t *testing.T) {
+	t.Parallel()
 	for where, plan := range map[string]pgtest.Cut{"before": pgtest.Before, "after": pgtest.After} {
 		t.Run(where, func(t *testing.T) {
 			h := newHost(t, postgres, "cms", "centre", nil, []file{rawForm("EB21")})
 			h.opt.Listen[0].Address = "127.0.0.1:0"
 			c, log := behind(t, h)
+			h.db.BusyTimeout = 300 * time.Millisecond
 			// More often than the store itself tries: its own Begin is cut.
 			const tries = 5
 			c.NextWith(pgtest.Parameter(h.opt.ID), plan, tries, false)
@@ -207,6 +211,7 @@ func TestBeginsWhileStoreAway(t *testing.T) {
 // server that took over may not hold what was confirmed; else the counterparty
 // hears of a fault. Either way it goes on from what the store holds.
 func TestStoreAwayInMidSession(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		name string
 		wait time.Duration
@@ -266,7 +271,10 @@ func TestStoreAwayInMidSession(t *testing.T) {
 
 // TestMarkedWithoutKnowing: an end request that did not leave, because the
 // answer to its commit was lost, proves nothing later.
-func TestMarkedWithoutKnowing(t *testing.T) { onBoth(t, testMarkedWithoutKnowing) }
+func TestMarkedWithoutKnowing(t *testing.T) {
+	t.Parallel()
+	onBoth(t, testMarkedWithoutKnowing)
+}
 
 func testMarkedWithoutKnowing(t *testing.T, on engine) {
 	p := park(t, on, "cms", "institution", []file{rawForm("EB21")}, nil, nil)
@@ -288,7 +296,10 @@ func testMarkedWithoutKnowing(t *testing.T, on engine) {
 
 // TestOutcomeReadAgain: an outcome whose commit was not answered is found
 // written, with its result file; one that somebody has taken since is not ours.
-func TestOutcomeReadAgain(t *testing.T) { onBoth(t, testOutcomeReadAgain) }
+func TestOutcomeReadAgain(t *testing.T) {
+	t.Parallel()
+	onBoth(t, testOutcomeReadAgain)
+}
 
 func testOutcomeReadAgain(t *testing.T, on engine) {
 	p := park(t, on, "cms", "institution", []file{rawForm("EB21")}, nil, nil)
@@ -312,7 +323,10 @@ func testOutcomeReadAgain(t *testing.T, on engine) {
 
 // TestTextOfOthers: neither a file name nor a code that is not UTF-8 stops
 // anything.
-func TestTextOfOthers(t *testing.T) { onBoth(t, testTextOfOthers) }
+func TestTextOfOthers(t *testing.T) {
+	t.Parallel()
+	onBoth(t, testTextOfOthers)
+}
 
 func testTextOfOthers(t *testing.T, on engine) {
 	h := lone(t, on, "cms", []file{rawForm("EB21")}, nil)

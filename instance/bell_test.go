@@ -13,6 +13,15 @@ type bell chan struct{}
 // log is one that rings.
 func (b bell) log(l *slog.Logger) *slog.Logger { return slog.New(ringing{l.Handler(), b}) }
 
+// watching is how long somebody waits before looking again, when nothing rings:
+// longer every time, for each look costs what is tested the processor.
+type watching struct{ next time.Duration }
+
+func (p *watching) wait(b bell) {
+	p.next = min(max(3*time.Millisecond, p.next*5/4), 60*time.Millisecond)
+	b.wait(p.next)
+}
+
 // wait returns when it rings, and after a time without it.
 func (b bell) wait(most time.Duration) {
 	limit := time.NewTimer(most)

@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -32,7 +31,7 @@ func TestBigFiles(t *testing.T) {
 		t.Skip("short: big files")
 	}
 	program := plainProgram(t)
-	onBoth(t, func(t *testing.T, on engine) { testBigFiles(t, on, program) })
+	inTurn(t, func(t *testing.T, on engine) { testBigFiles(t, on, program) })
 }
 
 func testBigFiles(t *testing.T, on engine, program string) {
@@ -81,10 +80,7 @@ func plainProgram(t *testing.T) string {
 // returns the peak memory of each process in KiB after each.
 func bigFiles(t *testing.T, on engine, program, profile, way string, mibs []int) (peaks []map[string]int) {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	address := ln.Addr().String()
-	require.NoError(t, ln.Close())
+	address := free(t)
 	id := map[string]string{"cms": "EB21", "edi": "C02"}[profile]
 	sides := map[string]*process{}
 	for _, role := range []string{"centre", "institution"} {

@@ -13,7 +13,10 @@ import (
 
 // The business code is the institution's (protocols §1.2): two of one code in
 // the header call at one address, and each is spoken to with its own.
-func TestBusinessOfAnInstitution(t *testing.T) { onBoth(t, testBusinessOfAnInstitution) }
+func TestBusinessOfAnInstitution(t *testing.T) {
+	t.Parallel()
+	onBoth(t, testBusinessOfAnInstitution)
+}
 
 func testBusinessOfAnInstitution(t *testing.T, on engine) {
 	var mu sync.Mutex
@@ -48,7 +51,10 @@ func testBusinessOfAnInstitution(t *testing.T, on engine) {
 }
 
 // A code that is another institution's is refused as one that nobody has.
-func TestBusinessOfAnother(t *testing.T) { onBoth(t, testBusinessOfAnother) }
+func TestBusinessOfAnother(t *testing.T) {
+	t.Parallel()
+	onBoth(t, testBusinessOfAnother)
+}
 
 func testBusinessOfAnother(t *testing.T, on engine) {
 	p := newPair(t, on, "cms", []file{rawForm("EB21")}, nil, func(_, b *Options) {

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -22,6 +21,7 @@ import (
 
 	"pabal/filemgr"
 	"pabal/internal/fault"
+	"pabal/internal/needs"
 	"pabal/internal/pgtest"
 	"pabal/internal/place"
 	"pabal/store"
@@ -51,6 +51,9 @@ func TestMain(m *testing.M) {
 			os.Exit(1)
 		}
 		os.Exit(0)
+	}
+	if os.Getenv("PABAL_BIG") == "" { // which may be more than memory has room for
+		needs.Memory()
 	}
 	code := m.Run()
 	if err := running.postgres.Stop(); err != nil {
@@ -192,7 +195,10 @@ func (p *process) read() *store.Store {
 // TestChaosKillEitherSide kills one of two servers at random moments while
 // files go both ways, starts it again, and in the end wants every file once,
 // equal, and every directory in agreement with its rows.
-func TestChaosKillEitherSide(t *testing.T) { onAll(t, testChaosKillEitherSide) }
+func TestChaosKillEitherSide(t *testing.T) {
+	t.Parallel()
+	onAll(t, testChaosKillEitherSide)
+}
 
 func testChaosKillEitherSide(t *testing.T, on engine) {
 	points := 26
@@ -208,6 +214,7 @@ func testChaosKillEitherSide(t *testing.T, on engine) {
 // parts, with a header and a trailer that must fit them, and an opening for each
 // (kfb). Each side calls the other to send.
 func TestChaosKillParts(t *testing.T) {
+	t.Parallel()
 	for on, points := range map[engine]int{sqlite: 12, postgresFiles: 6} {
 		t.Run(string(on), func(t *testing.T) {
 			eachChaos(t, []string{"kfb"}, points, func(t *testing.T, profile string, points int, luck *rand.Rand) {
@@ -222,6 +229,7 @@ func TestChaosKillParts(t *testing.T) {
 // as in a crash, or all connections to it are cut. What was confirmed is there
 // afterwards, and nothing that was not.
 func TestChaosKillDatabase(t *testing.T) {
+	t.Parallel()
 	var server pgtest.Server // the other tests need theirs
 	t.Cleanup(func() { require.NoError(t, server.Stop()) })
 	eachChaos(t, []string{"cms", "edi"}, 20, func(t *testing.T, profile string, points int, luck *rand.Rand) {
@@ -349,10 +357,9 @@ func chaos(t *testing.T, files bool, url func(dir string) string, others []func(
 // free is an address of this machine where nobody listens.
 func free(t *testing.T) string {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	address, err := running.addresses.Free()
 	require.NoError(t, err)
-	require.NoError(t, ln.Close())
-	return ln.Addr().String()
+	return address
 }
 
 func received(list []*transfer.Transfer) []*transfer.Transfer {

@@ -32,7 +32,10 @@ func contentFile(f *File) {
 // What was received is held against the checks of its registration before it is
 // placed, by the same checker as what is sent. The counterparty hears that its
 // file came; a person hears what is wrong with it, and says what becomes of it.
-func TestContentOfWhatComes(t *testing.T) { onAll(t, testContentOfWhatComes) }
+func TestContentOfWhatComes(t *testing.T) {
+	t.Parallel()
+	onAll(t, testContentOfWhatComes)
+}
 
 func testContentOfWhatComes(t *testing.T, on engine) {
 	p := newPair(t, on, "cms", []file{{id: "EB21", form: filemgr.Form{Kind: filemgr.Fixed, Length: 10}, opt: contentFile}}, nil, nil)

@@ -18,6 +18,7 @@ import (
 // A counterparty with another password than agreed is refused in the login:
 // nothing of it is taken, no session is begun, and guessing gets slow.
 func TestLoginRefused(t *testing.T) {
+	t.Parallel()
 	for _, wrong := range []Credentials{{Name: "Honggildong", Password: "OTHER"}, {Name: "Somebody", Password: "123ABC"}} {
 		a := newAgainst(t, sqlite, "login", "centre", false, "", func(o *Options) { o.Institutions[0].Expect = wrong })
 		a.put(0, content(999))
@@ -34,7 +35,10 @@ func TestLoginRefused(t *testing.T) {
 
 // A closing that counts otherwise than we ends the session with an error, and
 // the file that was confirmed before it stays received.
-func TestClosingCountsOtherwise(t *testing.T) { onBoth(t, testClosingCountsOtherwise) }
+func TestClosingCountsOtherwise(t *testing.T) {
+	t.Parallel()
+	onBoth(t, testClosingCountsOtherwise)
+}
 
 func testClosingCountsOtherwise(t *testing.T, on engine) {
 	for _, role := range []string{"centre", "institution"} {
@@ -66,6 +70,7 @@ func testClosingCountsOtherwise(t *testing.T, on engine) {
 // Where the peer names a block, a person who knows what it holds lets the file
 // go on from there: the row had forgotten what was sent, as after a restore.
 func TestResendFromBlock(t *testing.T) {
+	t.Parallel()
 	a := newAgainst(t, sqlite, "byblock", "institution", true, "cut=after-data:7", func(o *Options) {
 		o.Institutions[0].RetryFirst, o.Institutions[0].RetryMax = time.Hour, time.Hour
 	})

@@ -12,6 +12,7 @@ import (
 
 // Wherever a piece ends the delimiter is found where it begins.
 func TestDelimiterSearch(t *testing.T) {
+	t.Parallel()
 	for _, delimiter := range []string{"", "x", "xy", "xyz", "xyxyz"} {
 		file := []byte("xyaxxyaxyxaxyzbxyxyxyzc")
 		want := bytes.Index(file, []byte(delimiter))
@@ -31,7 +32,10 @@ func TestDelimiterSearch(t *testing.T) {
 
 // A file with the delimiter in it is refused before anything is sent, also
 // where it stands across two blocks; the next file goes.
-func TestDelimiterInAFile(t *testing.T) { onBoth(t, testDelimiterInAFile) }
+func TestDelimiterInAFile(t *testing.T) {
+	t.Parallel()
+	onBoth(t, testDelimiterInAFile)
+}
 
 func testDelimiterInAFile(t *testing.T, on engine) {
 	p := newPair(t, on, "hyundai", []file{rawForm("TR01")}, nil, nil)

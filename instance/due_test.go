@@ -21,6 +21,7 @@ import (
 // TestResultFileOnce: whoever ended the transfer, the file is written; a crash
 // between any two steps neither loses it nor brings it a second time.
 func TestResultFileOnce(t *testing.T) {
+	t.Parallel()
 	asks := file{id: "EB21", form: rawForm("EB21").form, opt: func(f *File) { f.Result = true }}
 	p := park(t, sqlite, "cms", "institution", []file{asks}, nil, nil)
 	step := func() {
@@ -65,6 +66,7 @@ func TestResultFileOnce(t *testing.T) {
 // TestErrorFileIsNamed: a process that died between moving a refused file and
 // saying so has the next one say it, once.
 func TestErrorFileIsNamed(t *testing.T) {
+	t.Parallel()
 	p := park(t, sqlite, "cms", "institution", []file{rawForm("EB21")}, nil, nil)
 	r := p.row(transfer.Send, transfer.Refused, nil)
 	work := p.path("work", "instanceINST", r.ID+"~"+r.Name)
@@ -87,6 +89,7 @@ func TestErrorFileIsNamed(t *testing.T) {
 
 // TestSameName: what becomes of a second drop of one name and day.
 func TestSameName(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		policy SameName
 		first  transfer.Status
@@ -124,6 +127,7 @@ func TestSameName(t *testing.T) {
 // TestQuestionsEnd: one that is never answered is put less and less often, and
 // then taken back; one that the protocol does not have is never put.
 func TestQuestionsEnd(t *testing.T) {
+	t.Parallel()
 	ask := func(p *parked, what transfer.Ask) *transfer.Transfer {
 		return p.row(transfer.Send, transfer.Sent, func(r *transfer.Transfer) { r.Ask, r.NextTry = what, p.now() })
 	}
@@ -158,6 +162,7 @@ func TestQuestionsEnd(t *testing.T) {
 // TestGuessing: after some wrong passwords nothing is looked at for a while,
 // from that address and for that institution alone.
 func TestGuessing(t *testing.T) {
+	t.Parallel()
 	var g throttle
 	now := noon
 	bad, other := caller{"12345678", "192.0.2.1"}, caller{"12345678", "192.0.2.2"}
@@ -184,6 +189,7 @@ func TestGuessing(t *testing.T) {
 // TestQuota: a session writes so many events of a kind, and then one that
 // counts the rest.
 func TestQuota(t *testing.T) {
+	t.Parallel()
 	var q quota
 	written := 0
 	for range mostNoted + 7 {
@@ -201,7 +207,10 @@ func TestQuota(t *testing.T) {
 // TestRefusalsOfASession: a counterparty that offers nothing but what is
 // refused leaves a bounded history, with one entry for the rest; and one that
 // guesses the transfer password is not listened to for a while.
-func TestRefusalsOfASession(t *testing.T) { onBoth(t, testRefusalsOfASession) }
+func TestRefusalsOfASession(t *testing.T) {
+	t.Parallel()
+	onBoth(t, testRefusalsOfASession)
+}
 
 func testRefusalsOfASession(t *testing.T, on engine) {
 	p := park(t, on, "cms", "centre", []file{rawForm("EB21")}, nil, func(o *Options) {

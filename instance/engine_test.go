@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"pabal/internal/needs"
 	"pabal/internal/pgtest"
 	"pabal/store/storetest"
 )
@@ -25,33 +26,40 @@ const (
 // inFiles reports that payload is kept in files.
 func (e engine) inFiles() bool { return e == sqliteFiles || e == postgresFiles }
 
-// onBoth runs a test on each engine. What never reaches the store, or reaches
-// it in the same way for both, is tested once and does not need it.
-func onBoth(t *testing.T, f func(*testing.T, engine)) {
-	for _, on := range []engine{sqlite, postgres} {
-		t.Run(string(on), func(t *testing.T) { f(t, on) })
-	}
-}
+// onBoth runs a test on each engine, side by side. What never reaches the store,
+// or reaches it in the same way for both, is tested once and does not need it.
+func onBoth(t *testing.T, f func(*testing.T, engine)) { onEach(t, f, sqlite, postgres) }
 
 // onAll runs a test on each engine with each payload keeper: for what depends
 // on where payload is.
 func onAll(t *testing.T, f func(*testing.T, engine)) {
-	for _, on := range []engine{sqlite, postgres, sqliteFiles, postgresFiles} {
-		t.Run(string(on), func(t *testing.T) { f(t, on) })
-	}
+	onEach(t, f, sqlite, postgres, sqliteFiles, postgresFiles)
 }
 
 // onFiles runs a test on each engine with payload in files.
-func onFiles(t *testing.T, f func(*testing.T, engine)) {
-	for _, on := range []engine{sqliteFiles, postgresFiles} {
+func onFiles(t *testing.T, f func(*testing.T, engine)) { onEach(t, f, sqliteFiles, postgresFiles) }
+
+func onEach(t *testing.T, f func(*testing.T, engine), engines ...engine) {
+	for _, on := range engines {
+		t.Run(string(on), func(t *testing.T) {
+			t.Parallel()
+			f(t, on)
+		})
+	}
+}
+
+// inTurn is onBoth for what has much of the machine to itself.
+func inTurn(t *testing.T, f func(*testing.T, engine)) {
+	for _, on := range []engine{sqlite, postgres} {
 		t.Run(string(on), func(t *testing.T) { f(t, on) })
 	}
 }
 
 // servers are what TestMain stops at the end.
 type servers struct {
-	postgres pgtest.Server
-	sqlite   storetest.Template
+	postgres  pgtest.Server
+	sqlite    storetest.Template
+	addresses needs.Addresses
 }
 
 var running servers

@@ -19,6 +19,7 @@ import (
 // synchronous standby takes over. Everything arrives, once, and nobody takes
 // the standby for an older copy.
 func TestFailover(t *testing.T) {
+	t.Parallel()
 	pair := pgtest.NewPair(t, true)
 	other := map[string]string{"institution": "centre", "centre": "institution"}
 	type line struct {
@@ -104,6 +105,7 @@ func TestFailover(t *testing.T) {
 // arrived. It is taken for what it is, an older copy, and the file is not sent
 // again.
 func TestFailoverToAnOlderStandby(t *testing.T) {
+	t.Parallel()
 	servers := pgtest.NewPair(t, false)
 	p := makePair(t, postgres, "cms", []file{rawForm("EB21")}, nil, nil)
 	inst, centre := p.institution, p.centre

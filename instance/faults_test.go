@@ -180,6 +180,7 @@ func eachRole(t *testing.T, f func(t *testing.T, profile, role string, sends boo
 // can be done without waiting is in TestEveryProfile. What the store has to do
 // is the same as after a cut, so one engine is enough.
 func TestNoAnswer(t *testing.T) {
+	t.Parallel()
 	eachRole(t, func(t *testing.T, profile, role string, sends bool) {
 		for _, fault := range []string{"garbage=check-reply:1", "silence=check-reply:1"} {
 			t.Run(fault, func(t *testing.T) {
@@ -201,7 +202,10 @@ func TestNoAnswer(t *testing.T) {
 
 // TestNeverSatisfied: a peer that answers "missing" for ever ends that file as
 // failed, with the reason; the session and the other files live.
-func TestNeverSatisfied(t *testing.T) { onBoth(t, testNeverSatisfied) }
+func TestNeverSatisfied(t *testing.T) {
+	t.Parallel()
+	onBoth(t, testNeverSatisfied)
+}
 
 func testNeverSatisfied(t *testing.T, on engine) {
 	for _, profile := range []string{"cms", "edi"} {
@@ -245,7 +249,10 @@ func neverEDI(t *testing.T, on engine, role string) {
 
 // TestWrongSizeIsNeverTaken: a sender whose declared size is not what it sent
 // is told so, and nothing is placed.
-func TestWrongSizeIsNeverTaken(t *testing.T) { onBoth(t, testWrongSizeIsNeverTaken) }
+func TestWrongSizeIsNeverTaken(t *testing.T) {
+	t.Parallel()
+	onBoth(t, testWrongSizeIsNeverTaken)
+}
 
 func testWrongSizeIsNeverTaken(t *testing.T, on engine) {
 	for _, profile := range []string{"cms", "edi"} {
@@ -263,7 +270,10 @@ func testWrongSizeIsNeverTaken(t *testing.T, on engine) {
 
 // TestHistoryNamesTheMissing: the operator reads which sequences of which
 // block were asked for again, on the sending and on the receiving side.
-func TestHistoryNamesTheMissing(t *testing.T) { onBoth(t, testHistoryNamesTheMissing) }
+func TestHistoryNamesTheMissing(t *testing.T) {
+	t.Parallel()
+	onBoth(t, testHistoryNamesTheMissing)
+}
 
 func testHistoryNamesTheMissing(t *testing.T, on engine) {
 	eachRole(t, func(t *testing.T, profile, role string, sends bool) {

@@ -174,6 +174,7 @@ func isFact(who string) bool {
 // it go on: that write is fenced off and leaves nothing, and the file is on
 // the other side once in the end.
 func TestStoppedAtEveryWrite(t *testing.T) {
+	t.Parallel()
 	for _, side := range []string{"sends", "receives"} {
 		t.Run(side, func(t *testing.T) {
 			onBoth(t, func(t *testing.T, on engine) { stoppedAtEveryWrite(t, on, side) })
@@ -353,6 +354,7 @@ func readFull(w wire, b []byte) (int, error) {
 // counterparty opens another, at another instance, and sends the same file
 // there. Then the first goes on: it stores nothing, and promises nothing.
 func TestHalfOpenAtEveryWrite(t *testing.T) {
+	t.Parallel()
 	onBoth(t, halfOpenAtEveryWrite)
 }
 

@@ -29,7 +29,10 @@ func overwrite(t *testing.T, path string, offset int64) {
 
 // TestAdoptedFile: the work file is the payload. It stays until the transfer
 // has come to its end, and is then the backup.
-func TestAdoptedFile(t *testing.T) { onFiles(t, testAdoptedFile) }
+func TestAdoptedFile(t *testing.T) {
+	t.Parallel()
+	onFiles(t, testAdoptedFile)
+}
 
 func testAdoptedFile(t *testing.T, on engine) {
 	p := park(t, on, "cms", "institution", []file{rawForm("EB21")}, nil, nil)
@@ -83,7 +86,10 @@ func (p *parked) stored() (*transfer.Transfer, []byte) {
 
 // TestSpoiltWorkFileIsNotSent: what was written to the work file after it was
 // stored is noticed before it leaves, and a person is told.
-func TestSpoiltWorkFileIsNotSent(t *testing.T) { onFiles(t, testSpoiltWorkFileIsNotSent) }
+func TestSpoiltWorkFileIsNotSent(t *testing.T) {
+	t.Parallel()
+	onFiles(t, testSpoiltWorkFileIsNotSent)
+}
 
 func testSpoiltWorkFileIsNotSent(t *testing.T, on engine) {
 	a := newAgainst(t, on, "cms", "institution", true, "", nil)
@@ -102,7 +108,10 @@ func testSpoiltWorkFileIsNotSent(t *testing.T, on engine) {
 
 // TestSpoiltWireFileIsMadeAgain: wire bytes that are not the file's are made
 // again from it.
-func TestSpoiltWireFileIsMadeAgain(t *testing.T) { onFiles(t, testSpoiltWireFileIsMadeAgain) }
+func TestSpoiltWireFileIsMadeAgain(t *testing.T) {
+	t.Parallel()
+	onFiles(t, testSpoiltWireFileIsMadeAgain)
+}
 
 func testSpoiltWireFileIsMadeAgain(t *testing.T, on engine) {
 	form := filemgr.Form{Kind: filemgr.Lines, Length: 99, Strip: true}

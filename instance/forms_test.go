@@ -26,6 +26,7 @@ import (
 // it is bytes, so one engine is enough; with either payload keeper, because a
 // file that is changed on its way is not the one that is kept.
 func TestFormsAndEncodings(t *testing.T) {
+	t.Parallel()
 	for _, on := range []engine{sqlite, sqliteFiles} {
 		t.Run(string(on), func(t *testing.T) { testFormsAndEncodings(t, on) })
 	}
@@ -91,7 +92,10 @@ func testFormsAndEncodings(t *testing.T, on engine) {
 
 // TestAllThatIsReadyInOneSession: what has gathered while the counterparty was
 // away goes in one session when it is back.
-func TestAllThatIsReadyInOneSession(t *testing.T) { onBoth(t, testAllThatIsReadyInOneSession) }
+func TestAllThatIsReadyInOneSession(t *testing.T) {
+	t.Parallel()
+	onBoth(t, testAllThatIsReadyInOneSession)
+}
 
 func testAllThatIsReadyInOneSession(t *testing.T, on engine) {
 	for _, profile := range []string{"cms", "edi"} {
@@ -146,7 +150,10 @@ func (l *lockedBuffer) Write(p []byte) (int, error) {
 // TestNoAccountNumberInALog: real business files go through both ends, good
 // and refused ones, with the log at its most talkative. Neither log, nor
 // event, nor error text has an account number or a password in it.
-func TestNoAccountNumberInALog(t *testing.T) { onBoth(t, testNoAccountNumberInALog) }
+func TestNoAccountNumberInALog(t *testing.T) {
+	t.Parallel()
+	onBoth(t, testNoAccountNumberInALog)
+}
 
 func testNoAccountNumberInALog(t *testing.T, on engine) {
 	var log lockedBuffer
@@ -207,7 +214,10 @@ func testNoAccountNumberInALog(t *testing.T, on engine) {
 
 // TestReleaseIsNotMadeToWait: a person who releases a transfer has mended the
 // line; the pause after failed connections does not hold it up.
-func TestReleaseIsNotMadeToWait(t *testing.T) { onBoth(t, testReleaseIsNotMadeToWait) }
+func TestReleaseIsNotMadeToWait(t *testing.T) {
+	t.Parallel()
+	onBoth(t, testReleaseIsNotMadeToWait)
+}
 
 func testReleaseIsNotMadeToWait(t *testing.T, on engine) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")

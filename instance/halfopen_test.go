@@ -18,7 +18,10 @@ import (
 // TestLineDiesInSilence: in the middle of a file the line goes dead without a
 // word. The counterparty gives up waiting, calls again and sends the file; then
 // what was under way on the old line arrives after all. The file is there once.
-func TestLineDiesInSilence(t *testing.T) { onBoth(t, lineDiesInSilence) }
+func TestLineDiesInSilence(t *testing.T) {
+	t.Parallel()
+	onBoth(t, lineDiesInSilence)
+}
 
 func lineDiesInSilence(t *testing.T, on engine) {
 	centre := newHost(t, on, "cms", "centre", []file{rawForm("EB21")}, nil)

@@ -14,7 +14,10 @@ import (
 
 // TestAskingThePeer: 0400 and 0500 of cms, the look-up of edi, both between
 // two servers of ours (protocols §1.3, §1.6, §3).
-func TestAskingThePeer(t *testing.T) { onBoth(t, testAskingThePeer) }
+func TestAskingThePeer(t *testing.T) {
+	t.Parallel()
+	onBoth(t, testAskingThePeer)
+}
 
 func testAskingThePeer(t *testing.T, on engine) {
 	for _, test := range []struct {
@@ -80,7 +83,10 @@ func awaitEvents(t *testing.T, s *store.Store, id, kind string) []*transfer.Even
 
 // TestAskingAboutAnUnknownEnd: the question does not turn into a sending, also
 // where the profile settles an unknown end by announcing the file again.
-func TestAskingAboutAnUnknownEnd(t *testing.T) { onBoth(t, testAskingAboutAnUnknownEnd) }
+func TestAskingAboutAnUnknownEnd(t *testing.T) {
+	t.Parallel()
+	onBoth(t, testAskingAboutAnUnknownEnd)
+}
 
 func testAskingAboutAnUnknownEnd(t *testing.T, on engine) {
 	p := newPair(t, on, "cms", []file{rawForm("EB21")}, nil, nil)

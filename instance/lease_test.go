@@ -140,6 +140,7 @@ func (o *observer) watch(t *testing.T, long, step time.Duration) {
 // TestLeaseIsKept: a beat every eighth, for as long as it lasts, and nobody
 // takes the instance for dead.
 func TestLeaseIsKept(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		r := newRegistry("one", "two")
 		r.latency = 100 * time.Millisecond
@@ -158,6 +159,7 @@ func TestLeaseIsKept(t *testing.T) {
 // when two thirds of the lease are over, counted from the beginning of the
 // last good one; an observer believes it dead after the whole.
 func TestLeaseEndsAtTwoThirds(t *testing.T) {
+	t.Parallel()
 	for name, hang := range map[string]bool{"refused": false, "no answer": true} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -185,6 +187,7 @@ func TestLeaseEndsAtTwoThirds(t *testing.T) {
 
 // TestStoreAwayForHalfALease harms nobody, whenever it begins.
 func TestStoreAwayForHalfALease(t *testing.T) {
+	t.Parallel()
 	for from := time.Duration(0); from < testLease; from += testLease / 15 {
 		synctest.Test(t, func(t *testing.T) {
 			r := newRegistry("one", "two")
@@ -208,6 +211,7 @@ func TestStoreAwayForHalfALease(t *testing.T) {
 // TestDeadAfterALease: an instance that does not beat is buried after its own
 // lease, not before, and once.
 func TestDeadAfterALease(t *testing.T) {
+	t.Parallel()
 	for _, declared := range []time.Duration{testLease, 4 * testLease} {
 		synctest.Test(t, func(t *testing.T) {
 			r := newRegistry("one", "two")
@@ -229,6 +233,7 @@ func TestDeadAfterALease(t *testing.T) {
 
 // TestBeatInTheLastMoment: who beats between the look and the burial lives.
 func TestBeatInTheLastMoment(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		r := newRegistry("one", "two")
 		o := r.observe("two")
@@ -248,6 +253,7 @@ func TestBeatInTheLastMoment(t *testing.T) {
 // TestWallClockMeansNothing: a clock that is set, on either host, back or
 // forward, kills nobody and saves nobody.
 func TestWallClockMeansNothing(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		r := newRegistry("one", "two", "dead")
 		var shift time.Duration
@@ -275,6 +281,7 @@ func TestWallClockMeansNothing(t *testing.T) {
 // TestStoreAwayForEverybody: nobody is dead because nobody could beat. Who
 // looks again gives everybody a whole lease.
 func TestStoreAwayForEverybody(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		r := newRegistry("one", "two")
 		o := r.observe("two")
@@ -292,6 +299,7 @@ func TestStoreAwayForEverybody(t *testing.T) {
 // TestTermTaken: a holder whose term is over finds out at the next beat, or at
 // once when a write was fenced off.
 func TestTermTaken(t *testing.T) {
+	t.Parallel()
 	for name, doubt := range map[string]bool{"beat": false, "doubt": true} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -23,7 +23,10 @@ func limited(t *testing.T, limits string) *protocol.Profile {
 
 // What a counterparty would not take is refused when it is stored; it is never
 // called for it (protocols §4.12).
-func TestLimitsOfTheCounterparty(t *testing.T) { onBoth(t, testLimitsOfTheCounterparty) }
+func TestLimitsOfTheCounterparty(t *testing.T) {
+	t.Parallel()
+	onBoth(t, testLimitsOfTheCounterparty)
+}
 
 func testLimitsOfTheCounterparty(t *testing.T, on engine) {
 	for _, c := range []struct {
@@ -66,6 +69,7 @@ func testLimitsOfTheCounterparty(t *testing.T, on engine) {
 
 // What the configuration alone can tell is refused with it.
 func TestLimitsOfRegistrations(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		limits, form string
 		change       func(*Options)

@@ -41,6 +41,7 @@ func (o *Options) now() time.Time {
 // TestPhases: each part of a session ends when its time, bytes or mistakes are
 // used up, however the peer spends them, and the reason stands in the row.
 func TestPhases(t *testing.T) {
+	t.Parallel()
 	const info = "0052FTE123456780630REEB21DAY 000EB21DAY 0000000150004096"
 	nonsense := "0035FTE123456780300RCEB21DAY 0000001001" // an answer that nobody has asked for
 	for _, test := range []struct {
@@ -76,7 +77,7 @@ func TestPhases(t *testing.T) {
 				all, err := h.store.Sessions(t.Context(), store.SessionFilter{})
 				require.NoError(t, err)
 				return len(all) == 1 && all[0].ErrorCode == string(test.code)
-			}, time.Minute, 5*time.Millisecond)
+			}, hang, 5*time.Millisecond)
 		})
 	}
 }
@@ -93,6 +94,7 @@ func drone(w wire, telegram string) {
 // TestSlowOpening: a caller that says its opening byte by byte has no more time
 // for it than any other.
 func TestSlowOpening(t *testing.T) {
+	t.Parallel()
 	h := centreOf(t, sqlite, func(o *Options) { o.Door.Opening.Time = 200 * time.Millisecond })
 	w := h.dial(t)
 	stop := make(chan struct{})
@@ -122,6 +124,7 @@ func TestSlowOpening(t *testing.T) {
 // listened to; the log stays short, the count complete, and who looks whether
 // the port is open is no caller at all.
 func TestMistakesWithoutEnd(t *testing.T) {
+	t.Parallel()
 	var text bytes.Buffer
 	var shift atomic.Int64
 	h := centreOf(t, sqlite, func(o *Options) {
@@ -143,7 +146,7 @@ func TestMistakesWithoutEnd(t *testing.T) {
 		w := h.dial(t)
 		_, _ = io.WriteString(w, "GET / HTTP/1.1\r\n\r\n")
 		_, _ = io.ReadAll(w)
-		require.Eventually(t, func() bool { sum, _ := counted(); return sum == int64(n+1) }, time.Minute, time.Millisecond)
+		require.Eventually(t, func() bool { sum, _ := counted(); return sum == int64(n+1) }, hang, time.Millisecond)
 	}
 	_, codes := counted()
 	require.Len(t, codes, 2)
@@ -166,6 +169,7 @@ func TestMistakesWithoutEnd(t *testing.T) {
 // TestPasswordsAreNotAnAddress: wrong passwords are the affair of the
 // institution whose they are; others may share the address.
 func TestPasswordsAreNotAnAddress(t *testing.T) {
+	t.Parallel()
 	h := centreOf(t, sqlite, func(o *Options) { o.Door.Opening.Mistakes = 1 })
 	w := h.dial(t)
 	w.say(opening(time.Now().In(h.opt.Zone), "12345678", "FTE", "Honggildong", "123ABD"))
@@ -176,6 +180,7 @@ func TestPasswordsAreNotAnAddress(t *testing.T) {
 
 // TestLobby: floods hurt themselves, and no number is ever exceeded.
 func TestLobby(t *testing.T) {
+	t.Parallel()
 	end := func() net.Conn {
 		a, b := net.Pipe()
 		t.Cleanup(func() { _, _ = a.Close(), b.Close() })
@@ -250,6 +255,7 @@ func TestLobby(t *testing.T) {
 
 // TestRefusals stays small and quiet however many are refused.
 func TestRefusals(t *testing.T) {
+	t.Parallel()
 	var r refusals
 	said, kept := 0, 0
 	for n := range 10_000 {
@@ -283,6 +289,7 @@ func TestRefusals(t *testing.T) {
 // bytes are counted in package pace; here, that every way of opening a session
 // has the pace, and that a change of the number counts.
 func TestBandwidth(t *testing.T) {
+	t.Parallel()
 	p := newPair(t, sqlite, "cms", []file{rawForm("EB21")}, nil, func(i, c *Options) {
 		i.Institutions[0].Limits.Bandwidth, c.Institutions[0].Limits.Bandwidth = 1<<30, 1<<30
 	})
@@ -303,6 +310,7 @@ func TestBandwidth(t *testing.T) {
 
 // TestMistakesAreNotOurs: what lies with us bars nobody.
 func TestMistakesAreNotOurs(t *testing.T) {
+	t.Parallel()
 	for _, code := range []fault.Code{"", CodeDraining, CodeClosedHours, CodeBadPassword, CodeThrottled, machine.CodeLost, store.CodeQuarantined, store.CodeLineTaken} {
 		require.False(t, mistake(code), code)
 	}

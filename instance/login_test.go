@@ -20,7 +20,10 @@ import (
 
 // A login may have a name and a password of its own beside those of the
 // opening, on both sides; what the opening says is no key to it.
-func TestLoginOfItsOwn(t *testing.T) { onBoth(t, testLoginOfItsOwn) }
+func TestLoginOfItsOwn(t *testing.T) {
+	t.Parallel()
+	onBoth(t, testLoginOfItsOwn)
+}
 
 func testLoginOfItsOwn(t *testing.T, on engine) {
 	opening := Credentials{Name: "Honggildong", Password: "123ABC"}

@@ -18,7 +18,10 @@ import (
 // Where the sender opens it does so whoever called: the institution that calls
 // to send, the one that is called by who comes to fetch, and the centre that
 // calls the institution (§1.4).
-func TestSenderOpens(t *testing.T) { onBoth(t, testSenderOpens) }
+func TestSenderOpens(t *testing.T) {
+	t.Parallel()
+	onBoth(t, testSenderOpens)
+}
 
 func testSenderOpens(t *testing.T, on engine) {
 	today := time.Now().In(time.FixedZone("KST", 9*3600)).Format("20060102")
@@ -70,6 +73,7 @@ func testSenderOpens(t *testing.T, on engine) {
 // Who is called to open, and opens with another code or a wrong name, gives
 // us nothing; and its line is not lost with it.
 func TestOpenedByAnother(t *testing.T) {
+	t.Parallel()
 	const header = "FTE%-8s0600RB        000"
 	const work = "0602131309001%-20s%-16s"
 	for _, test := range []struct {
@@ -110,6 +114,7 @@ func TestOpenedByAnother(t *testing.T) {
 // sends_to names an institution of the listener's own profile, and only where
 // the sender opens; two that may open with one code cannot be told apart.
 func TestSenderOpensOptions(t *testing.T) {
+	t.Parallel()
 	citi, err := protocol.Load("citi")
 	require.NoError(t, err)
 	cms, err := protocol.Load("cms")

@@ -1,6 +1,7 @@
 package instance
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -31,6 +32,7 @@ type host struct {
 	url    string  // of its database, from the first start on
 	db     store.Options
 	beside bool // another instance has the database as well
+	bell   bell // it has said something; nil = it is not heard
 	opt    Options
 	store  *store.Store
 	inst   *Instance
@@ -49,6 +51,7 @@ func (h *host) start() {
 		h.url = h.on.url(h.t, h.dir)
 	}
 	o := h.db
+	o.Lease = cmp.Or(o.Lease, 2*time.Minute) // a busy machine may let no beat through for longer than the default
 	o.URL, o.Server = h.url, !h.beside || h.on == postgres
 	h.mind.open(h, &o)
 	s, err := store.Open(h.t.Context(), o)
@@ -114,7 +117,7 @@ func newPair(t *testing.T, on engine, profile string, up, down []file, tune func
 func makePair(t *testing.T, on engine, profile string, up, down []file, tune func(institution, centre *Options)) *pair {
 	t.Helper()
 	inst, centre := newHost(t, on, profile, "institution", up, down), newHost(t, on, profile, "centre", up, down)
-	centre.opt.Listen[0].Address = "127.0.0.1:0"
+	centre.opt.Listen[0].Address = free(t) // the same after a restart
 	if tune != nil {
 		tune(&inst.opt, &centre.opt)
 	}
@@ -123,7 +126,6 @@ func makePair(t *testing.T, on engine, profile string, up, down []file, tune fun
 
 func (p *pair) start() {
 	p.centre.start()
-	p.centre.opt.Listen[0].Address = p.centre.inst.Addresses()[0] // the same after a restart
 	if p.institution.opt.Institutions[0].Connect == "" {
 		p.institution.opt.Institutions[0].Connect = p.centre.inst.Addresses()[0]
 	}
@@ -133,14 +135,14 @@ func (p *pair) start() {
 // newHost prepares one end.
 func newHost(t *testing.T, on engine, profile, role string, up, down []file) *host {
 	t.Helper()
-	h := &host{t: t, on: on, dir: t.TempDir()}
+	h := &host{t: t, on: on, dir: t.TempDir(), bell: make(bell, 1)}
 	for _, d := range []string{"scan", "work", "receive", "result"} {
 		require.NoError(t, os.Mkdir(h.path(d), 0o750))
 	}
 	var err error
 	h.opt, err = sideOptions(h.dir, profile, role, up, down)
 	require.NoError(t, err)
-	h.opt.Log = testLog(t, h.opt.ID)
+	h.opt.Log = h.bell.log(testLog(t, h.opt.ID))
 	return h
 }
 
@@ -284,13 +286,9 @@ func (h *host) await(d transfer.Direction, st transfer.Status, n int) []*transfe
 		got, err = h.store.List(context.Background(), store.Filter{Direction: d, Statuses: []transfer.Status{st}})
 		return err == nil && len(got) >= n
 	}
-	deadline := time.After(hang)
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for !ok() {
-		select {
-		case <-tick.C:
-		case <-deadline:
+	deadline := time.Now().Add(hang)
+	for pause := new(watching); !ok(); pause.wait(h.bell) {
+		if time.Now().After(deadline) {
 			all, _ := h.store.List(context.Background(), store.Filter{})
 			for _, t := range all {
 				h.t.Logf("%s %s %s %s %s %s", t.ID, t.Direction, t.Name, t.Status, t.ErrorCode, t.ErrorDetail)
@@ -327,6 +325,7 @@ func blockOf(profile string) int {
 // in use. Each engine and each payload keeper has it once; TestEveryProfile has
 // the rest of what may be combined.
 func TestBothEndsBothWays(t *testing.T) {
+	t.Parallel()
 	for _, on := range []engine{sqlite, postgresFiles} {
 		t.Run(string(on), func(t *testing.T) { testBothEndsBothWays(t, on) })
 	}

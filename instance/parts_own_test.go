@@ -34,6 +34,7 @@ func givesParts(f *File) {
 // What has its parts already leaves as it stands, a record in each telegram, and
 // is to the counterparty what it would be had we made the parts.
 func TestOwnPartsAreSentAsTheyStand(t *testing.T) {
+	t.Parallel()
 	for _, on := range []engine{sqlite, postgresFiles} {
 		for _, way := range []string{"up", "down"} {
 			t.Run(string(on)+"/"+way, func(t *testing.T) {
@@ -60,6 +61,7 @@ func TestOwnPartsAreSentAsTheyStand(t *testing.T) {
 // Both ends with all parts: the file is the same at both. The records of what
 // is received are counted without tags, as a telegram may carry several.
 func TestOwnPartsToAllParts(t *testing.T) {
+	t.Parallel()
 	p, from, to := kfb(t, sqlite, "up", nil)
 	givesParts(&from.opt.Files[0])
 	to.opt.Files[0].AllParts = true
@@ -74,6 +76,7 @@ func TestOwnPartsToAllParts(t *testing.T) {
 
 // What the counterparty would refuse is refused before it is called.
 func TestOwnPartsAreSeenBeforeTheyAreSent(t *testing.T) {
+	t.Parallel()
 	_, from, _ := kfb(t, sqlite, "up", givesParts)
 	from.opt.Institutions[0].Connect = "127.0.0.1:1"
 	from.start()
@@ -102,6 +105,7 @@ func TestOwnPartsAreSeenBeforeTheyAreSent(t *testing.T) {
 // A counterparty that takes smaller telegrams cannot be given such a file: its
 // tags stand where they stand.
 func TestOwnPartsAreNotCutAnew(t *testing.T) {
+	t.Parallel()
 	p, from, to := kfb(t, sqlite, "up", nil)
 	givesParts(&from.opt.Files[0])
 	from.opt.Institutions[0].MessageSize, to.opt.Institutions[0].MessageSize = 0, 34+40

@@ -59,7 +59,10 @@ func records(n int) []byte {
 
 // Tags, header and trailer travel and are taken off again, whatever the number
 // of telegrams; each file has an opening of its own.
-func TestPartsBothWays(t *testing.T) { onAll(t, testPartsBothWays) }
+func TestPartsBothWays(t *testing.T) {
+	t.Parallel()
+	onAll(t, testPartsBothWays)
+}
 
 func testPartsBothWays(t *testing.T, on engine) {
 	for _, way := range []string{"up", "down"} {
@@ -95,6 +98,7 @@ func testPartsBothWays(t *testing.T, on engine) {
 
 // A registration may want everything as it travelled.
 func TestAllParts(t *testing.T) {
+	t.Parallel()
 	for _, on := range []engine{sqlite, sqliteFiles} {
 		t.Run(string(on), func(t *testing.T) {
 			p, from, to := kfb(t, on, "up", nil)
@@ -112,6 +116,7 @@ func TestAllParts(t *testing.T) {
 
 // A counterparty that takes smaller telegrams has the file cut for those.
 func TestPartsAreCutAnew(t *testing.T) {
+	t.Parallel()
 	p, from, to := kfb(t, sqlite, "up", nil)
 	from.opt.Institutions[0].MessageSize = 0
 	p.start()
@@ -157,7 +162,10 @@ func (l kfbLine) end() string { return l.ask("0600", "GR151120", fmt.Sprintf(kfb
 
 // What the trailer counts and how the parts stand is held against what came,
 // and never waived: such a file is not placed, and the peer is told.
-func TestPartsAreProven(t *testing.T) { onBoth(t, testPartsAreProven) }
+func TestPartsAreProven(t *testing.T) {
+	t.Parallel()
+	onBoth(t, testPartsAreProven)
+}
 
 func testPartsAreProven(t *testing.T, on engine) {
 	const head = "11057GR15112020261120"
@@ -212,7 +220,10 @@ func testPartsAreProven(t *testing.T, on engine) {
 
 // Half a file is gone on with at the telegram where it was cut, be that behind
 // the header alone.
-func TestPartsResume(t *testing.T) { onBoth(t, testPartsResume) }
+func TestPartsResume(t *testing.T) {
+	t.Parallel()
+	onBoth(t, testPartsResume)
+}
 
 func testPartsResume(t *testing.T, on engine) {
 	telegrams := []string{"11057GR15112020261120", "22" + string(records(1)), "330000000001000000000060"}
@@ -253,6 +264,7 @@ func testPartsResume(t *testing.T, on engine) {
 // Our own sender goes on behind what the counterparty holds, counted in bytes
 // that travelled: the header is shorter than a telegram of data.
 func TestPartsAreSentFromWhereTheyWereCut(t *testing.T) {
+	t.Parallel()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	defer ln.Close()
@@ -285,6 +297,7 @@ func TestPartsAreSentFromWhereTheyWereCut(t *testing.T) {
 }
 
 func TestPartsOptions(t *testing.T) {
+	t.Parallel()
 	p, err := protocol.Load("kfb")
 	require.NoError(t, err)
 	cms, err := protocol.Load("cms")

@@ -62,7 +62,10 @@ func (h *host) puts(row *transfer.Transfer, finding string, becomes transfer.Sta
 // TestRecoverContentToSend: the file in which the content of a file to send is
 // kept is lost with the database. It is cut again from its backup, and goes out
 // whole. Content that is in the database needs neither.
-func TestRecoverContentToSend(t *testing.T) { onAll(t, testRecoverContentToSend) }
+func TestRecoverContentToSend(t *testing.T) {
+	t.Parallel()
+	onAll(t, testRecoverContentToSend)
+}
 
 func testRecoverContentToSend(t *testing.T, on engine) {
 	lines := file{id: "EB21", form: filemgr.Form{Kind: filemgr.Lines, Length: 99, Strip: true}} // a file of its own
@@ -98,7 +101,10 @@ func testRecoverContentToSend(t *testing.T, on engine) {
 
 // TestRecoverHalfAFile: the file into which one was coming is lost. It is given
 // up, and comes anew; in the database it is gone on with.
-func TestRecoverHalfAFile(t *testing.T) { onAll(t, testRecoverHalfAFile) }
+func TestRecoverHalfAFile(t *testing.T) {
+	t.Parallel()
+	onAll(t, testRecoverHalfAFile)
+}
 
 func testRecoverHalfAFile(t *testing.T, on engine) {
 	p := makePair(t, on, "cms", []file{rawForm("EB21")}, nil, nil)

@@ -47,7 +47,7 @@ func (h *host) dial(t *testing.T) wire {
 	t.Helper()
 	c, err := net.Dial("tcp", h.inst.Addresses()[0])
 	require.NoError(t, err)
-	require.NoError(t, c.SetDeadline(time.Now().Add(20*time.Second)))
+	require.NoError(t, c.SetDeadline(time.Now().Add(hang)))
 	t.Cleanup(func() { _ = c.Close() })
 	return wire{t, c}
 }
@@ -88,7 +88,10 @@ func opening(now time.Time, institution, business, name, password string) string
 }
 
 // TestCallersTurnedAway: the peer hears a response code and nothing else.
-func TestCallersTurnedAway(t *testing.T) { onBoth(t, testCallersTurnedAway) }
+func TestCallersTurnedAway(t *testing.T) {
+	t.Parallel()
+	onBoth(t, testCallersTurnedAway)
+}
 
 func testCallersTurnedAway(t *testing.T, on engine) {
 	var log bytes.Buffer
@@ -119,7 +122,10 @@ func testCallersTurnedAway(t *testing.T, on engine) {
 
 // TestBadBytes: what cannot be understood ends that line, or is answered with
 // a code; a good session beside it is not disturbed.
-func TestBadBytes(t *testing.T) { onBoth(t, testBadBytes) }
+func TestBadBytes(t *testing.T) {
+	t.Parallel()
+	onBoth(t, testBadBytes)
+}
 
 func testBadBytes(t *testing.T, on engine) {
 	h := centreOf(t, on, func(o *Options) { o.Institutions[0].ReceiveSessions = 10 })
@@ -167,7 +173,9 @@ func testBadBytes(t *testing.T, on engine) {
 
 // TestThousandSilentConnections: they neither keep a counterparty out nor
 // take much memory.
-func TestThousandSilentConnections(t *testing.T) { onBoth(t, testThousandSilentConnections) }
+func TestThousandSilentConnections(t *testing.T) {
+	inTurn(t, testThousandSilentConnections)
+}
 
 func testThousandSilentConnections(t *testing.T, on engine) {
 	p := newPair(t, on, "cms", []file{rawForm("EB21")}, nil, func(_, c *Options) { c.MaxSessions = 200 })
@@ -183,7 +191,10 @@ func testThousandSilentConnections(t *testing.T, on engine) {
 
 // TestTwoDaysAreNeverSpliced: half of Monday's file is held when Tuesday's
 // file of the same name and size comes (§1.5).
-func TestTwoDaysAreNeverSpliced(t *testing.T) { onBoth(t, testTwoDaysAreNeverSpliced) }
+func TestTwoDaysAreNeverSpliced(t *testing.T) {
+	t.Parallel()
+	onBoth(t, testTwoDaysAreNeverSpliced)
+}
 
 func testTwoDaysAreNeverSpliced(t *testing.T, on engine) {
 	var shift atomic.Int64

@@ -16,6 +16,7 @@ import (
 // the options that it began with, the next has the new ones, and nobody who
 // calls in between is turned away.
 func TestReconfigureInTheMiddleOfASession(t *testing.T) {
+	t.Parallel()
 	h := centreOf(t, sqlite, func(o *Options) { o.Institutions[0].ReceiveSessions = 2 })
 	now := time.Now().In(h.opt.Zone)
 	addresses := h.inst.Addresses()
@@ -56,6 +57,7 @@ func TestReconfigureInTheMiddleOfASession(t *testing.T) {
 // TestReconfigureListeners: what stays is not touched, what is new opens, what
 // is gone closes, and an address that cannot be had changes nothing.
 func TestReconfigureListeners(t *testing.T) {
+	t.Parallel()
 	h := centreOf(t, sqlite, nil)
 	p, err := protocol.Load("cms")
 	require.NoError(t, err)
@@ -100,6 +102,7 @@ func TestReconfigureListeners(t *testing.T) {
 // TestReconfigureScan: a registration that comes with a version is known to
 // the next look, and who does not scan any more leaves files alone.
 func TestReconfigureScan(t *testing.T) {
+	t.Parallel()
 	p := newPair(t, sqlite, "cms", []file{rawForm("EB21"), rawForm("EB13")}, nil, nil)
 	h := p.institution
 	all := h.opt
@@ -134,6 +137,7 @@ func TestReconfigureScan(t *testing.T) {
 // TestCarryOver: the sessions of a counterparty are counted over both
 // versions, and one that is to be called elsewhere is called at once.
 func TestCarryOver(t *testing.T) {
+	t.Parallel()
 	h := centreOf(t, sqlite, func(o *Options) { o.Institutions[0].RetryFirst, o.Institutions[0].RetryMax = time.Hour, time.Hour })
 	n := h.inst.insts["MEMBER"]
 	take := func(g *Instance) bool {

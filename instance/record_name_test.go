@@ -16,7 +16,10 @@ import (
 
 // A file travels under the name that its header record says (protocols §4.13),
 // and one whose record says none is refused before anything is sent.
-func TestNameFromTheFirstRecord(t *testing.T) { onBoth(t, testNameFromTheFirstRecord) }
+func TestNameFromTheFirstRecord(t *testing.T) {
+	t.Parallel()
+	onBoth(t, testNameFromTheFirstRecord)
+}
 
 func testNameFromTheFirstRecord(t *testing.T, on engine) {
 	fixed := file{id: "EB21", form: filemgr.Form{Kind: filemgr.Fixed, Length: 150}, opt: func(f *File) { f.WireName = "${FILE_ID:4}+${RECORD@29:4}" }}
@@ -35,7 +38,10 @@ func testNameFromTheFirstRecord(t *testing.T, on engine) {
 // The rule for names may be the profile's alone: registrations of either end say
 // no wire name, and one that does is named by its own. What comes is recognised
 // by the rule, and what it does not fit is refused as any unknown name is.
-func TestNameByTheRuleOfTheProfile(t *testing.T) { onBoth(t, testNameByTheRuleOfTheProfile) }
+func TestNameByTheRuleOfTheProfile(t *testing.T) {
+	t.Parallel()
+	onBoth(t, testNameByTheRuleOfTheProfile)
+}
 
 func testNameByTheRuleOfTheProfile(t *testing.T, on engine) {
 	fixed := filemgr.Form{Kind: filemgr.Fixed, Length: 150}
@@ -78,6 +84,7 @@ func testNameByTheRuleOfTheProfile(t *testing.T, on engine) {
 // A file ID that the rule cannot take enough of, and two that it would give one
 // name, are refused with the configuration, at the registration.
 func TestTheRuleIsHeldAgainstEveryRegistration(t *testing.T) {
+	t.Parallel()
 	p := protocoltest.Parse(t, "profile: test\nextends: stranger\nfiles: {name: \"${FILE_ID:3}+${RECORD@0:4}\"}\n")
 	one := func(id string, d transfer.Direction) File {
 		return File{Registration: naming.Registration{FileID: id, Institution: "CENTRE", Job: "JOB", Direction: d}}

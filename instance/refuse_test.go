@@ -53,7 +53,10 @@ func lone(t *testing.T, on engine, profile string, files []file, tune func(*Opti
 
 // TestFilesRefused: each bad file has a row with its code, stands in error/
 // with a text in both languages that says what to do, and nothing is lost.
-func TestFilesRefused(t *testing.T) { onAll(t, testFilesRefused) }
+func TestFilesRefused(t *testing.T) {
+	t.Parallel()
+	onAll(t, testFilesRefused)
+}
 
 func testFilesRefused(t *testing.T, on engine) {
 	fixed := file{id: "EB13", form: filemgr.Form{Kind: filemgr.Fixed, Length: 120}}
@@ -128,7 +131,10 @@ func testFilesRefused(t *testing.T, on engine) {
 
 // TestTooLargeForTheBlockCounter: 9999 blocks are the end (§1.5). The file is
 // sparse, so only its size is large.
-func TestTooLargeForTheBlockCounter(t *testing.T) { onBoth(t, testTooLargeForTheBlockCounter) }
+func TestTooLargeForTheBlockCounter(t *testing.T) {
+	t.Parallel()
+	onBoth(t, testTooLargeForTheBlockCounter)
+}
 
 func testTooLargeForTheBlockCounter(t *testing.T, on engine) {
 	h := lone(t, on, "cms", []file{rawForm("EB21")}, nil)
@@ -143,7 +149,10 @@ func testTooLargeForTheBlockCounter(t *testing.T, on engine) {
 }
 
 // TestNotTaken: what is no ready file stays where it is, with an event.
-func TestNotTaken(t *testing.T) { onBoth(t, testNotTaken) }
+func TestNotTaken(t *testing.T) {
+	t.Parallel()
+	onBoth(t, testNotTaken)
+}
 
 func testNotTaken(t *testing.T, on engine) {
 	h := lone(t, on, "cms", []file{rawForm("EB21")}, nil)
@@ -174,7 +183,10 @@ func testNotTaken(t *testing.T, on engine) {
 
 // TestReceiveDirectoryAway: a received file waits until it can be placed, and
 // an existing name is not replaced.
-func TestReceiveDirectoryAway(t *testing.T) { onAll(t, testReceiveDirectoryAway) }
+func TestReceiveDirectoryAway(t *testing.T) {
+	t.Parallel()
+	onAll(t, testReceiveDirectoryAway)
+}
 
 func testReceiveDirectoryAway(t *testing.T, on engine) {
 	p := makePair(t, on, "cms", []file{rawForm("EB21")}, nil, nil)
@@ -207,7 +219,10 @@ func testReceiveDirectoryAway(t *testing.T, on engine) {
 
 // TestLostPayloadIsStoredAgain: a block row that is damaged or gone is made
 // good from the backup, and the file is sent.
-func TestLostPayloadIsStoredAgain(t *testing.T) { onBoth(t, testLostPayloadIsStoredAgain) }
+func TestLostPayloadIsStoredAgain(t *testing.T) {
+	t.Parallel()
+	onBoth(t, testLostPayloadIsStoredAgain)
+}
 
 func testLostPayloadIsStoredAgain(t *testing.T, on engine) {
 	h := lone(t, on, "cms", []file{rawForm("EB21")}, nil)

@@ -19,6 +19,7 @@ type tally = map[transfer.Status]int
 // policy and profile (design D6). Where our confirmation may have been lost it
 // ends with one file, whatever the policy.
 func TestRepeats(t *testing.T) {
+	t.Parallel()
 	one := content(2000)
 	other := append(content(1999), 'x')
 	const assembled, duplicate, heldBack = transfer.Assembled, transfer.Duplicate, transfer.Held
@@ -115,6 +116,7 @@ func sendsAgain(from, _ *Options) {
 // another file, also with the same content, where the peer had our answer; and
 // with other content also where it may not.
 func TestRepeatAfterMidnight(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		name string
 		lost bool
@@ -147,10 +149,10 @@ func TestRepeatAfterMidnight(t *testing.T) {
 // TestAbsorbedInTwoSessions: a repeat that is cut goes on where it stood, or
 // starts again where the profile cannot, and is compared when it is whole.
 func TestAbsorbedInTwoSessions(t *testing.T) {
+	t.Parallel()
 	for _, profile := range []string{"cms", "edi"} {
 		t.Run(profile, func(t *testing.T) {
 			onBoth(t, func(t *testing.T, on engine) {
-				t.Parallel()
 				body := content(2*blockOf(profile) + 5000)
 				r := newRepeats(t, on, profile, true, true, protocol.RepeatAbsorb, nil)
 				r.send(body, transfer.Sent)
@@ -182,6 +184,7 @@ func TestAbsorbedInTwoSessions(t *testing.T) {
 // TestHeldRepeatIsReleasedOrCancelled: other content under a name that we hold
 // becomes a further file when a person wants it.
 func TestHeldRepeatIsReleasedOrCancelled(t *testing.T) {
+	t.Parallel()
 	r := newRepeats(t, sqlite, "cms", true, true, protocol.RepeatAbsorb, func(from, _ *Options) { from.Files[0].SameName = SameNameNew })
 	r.send(content(100), transfer.Sent)
 	r.send(content(200), transfer.Sent)
@@ -208,6 +211,7 @@ func TestHeldRepeatIsReleasedOrCancelled(t *testing.T) {
 // is lost is unknown, never waiting, and the profile's rule or sending again
 // ends it with one file and its proofs (design D5).
 func TestLostEndReply(t *testing.T) {
+	t.Parallel()
 	for _, profile := range []string{"cms", "edi"} {
 		for _, up := range []bool{true, false} {
 			rules := map[string]func(from, to *Options){"rule": nil, "send again": sendsAgain}
@@ -255,6 +259,7 @@ func TestLostEndReply(t *testing.T) {
 // TestAlreadyCompleteOfOtherContent: "complete already" proves nothing about
 // content whose end was never asked for (design D5).
 func TestAlreadyCompleteOfOtherContent(t *testing.T) {
+	t.Parallel()
 	p := park(t, sqlite, "cms", "institution", []file{rawForm("EB21")}, nil, nil)
 	for digest, proves := range map[string]bool{"as ended": true, "altered": false} {
 		p.row(transfer.Send, transfer.Unknown, func(r *transfer.Transfer) {
@@ -275,6 +280,7 @@ func TestAlreadyCompleteOfOtherContent(t *testing.T) {
 // TestRepeatOfAnInstitution: the policy is the registration's, else the
 // institution's, else the profile's.
 func TestRepeatOfAnInstitution(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		name              string
 		file, institution protocol.Repeat

@@ -18,6 +18,7 @@ import (
 // in the place of the database, or it is removed. No positive answer leaves
 // after that, and the instance ends and says why.
 func TestDatabaseTakenAwayInMidSession(t *testing.T) {
+	t.Parallel()
 	for name, take := range map[string]func(path string) error{
 		"renamed over": func(path string) error { return os.Rename(path+".copy", path) },
 		"removed":      os.Remove,

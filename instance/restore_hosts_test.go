@@ -52,6 +52,7 @@ func (h *host) dump() (back func()) {
 // a host knows only it can tell: nothing goes on before both have compared, and
 // in the end each file has arrived once.
 func TestRestoredOverTwoHosts(t *testing.T) {
+	t.Parallel()
 	up := []file{rawForm("EB21")}
 	p := makePair(t, postgres, "cms", up, nil, logged(sessionlog.Headers))
 	one, centre := p.institution, p.centre

@@ -21,6 +21,7 @@ import (
 // that counts into it, the counterparty hears no end, and the file goes out
 // once, when a person has released it.
 func TestDatabaseSwappedUnderASession(t *testing.T) {
+	t.Parallel()
 	for _, known := range []bool{true, false} {
 		name := "the copy has the file"
 		if !known {
@@ -117,6 +118,7 @@ func testSwapped(t *testing.T, known bool) {
 // TestFetchInQuarantine: a counterparty that calls to fetch (edi, the peer asks
 // to receive) is let in by a system in quarantine as little as one that brings.
 func TestFetchInQuarantine(t *testing.T) {
+	t.Parallel()
 	p := makePair(t, sqlite, "edi", nil, []file{rawForm("C02")}, func(i, c *Options) {
 		i.Poll = 5 * time.Millisecond
 		logged(sessionlog.Headers)(i, c)

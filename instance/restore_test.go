@@ -102,15 +102,9 @@ func (h *host) recovery() *control.Recovery {
 // eventually waits for something that another goroutine does.
 func eventually(t *testing.T, what string, done func() bool) {
 	t.Helper()
-	deadline := time.After(hang)
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for !done() {
-		select {
-		case <-tick.C:
-		case <-deadline:
-			t.Fatal(what)
-		}
+	deadline := time.Now().Add(hang)
+	for pause := new(watching); !done(); pause.wait(nil) {
+		require.True(t, time.Now().Before(deadline), what)
 	}
 }
 
@@ -155,6 +149,7 @@ func (h *host) snapshot() (back func()) {
 // TestRestoredDatabase: a sender's database is put back to an older state.
 // What was sent since is not sent again, and all of it is explained.
 func TestRestoredDatabase(t *testing.T) {
+	t.Parallel()
 	onBoth(t, func(t *testing.T, on engine) {
 		p := newPair(t, on, "cms", []file{rawForm("EB21")}, nil, nil)
 		inst, centre := p.institution, p.centre
@@ -255,6 +250,7 @@ func TestRestoredDatabase(t *testing.T) {
 // TestCallersInQuarantine: a counterparty that calls hears that the system is
 // out of order (090 in cms), and nothing of it is taken.
 func TestCallersInQuarantine(t *testing.T) {
+	t.Parallel()
 	h := centreOf(t, sqlite, func(o *Options) { o.Poll = 5 * time.Millisecond })
 	open := opening(time.Now().In(h.opt.Zone), "12345678", "FTE", "Honggildong", "123ABC")
 	in := h.dial(t)
@@ -273,6 +269,7 @@ func TestCallersInQuarantine(t *testing.T) {
 // TestNoAnswersInQuarantine: what a caller that is inside asks is not answered
 // from rows that may be long out of date, before the session is cut.
 func TestNoAnswersInQuarantine(t *testing.T) {
+	t.Parallel()
 	h := centreOf(t, sqlite, func(o *Options) { o.Poll = time.Hour })
 	require.NoError(t, h.store.SetMeta(t.Context(), "quarantine", `{"id":"q","place":"elsewhere","why":"older_event"}`))
 	s := &session{Instance: h.inst}
@@ -286,6 +283,7 @@ func TestNoAnswersInQuarantine(t *testing.T) {
 // file that has come since and that the business system has taken. The
 // counterparty is told that we have it, and it is not placed a second time.
 func TestRestoredReceiver(t *testing.T) {
+	t.Parallel()
 	onBoth(t, func(t *testing.T, on engine) {
 		p := makePair(t, on, "cms", []file{rawForm("EB21")}, nil, nil)
 		inst, centre := p.institution, p.centre

@@ -41,6 +41,7 @@ func (h *host) purged(id string) bool {
 // has come, files and digests stay, and a person can have the file sent again:
 // it is stored from its backup and arrives as it was.
 func TestPayloadIsDeletedAndStoredAgain(t *testing.T) {
+	t.Parallel()
 	onAll(t, testPayloadIsDeletedAndStoredAgain)
 }
 
@@ -102,6 +103,7 @@ func testPayloadIsDeletedAndStoredAgain(t *testing.T, on engine) {
 // TestOldFilesAreRemoved: day directories go, except what is not ours and the
 // backup of a transfer that is still under way.
 func TestOldFilesAreRemoved(t *testing.T) {
+	t.Parallel()
 	p := park(t, sqlite, "cms", "institution", []file{rawForm("EB21")}, nil, func(o *Options) {
 		o.Retention = Retention{Backup: 30 * 24 * time.Hour, Error: 10 * 24 * time.Hour}
 	})
@@ -154,7 +156,10 @@ func TestOldFilesAreRemoved(t *testing.T) {
 // is too old may be all that is left of what it has lost. Each step is asked by
 // itself, as if nobody had noticed the quarantine yet; when it is over the same
 // files go.
-func TestNothingIsDeletedInQuarantine(t *testing.T) { onAll(t, testNothingIsDeletedInQuarantine) }
+func TestNothingIsDeletedInQuarantine(t *testing.T) {
+	t.Parallel()
+	onAll(t, testNothingIsDeletedInQuarantine)
+}
 
 func testNothingIsDeletedInQuarantine(t *testing.T, on engine) {
 	const day = 24 * time.Hour

@@ -17,6 +17,7 @@ import (
 // TestBackupsGoOnAfterManyRefusedFiles: a hundred bad files do not keep the
 // good ones out of backup/.
 func TestBackupsGoOnAfterManyRefusedFiles(t *testing.T) {
+	t.Parallel()
 	onBoth(t, testBackupsGoOnAfterManyRefusedFiles)
 }
 
@@ -44,7 +45,10 @@ func testBackupsGoOnAfterManyRefusedFiles(t *testing.T, on engine) {
 
 // TestErrorDirectoryAway: a refused file that cannot be moved waits, and the
 // good ones are taken.
-func TestErrorDirectoryAway(t *testing.T) { onBoth(t, testErrorDirectoryAway) }
+func TestErrorDirectoryAway(t *testing.T) {
+	t.Parallel()
+	onBoth(t, testErrorDirectoryAway)
+}
 
 func testErrorDirectoryAway(t *testing.T, on engine) {
 	h := lone(t, on, "cms", []file{rawForm("EB21")}, nil)
@@ -63,7 +67,10 @@ func testErrorDirectoryAway(t *testing.T, on engine) {
 
 // TestClaimedBeforeMidnight: a file whose row a crash prevented belongs to the
 // day on which it was claimed (design D9).
-func TestClaimedBeforeMidnight(t *testing.T) { onBoth(t, testClaimedBeforeMidnight) }
+func TestClaimedBeforeMidnight(t *testing.T) {
+	t.Parallel()
+	onBoth(t, testClaimedBeforeMidnight)
+}
 
 func testClaimedBeforeMidnight(t *testing.T, on engine) {
 	p := park(t, on, "cms", "institution", []file{rawForm("EB21")}, nil, nil)
@@ -81,7 +88,10 @@ func testClaimedBeforeMidnight(t *testing.T, on engine) {
 // TestAlteredBackupIsNotSent: what is stored again must be the file that was
 // stored at first, or a peer that goes on from where it stood gets two halves
 // of two files.
-func TestAlteredBackupIsNotSent(t *testing.T) { onAll(t, testAlteredBackupIsNotSent) }
+func TestAlteredBackupIsNotSent(t *testing.T) {
+	t.Parallel()
+	onAll(t, testAlteredBackupIsNotSent)
+}
 
 func testAlteredBackupIsNotSent(t *testing.T, on engine) {
 	p := park(t, on, "cms", "institution", []file{rawForm("EB21")}, nil, nil)

@@ -20,7 +20,10 @@ import (
 // TestPlacingIsNeverBuiltAgain: what may have been placed stays in placing,
 // whatever is in the way (design D2). A receive directory that is not mounted
 // proves nothing.
-func TestPlacingIsNeverBuiltAgain(t *testing.T) { onBoth(t, testPlacingIsNeverBuiltAgain) }
+func TestPlacingIsNeverBuiltAgain(t *testing.T) {
+	t.Parallel()
+	onBoth(t, testPlacingIsNeverBuiltAgain)
+}
 
 func testPlacingIsNeverBuiltAgain(t *testing.T, on engine) {
 	p := park(t, on, "cms", "centre", []file{rawForm("EB21")}, nil, nil)
@@ -44,7 +47,10 @@ func testPlacingIsNeverBuiltAgain(t *testing.T, on engine) {
 
 // TestOldHalfIsNotGoneOnWith: a partial older than the configured age is
 // started again, also on the same day (§1.5).
-func TestOldHalfIsNotGoneOnWith(t *testing.T) { onAll(t, testOldHalfIsNotGoneOnWith) }
+func TestOldHalfIsNotGoneOnWith(t *testing.T) {
+	t.Parallel()
+	onAll(t, testOldHalfIsNotGoneOnWith)
+}
 
 func testOldHalfIsNotGoneOnWith(t *testing.T, on engine) {
 	var shift atomic.Int64
@@ -76,7 +82,10 @@ func testOldHalfIsNotGoneOnWith(t *testing.T, on engine) {
 
 // TestSessionGoesOnAfterADroppedFile: a person cancels a file that is coming
 // in; what the same session then sends is recorded for what was sent.
-func TestSessionGoesOnAfterADroppedFile(t *testing.T) { onAll(t, testSessionGoesOnAfterADroppedFile) }
+func TestSessionGoesOnAfterADroppedFile(t *testing.T) {
+	t.Parallel()
+	onAll(t, testSessionGoesOnAfterADroppedFile)
+}
 
 func testSessionGoesOnAfterADroppedFile(t *testing.T, on engine) {
 	p := park(t, on, "edi", "centre", []file{rawForm("C02")}, []file{rawForm("D02")}, nil)
@@ -105,7 +114,10 @@ func testSessionGoesOnAfterADroppedFile(t *testing.T, on engine) {
 
 // TestBlankInquiryMeansNoFile: a 0400 or 0500 that names no file is not about
 // whichever came last.
-func TestBlankInquiryMeansNoFile(t *testing.T) { onBoth(t, testBlankInquiryMeansNoFile) }
+func TestBlankInquiryMeansNoFile(t *testing.T) {
+	t.Parallel()
+	onBoth(t, testBlankInquiryMeansNoFile)
+}
 
 func testBlankInquiryMeansNoFile(t *testing.T, on engine) {
 	p := park(t, on, "cms", "centre", []file{rawForm("EB21")}, nil, nil)
@@ -134,7 +146,10 @@ func testBlankInquiryMeansNoFile(t *testing.T, on engine) {
 
 // TestHalfFilesOfNobodyExpire: also those of an institution that has left the
 // configuration.
-func TestHalfFilesOfNobodyExpire(t *testing.T) { onBoth(t, testHalfFilesOfNobodyExpire) }
+func TestHalfFilesOfNobodyExpire(t *testing.T) {
+	t.Parallel()
+	onBoth(t, testHalfFilesOfNobodyExpire)
+}
 
 func testHalfFilesOfNobodyExpire(t *testing.T, on engine) {
 	p := park(t, on, "cms", "centre", []file{rawForm("EB21")}, nil, nil)
@@ -147,7 +162,10 @@ func testHalfFilesOfNobodyExpire(t *testing.T, on engine) {
 
 // TestNothingStagedIsLeftBehind: what was built for a file that a person then
 // cancelled does not stay on the disk.
-func TestNothingStagedIsLeftBehind(t *testing.T) { onBoth(t, testNothingStagedIsLeftBehind) }
+func TestNothingStagedIsLeftBehind(t *testing.T) {
+	t.Parallel()
+	onBoth(t, testNothingStagedIsLeftBehind)
+}
 
 func testNothingStagedIsLeftBehind(t *testing.T, on engine) {
 	p := park(t, on, "cms", "centre", []file{rawForm("EB21")}, nil, nil)
@@ -168,6 +186,7 @@ func testNothingStagedIsLeftBehind(t *testing.T, on engine) {
 // TestCallersAreToldApart: two institutions that call with one code would be
 // taken for each other.
 func TestCallersAreToldApart(t *testing.T) {
+	t.Parallel()
 	for _, profile := range []string{"cms", "edi"} {
 		o, err := sideOptions(t.TempDir(), profile, "centre", []file{rawForm("EB21")}, nil)
 		require.NoError(t, err)
@@ -187,6 +206,7 @@ func TestCallersAreToldApart(t *testing.T) {
 // TestAFileThatWaitsForItsNameIsNotBuilt: a large one would be written to the
 // disk again at every look.
 func TestAFileThatWaitsForItsNameIsNotBuilt(t *testing.T) {
+	t.Parallel()
 	onAll(t, testAFileThatWaitsForItsNameIsNotBuilt)
 }
 

@@ -18,7 +18,10 @@ import (
 
 // TestRefusedOpeningIsNotHammered: a counterparty that turns us away is left
 // alone for a while, and the transfer says why it waits.
-func TestRefusedOpeningIsNotHammered(t *testing.T) { onBoth(t, testRefusedOpeningIsNotHammered) }
+func TestRefusedOpeningIsNotHammered(t *testing.T) {
+	t.Parallel()
+	onBoth(t, testRefusedOpeningIsNotHammered)
+}
 
 func testRefusedOpeningIsNotHammered(t *testing.T, on engine) {
 	p := newPair(t, on, "cms", []file{rawForm("EB21")}, nil, func(i, _ *Options) {
@@ -35,7 +38,10 @@ func testRefusedOpeningIsNotHammered(t *testing.T, on engine) {
 
 // TestUnsettledEndIsNeverFailed: a file whose end may have been confirmed does
 // not become "failed" because later attempts did not get through (design D5).
-func TestUnsettledEndIsNeverFailed(t *testing.T) { onBoth(t, testUnsettledEndIsNeverFailed) }
+func TestUnsettledEndIsNeverFailed(t *testing.T) {
+	t.Parallel()
+	onBoth(t, testUnsettledEndIsNeverFailed)
+}
 
 func testUnsettledEndIsNeverFailed(t *testing.T, on engine) {
 	ended := func(r *transfer.Transfer) { r.EndedOnce, r.WireSize, r.SentBytes = true, 10, 10 }
@@ -71,7 +77,10 @@ func testUnsettledEndIsNeverFailed(t *testing.T, on engine) {
 
 // TestLostForGood: payload that neither the store nor a file has any more
 // fails once and does not break session after session.
-func TestLostForGood(t *testing.T) { onBoth(t, testLostForGood) }
+func TestLostForGood(t *testing.T) {
+	t.Parallel()
+	onBoth(t, testLostForGood)
+}
 
 func testLostForGood(t *testing.T, on engine) {
 	p := park(t, on, "cms", "institution", []file{rawForm("EB21")}, nil, nil)
@@ -85,7 +94,10 @@ func testLostForGood(t *testing.T, on engine) {
 
 // TestResultFiles: a business program that waits for the result file gets it,
 // also when the directory was away at first or no session ever began.
-func TestResultFiles(t *testing.T) { onBoth(t, testResultFiles) }
+func TestResultFiles(t *testing.T) {
+	t.Parallel()
+	onBoth(t, testResultFiles)
+}
 
 func testResultFiles(t *testing.T, on engine) {
 	asks := file{id: "EB21", form: rawForm("EB21").form, opt: func(f *File) { f.Result = true }}
@@ -116,7 +128,10 @@ func testResultFiles(t *testing.T, on engine) {
 
 // TestClockSetBack: no window stays shut and no file goes out twice because
 // the clock was set back.
-func TestClockSetBack(t *testing.T) { onBoth(t, testClockSetBack) }
+func TestClockSetBack(t *testing.T) {
+	t.Parallel()
+	onBoth(t, testClockSetBack)
+}
 
 func testClockSetBack(t *testing.T, on engine) {
 	all := []Window{{From: 0, To: 24 * time.Hour, Every: 10 * time.Minute}}
@@ -139,7 +154,10 @@ func testClockSetBack(t *testing.T, on engine) {
 
 // TestTriesAreFailuresInARow: neither a restart of ours nor a line that brings
 // the file further each time uses the configured tries up.
-func TestTriesAreFailuresInARow(t *testing.T) { onBoth(t, testTriesAreFailuresInARow) }
+func TestTriesAreFailuresInARow(t *testing.T) {
+	t.Parallel()
+	onBoth(t, testTriesAreFailuresInARow)
+}
 
 func testTriesAreFailuresInARow(t *testing.T, on engine) {
 	start := func(t *testing.T) (*parked, *transfer.Transfer, *session) {
@@ -171,7 +189,10 @@ func testTriesAreFailuresInARow(t *testing.T, on engine) {
 
 // TestResultOfALateOutcome: the result file of an outcome that could only be
 // written later is not forgotten.
-func TestResultOfALateOutcome(t *testing.T) { onBoth(t, testResultOfALateOutcome) }
+func TestResultOfALateOutcome(t *testing.T) {
+	t.Parallel()
+	onBoth(t, testResultOfALateOutcome)
+}
 
 func testResultOfALateOutcome(t *testing.T, on engine) {
 	asks := file{id: "EB21", form: rawForm("EB21").form, opt: func(f *File) { f.Result = true }}

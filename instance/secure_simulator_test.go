@@ -22,6 +22,7 @@ import (
 // TestSimulatorOverTLS: the simulated counterparty in both roles and both
 // directions, with certificates on both sides.
 func TestSimulatorOverTLS(t *testing.T) {
+	t.Parallel()
 	m := newMutual(t)
 	with := func(p securetest.Pair) secure.Files { p.CA = m.ca.File; return p.Files }
 	peer := func(side protocol.Side, tune func(*simulator.Options)) (p *simulator.Peer, give, take string) {
@@ -85,6 +86,7 @@ func TestSimulatorOverTLS(t *testing.T) {
 // TestReconfigureSecurity: TLS, lists and limits of another configuration count
 // from the next connection on; files that cannot be read leave all as it was.
 func TestReconfigureSecurity(t *testing.T) {
+	t.Parallel()
 	m := newMutual(t)
 	h := centreOf(t, sqlite, nil)
 	h.opened(t) // in clear

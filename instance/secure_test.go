@@ -48,7 +48,10 @@ func (m *mutual) tune(institution, centre *Options) {
 
 // TestMutualTLS: whole files both ways, where each side proves itself by a
 // certificate, and not a byte of them in clear.
-func TestMutualTLS(t *testing.T) { onBoth(t, testMutualTLS) }
+func TestMutualTLS(t *testing.T) {
+	t.Parallel()
+	onBoth(t, testMutualTLS)
+}
 
 func testMutualTLS(t *testing.T, on engine) {
 	m := newMutual(t)
@@ -70,6 +73,7 @@ func testMutualTLS(t *testing.T, on engine) {
 // TestCertificatesReplacedWhileRunning: the counterparty's certificate runs out
 // and is replaced, then ours, and nobody restarts anything.
 func TestCertificatesReplacedWhileRunning(t *testing.T) {
+	t.Parallel()
 	m := newMutual(t)
 	yesterday := time.Now().AddDate(0, 0, -1)
 	expired := m.ca.Issue(t, securetest.Ask{Name: "old", IP: []net.IP{net.IPv4(127, 0, 0, 1)}, From: yesterday.AddDate(0, 0, -1), To: yesterday})
@@ -116,6 +120,7 @@ func (h *host) callTLS(t *testing.T, m *mutual, show *securetest.Pair) wire {
 // TestWhoCallsOverTLS: what a caller shows is held against what the telegram
 // says, and the peer hears nothing but a response code.
 func TestWhoCallsOverTLS(t *testing.T) {
+	t.Parallel()
 	m := newMutual(t)
 	bound := Caller{Names: []string{"institution"}}
 	stranger := m.other.Issue(t, securetest.Ask{Name: "institution", Client: true})
@@ -192,6 +197,7 @@ func (h *host) refusedCodes(t *testing.T, n int) (codes []string) {
 // TestSendsToWithCertificate: where we open for whoever calls, the certificate
 // comes first; a stranger hears nothing of us.
 func TestSendsToWithCertificate(t *testing.T) {
+	t.Parallel()
 	m := newMutual(t)
 	inst, centre := newHost(t, sqlite, "citi", "institution", nil, []file{rawForm("TR01")}), newHost(t, sqlite, "citi", "centre", nil, []file{rawForm("TR01")})
 	files := m.server.Files
@@ -220,6 +226,7 @@ func TestSendsToWithCertificate(t *testing.T) {
 
 // TestAllowOut: a name that leads elsewhere is not called.
 func TestAllowOut(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		address string
 		allow   string
@@ -242,11 +249,12 @@ func TestAllowOut(t *testing.T) {
 	require.Eventually(t, func() bool {
 		all := p.institution.await(transfer.Send, transfer.Waiting, 1)
 		return len(all) == 1 && all[0].ErrorCode == string(CodeNotAllowedOut)
-	}, time.Minute, 10*time.Millisecond)
+	}, hang, 10*time.Millisecond)
 }
 
 // TestAllowIn: v4 and v6, and who is not on a list is closed unread.
 func TestAllowIn(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		listen, allow string
 		good          bool
@@ -265,7 +273,7 @@ func TestAllowIn(t *testing.T) {
 			}
 			c, err := net.Dial("tcp", address)
 			require.NoError(t, err)
-			require.NoError(t, c.SetDeadline(time.Now().Add(time.Minute)))
+			require.NoError(t, c.SetDeadline(time.Now().Add(hang)))
 			w := wire{t, c}
 			defer c.Close()
 			_, _ = io.WriteString(c, opening(time.Now().In(h.opt.Zone), "12345678", "FTE", "Honggildong", "123ABC"))

@@ -14,6 +14,7 @@ import (
 // telegram carries of a file is told as what it is, whatever pieces it travels
 // in. Everything there is can be told in the words of the profile.
 func TestSessionLogTells(t *testing.T) {
+	t.Parallel()
 	for _, name := range []string{"login", "whole"} {
 		for _, level := range []sessionlog.Level{sessionlog.Headers, sessionlog.Bodies} {
 			t.Run(name+"/"+string(level), func(t *testing.T) {

@@ -45,6 +45,7 @@ func logged(level sessionlog.Level) func(i, c *Options) {
 // its side, under the session that its database names and about the transfers
 // that it carried.
 func TestSessionLog(t *testing.T) {
+	t.Parallel()
 	for _, level := range []sessionlog.Level{sessionlog.Headers, sessionlog.Bodies} {
 		t.Run(string(level), func(t *testing.T) {
 			p := newPair(t, sqlite, "cms", []file{rawForm("EB21")}, nil, logged(level))
@@ -123,6 +124,7 @@ func TestSessionLog(t *testing.T) {
 
 // TestSessionLogOfOne: one counterparty may have another level than the place.
 func TestSessionLogOfOne(t *testing.T) {
+	t.Parallel()
 	p := newPair(t, sqlite, "cms", []file{rawForm("EB21")}, nil, func(i, c *Options) {
 		logged(sessionlog.Headers)(i, c)
 		i.Institutions[0].SessionLog = sessionlog.Off
@@ -147,6 +149,7 @@ func TestSessionLogOfOne(t *testing.T) {
 // TestSessionLogRetention: logs go when they are old, and not while the
 // database is in quarantine, because then they are evidence.
 func TestSessionLogRetention(t *testing.T) {
+	t.Parallel()
 	h := newHost(t, sqlite, "cms", "institution", []file{rawForm("EB21")}, nil)
 	var ahead atomic.Int64
 	h.opt.Now = func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }

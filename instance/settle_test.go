@@ -18,7 +18,10 @@ import (
 
 // TestDataAfterCompleteAlready: a sender that passes over "complete already"
 // has its file taken and compared (protocols §1.5), whatever the policy.
-func TestDataAfterCompleteAlready(t *testing.T) { onBoth(t, testDataAfterCompleteAlready) }
+func TestDataAfterCompleteAlready(t *testing.T) {
+	t.Parallel()
+	onBoth(t, testDataAfterCompleteAlready)
+}
 
 func testDataAfterCompleteAlready(t *testing.T, on engine) {
 	body := content(blockOf("cms") + 500)
@@ -59,7 +62,10 @@ func testDataAfterCompleteAlready(t *testing.T, on engine) {
 // TestAlreadyCompleteOnTheLine: what a counterparty's "complete already" is
 // worth (design D5). It proves success for the content whose end was asked
 // for, and for nothing else.
-func TestAlreadyCompleteOnTheLine(t *testing.T) { onBoth(t, testAlreadyCompleteOnTheLine) }
+func TestAlreadyCompleteOnTheLine(t *testing.T) {
+	t.Parallel()
+	onBoth(t, testAlreadyCompleteOnTheLine)
+}
 
 func testAlreadyCompleteOnTheLine(t *testing.T, on engine) {
 	for _, test := range []struct {
@@ -133,7 +139,10 @@ func (d *dying) row(s *store.Store, st transfer.Status) *transfer.Transfer {
 // TestKilledAtEnding: a process that is killed between the end request and the
 // commit of its answer leaves an unknown end, never one that would be sent
 // again by itself; then each rule settles it (design D5).
-func TestKilledAtEnding(t *testing.T) { onBoth(t, testKilledAtEnding) }
+func TestKilledAtEnding(t *testing.T) {
+	t.Parallel()
+	onBoth(t, testKilledAtEnding)
+}
 
 func testKilledAtEnding(t *testing.T, on engine) {
 	for _, test := range []struct {

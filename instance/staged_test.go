@@ -63,6 +63,7 @@ func (p *parked) toAssemble() []*transfer.Transfer {
 // in hand and goes on after its successor has built that file neither writes to
 // it, nor removes it, nor gives it a name.
 func TestFormerProcessLeavesTheStagedFile(t *testing.T) {
+	t.Parallel()
 	onAll(t, testFormerProcessLeavesTheStagedFile)
 }
 
@@ -127,7 +128,10 @@ func testFormerProcessLeavesTheStagedFile(t *testing.T, on engine) {
 
 // TestSuccessorWaitsForTheStagedFile: while a process stands still in the middle
 // of a file its successor leaves the file alone and says what it waits for.
-func TestSuccessorWaitsForTheStagedFile(t *testing.T) { onAll(t, testSuccessorWaitsForTheStagedFile) }
+func TestSuccessorWaitsForTheStagedFile(t *testing.T) {
+	t.Parallel()
+	onAll(t, testSuccessorWaitsForTheStagedFile)
+}
 
 func testSuccessorWaitsForTheStagedFile(t *testing.T, on engine) {
 	former := park(t, on, "edi", "centre", []file{rawForm("C02")}, nil, nil)
@@ -158,6 +162,7 @@ func testSuccessorWaitsForTheStagedFile(t *testing.T, on engine) {
 // TestFormerProcessMakesNoPayloadFile: a session that was stopped before its
 // first block makes no payload file after another has placed the whole file.
 func TestFormerProcessMakesNoPayloadFile(t *testing.T) {
+	t.Parallel()
 	onFiles(t, testFormerProcessMakesNoPayloadFile)
 }
 

@@ -36,6 +36,7 @@ import (
 // keeper, every row on either engine. Of the others SQLite's server plays the
 // institution and PostgreSQL's the centre.
 func TestEveryProfile(t *testing.T) {
+	t.Parallel()
 	for _, on := range []engine{sqlite, postgres, sqliteFiles} {
 		for _, name := range append(protocol.Embedded(), protocoltest.Names(t)...) {
 			whole := name == "cms" || name == "edi"

@@ -91,6 +91,7 @@ const (
 // TestOrderOfSyncsAndAnswers holds the order of system calls against design
 // D2: nothing positive leaves before what it promises is on disk.
 func TestOrderOfSyncsAndAnswers(t *testing.T) {
+	t.Parallel()
 	inOrder(t, oneBlock(t, sqlite), []step{
 		{"the block is written to the log", rowsWritten},
 		{"and synced", rowsSynced},
@@ -115,6 +116,7 @@ func TestOrderOfSyncsAndAnswers(t *testing.T) {
 // block is on disk where it stands, and the name of its file, before the row
 // that says so; and the file is not written a second time.
 func TestOrderOfSyncsInFiles(t *testing.T) {
+	t.Parallel()
 	const (
 		content = `pwrite64\(\d+<[^>]*receive/\.pabal/[0-9a-z]{13}>`
 		name    = `fsync\(\d+<[^>]*receive/\.pabal>`

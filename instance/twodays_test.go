@@ -12,7 +12,10 @@ import (
 
 // TestTwoDaysAtOnce: files of one kind and two days come in two sessions at the
 // same time. Neither takes the other's half for an older one of its own.
-func TestTwoDaysAtOnce(t *testing.T) { onBoth(t, testTwoDaysAtOnce) }
+func TestTwoDaysAtOnce(t *testing.T) {
+	t.Parallel()
+	onBoth(t, testTwoDaysAtOnce)
+}
 
 func testTwoDaysAtOnce(t *testing.T, on engine) {
 	p := makePair(t, on, "edi", []file{{id: "C02", form: filemgr.Form{Kind: filemgr.Raw}}}, nil, func(i, c *Options) {

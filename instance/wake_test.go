@@ -13,6 +13,7 @@ import (
 // TestWorkOfOthers: what another process makes ready is taken up at once where
 // the database tells of it, and soon where it does not.
 func TestWorkOfOthers(t *testing.T) {
+	t.Parallel()
 	const never = 24 * time.Hour
 	for _, test := range []struct {
 		name string

@@ -16,6 +16,7 @@ import (
 // nothing of the half is gone on with, and the whole arrives once and equal, with
 // either keeper, both ways.
 func TestWholeFileInOneTelegram(t *testing.T) {
+	t.Parallel()
 	for _, on := range []engine{sqlite, sqliteFiles} {
 		for _, sends := range []bool{true, false} {
 			t.Run(string(on)+map[bool]string{true: "/sends", false: "/receives"}[sends], func(t *testing.T) {
@@ -48,6 +49,7 @@ func TestWholeFileInOneTelegram(t *testing.T) {
 // A file that is announced with more than limits.size is answered with no, and
 // nothing of it is stored.
 func TestAnnouncedTooLarge(t *testing.T) {
+	t.Parallel()
 	large := protocoltest.Parse(t, "profile: large\nextends: whole\nlimits: {size: 1000}\n")
 	small := protocoltest.Parse(t, "profile: large\nextends: whole\nlimits: {size: 999}\n")
 	answers := make(chan string, 100)

@@ -12,6 +12,7 @@ import (
 // TestWindowsAreDue: when to go and fetch, also over midnight, on chosen days,
 // and after a window that passed while the server was down.
 func TestWindowsAreDue(t *testing.T) {
+	t.Parallel()
 	zone := time.FixedZone("KST", 9*3600)
 	at := func(text string) time.Time { // 21 November 2026 is a Saturday
 		v, err := time.ParseInLocation("01-02 15:04", text, zone)
@@ -58,6 +59,7 @@ func TestWindowsAreDue(t *testing.T) {
 }
 
 func TestClosedHours(t *testing.T) {
+	t.Parallel()
 	n := &institution{Institution: Institution{Closed: []Closed{
 		{From: 23*time.Hour + 45*time.Minute, To: 24 * time.Hour, Send: true},
 		{From: 23 * time.Hour, To: time.Hour, Receive: true},
