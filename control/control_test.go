@@ -309,6 +309,7 @@ func TestFailureOfTheLastAttempt(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, tt.shown, show.Error != nil, tt.status)
 		require.Equal(t, tt.shown, show.History[len(show.History)-1].Error != nil, tt.status)
+		require.Empty(t, show.History[len(show.History)-1].Detail, "nor what that sentence was made of")
 	}
 	made := d.create(sending())
 	require.NoError(t, d.s.Event(t.Context(), d.clock, transfer.Event{TransferID: made.ID, Kind: "error_file", Code: "check.record_length",

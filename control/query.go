@@ -136,10 +136,11 @@ func (c *Control) history(ctx context.Context, id string) ([]Entry, error) {
 			At: e.At, Kind: e.Kind, From: string(e.From), To: string(e.To), Session: e.SessionID,
 			Error: c.failure(e.Code, e.Detail),
 		}
-		if e.Kind == eventErrorFile || underWay(e.To) {
+		ofBefore := e.Kind == store.EventStatus && underWay(e.To) // the row still has the failure of the attempt before
+		if ofBefore || e.Kind == eventErrorFile {
 			entry.Error = nil
 		}
-		if entry.Error == nil && e.Detail != "" && e.Detail != "{}" {
+		if entry.Error == nil && !ofBefore && e.Detail != "" && e.Detail != "{}" {
 			entry.Detail = raw(e.Detail)
 			entry.Text = c.inText(e)
 		}

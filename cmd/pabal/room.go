@@ -35,6 +35,9 @@ func (a *app) trouble(cfg *config.Config, look func(string) (room, error)) []con
 		dirs = slices.Insert(dirs, 0, filepath.Dir(path))
 	}
 	out := []control.Directory{}
+	beside := filepath.Dir(cfg.System.Scan)
+	made := []string{filepath.Join(beside, "backup"), filepath.Join(beside, "error")} // when they are first needed
+	dirs = append(dirs, made...)
 	var full []room // a file system is known by its figures: equal ones are one
 	for _, dir := range dirs {
 		if dir == "" {
@@ -48,6 +51,8 @@ func (a *app) trouble(cfg *config.Config, look func(string) (room, error)) []con
 		}
 		var e *fault.Error
 		switch {
+		case errors.Is(err, fs.ErrNotExist) && slices.Contains(made, dir):
+			continue
 		case errors.Is(err, fs.ErrNotExist):
 			e = fault.New(filemgr.CodeDirMissing, dir)
 		case failed != nil || !r.low() || slices.Contains(full, r):

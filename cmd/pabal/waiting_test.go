@@ -72,6 +72,10 @@ func TestTroubleWithDirectories(t *testing.T) {
 	require.Equal(t, "file.dir_missing", got[1].Failure.Code)
 	free["db"], free["scan"] = room{free: 20 << 30, size: 1000 << 30}, room{free: 2 << 20, size: 10 << 20}
 	require.Len(t, a.trouble(cfg, look), 1, "a fiftieth of a large disk is room enough")
+	free["backup"] = room{free: 0, size: 30 << 20}
+	require.Len(t, a.trouble(cfg, look), 1, "it is made when it is first needed")
+	at("backup")
+	require.Len(t, a.trouble(cfg, look), 2)
 	here, err := roomOf(dir)
 	require.NoError(t, err)
 	require.Positive(t, here.size)
