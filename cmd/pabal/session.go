@@ -90,14 +90,19 @@ func (a *app) ended(s *control.Session) string {
 }
 
 // sessions are those of a transfer's attempts.
-func (p *page) sessions(d *control.Detail) {
+func (p *page) sessions(d *control.Detail, all bool) {
 	if len(d.Sessions) == 0 {
 		return
 	}
 	p.line("")
 	p.line("%s", p.text("ui.show.sessions"))
-	rows := make([][]string, len(d.Sessions))
-	for n, s := range d.Sessions {
+	last := d.Sessions
+	if hidden := len(last) - sessionsLast; hidden > 0 && !all {
+		last = last[hidden:]
+		p.line("  … %s", p.text("ui.show.sessions_hidden", "count", hidden))
+	}
+	rows := make([][]string, len(last))
+	for n, s := range last {
 		rows[n] = []string{s.ID, s.Opened.In(p.zone).Format("01-02 15:04:05.000"), p.lasted(s), p.who(s), s.Host, p.ended(s)}
 	}
 	p.table(rows)

@@ -22,6 +22,7 @@ import (
 type showFlags struct {
 	records  string
 	blocks   bool
+	all      bool
 	unmasked bool
 	reason   string
 }
@@ -35,6 +36,7 @@ func newTransferShow(a *app) *cobra.Command {
 	}
 	cmd.Flags().StringVar(&f.records, "records", "", a.text("ui.flag.records"))
 	cmd.Flags().BoolVar(&f.blocks, "blocks", false, a.text("ui.flag.blocks"))
+	cmd.Flags().BoolVar(&f.all, "all", false, a.text("ui.flag.show_all"))
 	cmd.Flags().BoolVar(&f.unmasked, "unmasked", false, a.text("ui.flag.unmasked"))
 	cmd.Flags().StringVar(&f.reason, "reason", "", a.text("ui.flag.reason"))
 	return a.describe(cmd, "transfer_show")
@@ -82,8 +84,8 @@ func (a *app) transferShow(ctx context.Context, id string, f showFlags) error {
 	p.failure(d.Error)
 	p.stands(d)
 	p.blockMap(d, f.blocks)
-	p.history(d)
-	p.sessions(d)
+	p.history(d, f.all)
+	p.sessions(d, f.all)
 	p.records(records, f.unmasked)
 	return p.err
 }
@@ -307,12 +309,31 @@ func sign(state string) string {
 	return "."
 }
 
-func (p *page) history(d *control.Detail) {
+// What is shown of a long history without --all: a weekend of tries would push
+// what is wrong off the screen.
+const (
+	historyFirst = 5
+	historyLast  = 35
+	sessionsLast = 20
+)
+
+func (p *page) history(d *control.Detail, all bool) {
 	p.line("")
 	p.line("%s", p.text("ui.show.history"))
 	rows := make([][]string, 0, len(d.History))
-	for _, e := range d.History {
+	hidden, gap := 0, -1
+	for n, e := range d.History {
+		if !all && !e.Order() && n >= historyFirst && n < len(d.History)-historyLast { // what people did is always shown
+			if hidden++; hidden == 1 {
+				gap = len(rows)
+				rows = append(rows, nil)
+			}
+			continue
+		}
 		rows = append(rows, []string{e.At.In(p.zone).Format("01-02 15:04:05.000"), p.happened(e), p.because(e)})
+	}
+	if gap >= 0 {
+		rows[gap] = []string{"…", p.text("ui.show.history_hidden", "count", hidden), ""}
 	}
 	p.table(rows)
 }

@@ -4,6 +4,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"pabal/config"
+	"pabal/control"
 	"pabal/store"
 	"pabal/transfer"
 )
@@ -145,4 +147,33 @@ func TestShowSaysWhatAStoppedOneWaitsFor(t *testing.T) {
 	require.Equal(t, exitOK, code, errs)
 	_, out, _ = start(t, "transfer", "show", row.ID, "-c", file)
 	require.Contains(t, out, "pabal transfer release "+row.ID)
+}
+
+// TestShowFoldsALongHistory: a weekend of tries does not push what is wrong off
+// the screen, and hides nothing that a person did.
+func TestShowFoldsALongHistory(t *testing.T) {
+	a, err := newApp(nil, io.Discard, io.Discard)
+	require.NoError(t, err)
+	a.lang = "en"
+	d := &control.Detail{}
+	for n := range 300 {
+		e := control.Entry{At: time.Unix(int64(n), 0), Kind: "status", To: "waiting"}
+		d.History = append(d.History, e)
+		d.Sessions = append(d.Sessions, &control.Session{ID: "s"})
+	}
+	show := func(all bool) string {
+		var out strings.Builder
+		p := &page{app: a, w: &out, zone: time.UTC}
+		p.history(d, all)
+		p.sessions(d, all)
+		require.NoError(t, p.err)
+		return out.String()
+	}
+	short := show(false)
+	require.Less(t, strings.Count(short, "\n"), 70)
+	require.Contains(t, short, "260 entries are left out here; --all shows them")
+	require.Contains(t, short, "280 earlier ones")
+	require.Contains(t, short, "00:04:59.000", "the last one")
+	require.Greater(t, strings.Count(show(true), "\n"), 600)
+	require.NotContains(t, show(true), "--all")
 }
