@@ -151,6 +151,13 @@ func (p *Profile) Has(k Kind) bool { return p.layouts[k] != nil }
 // Carries reports whether telegrams of this kind have the field.
 func (p *Profile) Carries(k Kind, f Field) bool { return p.layouts[k] != nil && p.layouts[k].has(f) }
 
+// Proves reports that a request of the login, k, shows who asks: else its answer
+// shows who answers. Where only the answer has a password that is what it is
+// for, also if the request has a name.
+func (p *Profile) Proves(k Kind) bool {
+	return p.Carries(k, SenderPassword) || p.Carries(k, SenderName) && !p.Carries(k.Reply(), SenderPassword)
+}
+
 // FieldName is the field's name in the profile.
 func (p *Profile) FieldName(f Field) string {
 	names := fieldNames()

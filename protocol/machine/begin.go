@@ -128,7 +128,7 @@ func (s *Session) vetted(ev *Event) {
 func (s *Session) answerLogin() {
 	t := s.reply(&s.request, protocol.OK)
 	t.SetText(protocol.Institution, s.cfg.Institution) // who asked may not have known it
-	if !s.p.Carries(s.request.Kind, protocol.SenderName) {
+	if !s.p.Proves(s.request.Kind) {
 		s.sender(t)
 	}
 	s.challenge(t)
@@ -154,7 +154,7 @@ func (s *Session) loginReply(ev *Event) {
 		s.over(fault.New(CodeSessionRefused, asked.String(), "code", code))
 	case !s.repeats(t):
 		s.over(fault.New(CodeLogin, t.Kind.String()))
-	case s.p.Carries(t.Kind, protocol.SenderName) && !s.p.Carries(asked, protocol.SenderName):
+	case s.p.Carries(t.Kind, protocol.SenderName) && !s.p.Proves(asked):
 		s.buf = s.request.Keep(t, s.buf)
 		s.vet()
 	default:
