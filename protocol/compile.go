@@ -78,7 +78,7 @@ func Compile(file string, spec *Spec) (*Profile, error) {
 		c.charset = charset(max(0, slices.Index(charsets(), c.one("charset", spec.Charset, charsets()...))))
 	}
 	p.charset = c.charset
-	c.resumes = spec.Files.Resume != "none"
+	c.sizeHeld = spec.sizeHeld()
 	c.nameFields(spec)
 	p.compileHeader(c, spec)
 	p.compileFrame(c, spec)
@@ -86,6 +86,7 @@ func Compile(file string, spec *Spec) (*Profile, error) {
 	p.compileSession(c, spec)
 	p.compileBegins(c, spec)
 	p.compileTotals(c)
+	p.rowsInPlace(c, spec)
 	p.compileParts(c, spec)
 	p.compileFiles(c, spec)
 	p.compileNumbers(c)

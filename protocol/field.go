@@ -11,7 +11,8 @@ type Field uint8
 // Number fields travel as decimal digits and are kept as int64.
 const (
 	Length       Field = iota // of the telegram, as the framing counts it
-	Size                      // of the file in bytes; in a reply, bytes already held
+	Size                      // of the file in bytes; in the answer to an announcement that has no row Held, the bytes held
+	Held                      // bytes held already, in the answer to an announcement
 	MessageSize               // N: the largest telegram the sides agree on
 	Block                     // block number, from 1
 	Sequence                  // of data, or the last of a check
@@ -72,7 +73,7 @@ const (
 // fieldNames are the names in a profile, by Field.
 func fieldNames() []string {
 	return []string{
-		"length", "size", "message_size", "block", "sequence", "data_length", "missing", "count", "total",
+		"length", "size", "held", "message_size", "block", "sequence", "data_length", "missing", "count", "total",
 		"total_files", "total_records", "total_bytes", "records", "bytes",
 		"type", "business", "institution", "from", "to", "direction", "issuer", "name", "response", "sent_at",
 		"work", "sender_name", "sender_password", "challenge", "date", "end_date", "range", "serial", "gzip", "ebcdic",

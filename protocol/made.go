@@ -154,7 +154,9 @@ func relied(c *compiler, kind Kind, f Field, how string) bool {
 	case Type, Length, DataLength, Data, Map, Missing, Response, Result, Count, Total:
 		return true
 	case Size:
-		return kind == InfoReply && c.resumes || kind == InquiryReply || kind == CancelReply
+		return kind == InfoReply && c.sizeHeld || kind == InquiryReply || kind == CancelReply
+	case Held:
+		return kind == InfoReply
 	case MessageSize:
 		return kind == InfoReply && how == replyEcho
 	case Block, Sequence:

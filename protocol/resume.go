@@ -1,6 +1,9 @@
 package protocol
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // Resuming is how the answer to an announcement says what the receiver holds
 // of the file (§1.5).
@@ -20,8 +23,8 @@ func (p *Profile) compileResume(c *compiler, f FilesSpec) {
 	p.Files.Resume = p.Files.ResumeBy != resumeNone
 	switch p.Files.ResumeBy {
 	case ResumeBytes:
-		if !p.Carries(InfoReply, Size) {
-			c.problem("files.resume", CodeProfileMissing, "size", "a row for the size in telegrams.info-reply")
+		if !p.Carries(InfoReply, p.HeldRow()) {
+			c.problem("files.resume", CodeProfileMissing, "held", "a row held, or size, in telegrams.info-reply: it says how many bytes are held")
 		}
 	case ResumeNext, ResumeLast:
 		switch {
@@ -35,17 +38,33 @@ func (p *Profile) compileResume(c *compiler, f FilesSpec) {
 	}
 }
 
+// sizeHeld reports that the row size of the answer to an announcement says what
+// is held, and not how long the file is.
+func (s *Spec) sizeHeld() bool {
+	has := func(r FieldSpec) bool { return r.Field == fieldNames()[Held] }
+	return s.Files.Resume == string(ResumeBytes) && !slices.ContainsFunc(s.Bodies[s.Telegrams[InfoReply.String()].Body], has)
+}
+
 // SayHeld has the answer to an announcement say what is held: so many bytes,
 // which reach into block next, from 1.
 func (p *Profile) SayHeld(t *Telegram, held, next int64) {
 	switch p.Files.ResumeBy {
 	case ResumeBytes:
-		t.SetNumber(Size, held)
+		t.SetNumber(p.HeldRow(), held)
 	case ResumeNext:
 		t.SetNumber(Block, max(1, next)-1+p.Files.Numbering.FirstBlock)
 	case ResumeLast:
 		t.SetNumber(Block, max(1, next)-2+p.Files.Numbering.FirstBlock)
 	}
+}
+
+// HeldRow is the row of the answer to an announcement that says how many bytes
+// are held: Held, or Size in a document that has one row for both sizes.
+func (p *Profile) HeldRow() Field {
+	if p.Carries(InfoReply, Held) {
+		return Held
+	}
+	return Size
 }
 
 // NextBlock is the block that an answer to an announcement wants next, from 1.

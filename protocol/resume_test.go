@@ -10,7 +10,7 @@ func TestResumeMistakes(t *testing.T) {
 	mistakes(t, "byblock", []broken{
 		{"a word that is none", "resume: next-block", "resume: blocks", "", CodeProfileValue, "files.resume", "bytes, next-block, last-block, none"},
 		{"no row for the block", "  info-reply: {body: next}", "  info-reply: {body: info}", "files: {resume", CodeProfileMissing, "files.resume", "a row for the block in telegrams.info-reply"},
-		{"no row for the size", "resume: next-block", "resume: bytes", "", CodeProfileMissing, "files.resume", "a row for the size"},
+		{"no row for the size", "resume: next-block", "resume: bytes", "", CodeProfileMissing, "files.resume", "a row held, or size"},
 		{"none held could not be said", "resume: next-block, per_block: 2", "resume: last-block, first_block: 0", "", CodeProfileValue, "files.resume", "next-block where blocks start at 0"},
 	})
 	mistakes(t, "stream", []broken{
@@ -34,4 +34,17 @@ func TestHeldIsSaid(t *testing.T) {
 			}
 		}
 	}
+}
+
+// Where a document has a row of its own for what is held, the size in the
+// answer is that of the file.
+func TestHeldHasARow(t *testing.T) {
+	p := testProfile(t, "nara")
+	info := Telegram{Kind: InfoReply}
+	info.SetText(Work, "A")
+	info.SetNumber(Size, 5000)
+	p.SayHeld(&info, 1234, 1)
+	b, err := p.Append(nil, &info)
+	require.NoError(t, err)
+	require.Equal(t, "000000005000000000001234", string(b[40:]))
 }

@@ -21,7 +21,7 @@ type compiler struct {
 	names    map[string]Field
 	problems []fault.Problem
 	said     map[string]bool
-	resumes  bool // the answer to an announcement says what is held
+	sizeHeld bool // the size in the answer to an announcement is that of what is held
 }
 
 func newCompiler(root *yaml.Node, from origins) *compiler {

@@ -232,7 +232,11 @@ func (in *injector) say(t *protocol.Telegram, a *Answer) {
 		t.SetText(protocol.Response, a.Response)
 	}
 	if a.SizeBy != 0 {
-		t.SetNumber(protocol.Size, max(0, t.Number(protocol.Size)+a.SizeBy))
+		row := protocol.Size
+		if t.Kind == protocol.InfoReply {
+			row = in.profile.HeldRow()
+		}
+		t.SetNumber(row, max(0, t.Number(row)+a.SizeBy))
 	}
 	at := placeIn(in.profile, t)
 	last := max(0, at.Sequence)

@@ -51,6 +51,7 @@ func TestCertifyOurselves(t *testing.T) {
 		{"cms", "E${n:7}", []string{"loss-unchecked", "cut", "fetch-unchecked"}},
 		{"edi", "C${n:2}.20261122.001", []string{"loss-unchecked", "resume", "wrong-password", "cancel", "fetch-unchecked"}},
 		{"kca", "E${n:7}", []string{"loss", "resume", "inquiry", "cancel", "fetch"}},
+		{"../../testdata/profiles/mirae.yaml", "E${n:7}", []string{"loss-unchecked", "cut", "inquiry", "cancel", "fetch-unchecked"}}, // blocks of ten, resent one by one
 		// What is found stands in another row for each, in codes of its own.
 		{"../../testdata/profiles/asks.yaml", "E${n:7}", []string{"loss-unchecked", "cut", "fetch-unchecked"}},
 	} {

@@ -52,7 +52,7 @@ func (s *sender) infoReply(t *protocol.Telegram) {
 func (s *sender) held(t *protocol.Telegram) int64 {
 	switch s.p.Files.ResumeBy {
 	case protocol.ResumeBytes:
-		return t.Number(protocol.Size)
+		return t.Number(s.p.HeldRow())
 	case protocol.ResumeNext, protocol.ResumeLast:
 		next := s.p.NextBlock(t)
 		if next > s.geo.Blocks(s.file.Size)+1 {

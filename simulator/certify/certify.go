@@ -77,6 +77,7 @@ type Said struct {
 	kind    protocol.Kind
 	meaning protocol.Reason
 	lost    []int // an answer to a check: the sequences that it says are missing
+	held    int64 // an answer to an announcement: the bytes that it says are held
 	session int
 }
 
@@ -97,7 +98,7 @@ func Walk(ctx context.Context, o Options) ([]Step, error) {
 	w.size, w.block = int64(l), int64(l*w.p.Files.PerBlock)
 	var plans []plan
 	if o.Give {
-		plans = append(plans, givings()...)
+		plans = append(plans, givings(w.p.Files.PerBlock)...)
 	}
 	if o.Fetch {
 		plans = append(plans, fetches()...)
@@ -294,6 +295,14 @@ func (t *try) heard(ours bool, tg *protocol.Telegram, _ []byte) {
 	s := Said{Ours: ours, Kind: tg.Kind.String(), kind: tg.Kind, session: t.sessions,
 		File: tg.Text(protocol.Name), Size: tg.Number(protocol.Size), Response: tg.Text(protocol.Response)}
 	s.meaning = p.Meaning(s.Response)
+	if tg.Kind == protocol.InfoReply {
+		switch p.Files.ResumeBy {
+		case protocol.ResumeBytes:
+			s.held = tg.Number(p.HeldRow())
+		case protocol.ResumeNext, protocol.ResumeLast:
+			s.held = (p.NextBlock(tg) - 1) * t.w.block
+		}
+	}
 	if tg.Kind == protocol.Check || tg.Kind == protocol.CheckReply {
 		s.Block, s.Sequence = p.Place(tg)
 		s.Missing = tg.Number(protocol.Missing)

@@ -118,8 +118,7 @@ func (t *try) refused(ask *Said) bool {
 
 // held judges how much the counterparty says that it has (§1.5).
 func (t *try) held(ask, answer *Said) *fault.Error {
-	p := t.w.p
-	if !p.Files.Resume || !p.Carries(protocol.InfoReply, protocol.Size) {
+	if !t.w.p.Files.Resume {
 		return nil
 	}
 	want := int64(0)
@@ -128,10 +127,10 @@ func (t *try) held(ask, answer *Said) *fault.Error {
 	}
 	// Of the block in which it was cut what came may be held as well.
 	more := (t.plan.resumes || t.plan.mayHold) && ask.session == t.sessions
-	if answer.Size == want || more && answer.Size > want && answer.Size <= 2*t.w.block && answer.Size%t.w.size == 0 {
+	if answer.held == want || more && answer.held > want && answer.held <= 2*t.w.block && answer.held%t.w.size == 0 {
 		return nil
 	}
-	return fault.New(CodeHeld, or(ask.File), "expected", want, "actual", answer.Size)
+	return fault.New(CodeHeld, or(ask.File), "expected", want, "actual", answer.held)
 }
 
 // mapped judges the answer to a check (§1.3, §4.4, §4.10).

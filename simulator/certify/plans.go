@@ -1,6 +1,10 @@
 package certify
 
 import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	"pabal/protocol"
@@ -68,17 +72,38 @@ func (w *walk) asks(k protocol.Kind) bool {
 
 const latePause = 1500 * time.Millisecond
 
-// givings are the steps in which we give.
-func givings() []plan {
+// numbered: without numbers nobody could tell a telegram that comes twice, or
+// before another one.
+func numbered(w *walk) bool { return !w.p.Files.Numbering.None }
+
+// losses are telegrams of three blocks, those at the ends of a block among
+// them: as the faults of a Peer, and as an answer to a check has to name them.
+func losses(perBlock int) (faults string, lost map[int64][]int) {
+	lost = map[int64][]int{1: {1}, 2: {perBlock}, 3: {min(5, perBlock)}}
+	if within := min(37, perBlock); within > 1 {
+		lost[1] = append(lost[1], within)
+	}
+	var places []string
+	for _, block := range slices.Sorted(maps.Keys(lost)) {
+		for _, seq := range lost[block] {
+			places = append(places, fmt.Sprintf("%d:%d", block, seq))
+		}
+	}
+	return "lose=" + strings.Join(places, ","), lost
+}
+
+// givings are the steps in which we give blocks of perBlock telegrams.
+func givings(perBlock int) []plan {
+	lose, lost := losses(perBlock)
 	return []plan{
 		{name: "normal", section: "§1.4", gifts: one(1, 3, 7), given: 1},
 		{name: "empty", section: "§1.4", gifts: one(0, 0, 0), given: 1},
 		{name: "exact-multiple", section: "§1.5", gifts: one(2, 0, 0), given: 1},
-		{name: "loss", section: "§1.3, §4.10", applies: checks, gifts: one(2, 5, 0), faults: "lose=1:1,1:37,2:100,3:5",
-			lost: map[int64][]int{1: {1, 37}, 2: {100}, 3: {5}}, given: 1},
+		{name: "loss", section: "§1.3, §4.10", applies: checks, gifts: one(2, 5, 0), faults: lose,
+			lost: lost, given: 1},
 		{name: "loss-unchecked", section: "§0.4", applies: unchecked, gifts: one(1, 5, 0), faults: "lose=1:7", refuses: protocol.End},
-		{name: "duplicate", section: "§1.5", gifts: one(1, 5, 0), faults: "duplicate=1:1,1:100,2:3", given: 1},
-		{name: "reordering", section: "§1.5", gifts: one(1, 5, 0), faults: "reorder=1:5,2:2", given: 1},
+		{name: "duplicate", section: "§1.5", applies: numbered, gifts: one(1, 5, 0), faults: "duplicate=1:1,1:100,2:3", given: 1},
+		{name: "reordering", section: "§1.5", applies: numbered, gifts: one(1, 5, 0), faults: "reorder=1:5,2:2", given: 1},
 		{name: "resume", section: "§1.5", applies: resumes, gifts: one(3, 0, 0), faults: "cut=check@2", sessions: 2, resumes: true, given: 1},
 		{name: "cut", section: "§1.5", applies: restarts, gifts: one(3, 0, 0), faults: "cut=after-data@2:5", sessions: 2, mayHold: true, given: 1},
 		{name: "second-file", section: "§1.4", gifts: func(w *walk) []gift { return []gift{w.gift(0, 2, 0), w.gift(0, 3, 1)} }, given: 2},

@@ -1,0 +1,55 @@
+package protocol
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// inPlace are the requests with whose rows, and those of their answers, the
+// machines have to do with a number. Elsewhere it would travel as zeros, and
+// what the other side writes there would be read by nobody.
+func inPlace(f Field) []Kind {
+	switch f {
+	case Size:
+		return []Kind{Info, End, EndMore, Inquiry, Cancel}
+	case Held, MessageSize:
+		return []Kind{Info}
+	case Block, Sequence:
+		return []Kind{Info, DataTelegram, Resend, Check}
+	case Missing:
+		return []Kind{DataTelegram, Resend, Check}
+	case Count, Total:
+		return []Kind{Fetch}
+	}
+	return nil
+}
+
+// rowsInPlace holds that no row of a body asks for a number that nobody would
+// write, and no telegram for a password of nobody. Rows of the header are in all telegrams, and zero in most.
+func (p *Profile) rowsInPlace(c *compiler, spec *Spec) {
+	for _, k := range Kinds() {
+		if p.Carries(k, SenderPassword) && !p.Carries(k, SenderName) {
+			c.problem("telegrams."+k.String(), CodeProfileMissing, "sender_name", "a row sender_name beside sender_password: who it is says whose password it is")
+		}
+		body := spec.Telegrams[k.String()].Body
+		for i, r := range spec.Bodies[body] {
+			f, known := c.names[r.Field]
+			kinds := inPlace(f)
+			if !known || !f.IsNumber() || f == Length || f == DataLength || slices.Contains(totals(), f) ||
+				slices.ContainsFunc(kinds, func(of Kind) bool { return k == of || k == of.Reply() }) {
+				continue
+			}
+			where := "only the rows of parts have it"
+			if len(kinds) > 0 {
+				var names []string
+				for _, of := range kinds {
+					names = append(names, of.String())
+				}
+				where = "only " + strings.Join(names, ", ") + " and their answers have it"
+			}
+			c.problem(fmt.Sprintf("bodies.%s[%d].field", body, i), CodeProfileField, r.Field,
+				"in telegrams."+k.String()+" a name of your own, with a value or an expr: "+where)
+		}
+	}
+}
