@@ -123,6 +123,10 @@ func (a *app) simulate(ctx context.Context, profile string, f simulateFlags) err
 	o.Observe = func(e simulator.Event) {
 		failed = failed || e.Kind == simulator.Failed
 		a.sayEvent(e)
+		if f.listen != "" && e.Kind == simulator.Closed && e.Err != nil && !a.json { // who calls is told by the result
+			why, _ := a.cat.Sentence(a.language(), e.Err)
+			fmt.Fprintln(a.out, a.text("ui.simulate.over", "session", e.Session, "why", why, "code", fault.CodeOf(e.Err)))
+		}
 	}
 	peer, err := simulator.New(o)
 	if err != nil {
