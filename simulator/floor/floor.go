@@ -55,24 +55,33 @@ func InstitutionCode(p *protocol.Profile) string {
 	return institution
 }
 
-// Send holds the institution's session on conn: it sends what next gives until
-// next gives nothing more. next must be safe for use by several sessions.
+// sending is the side that sends: the institution, or the centre where it opens
+// and would have to ask for what the institution has.
+func sending(p *protocol.Profile) protocol.Side {
+	if p.Session.FetchByRequest {
+		return p.Session.Opens.Of(false)
+	}
+	return protocol.InstitutionSide
+}
+
+// Send holds the session of the side that sends on conn: it sends what next gives
+// until next gives nothing more. next must be safe for use by several sessions.
 func Send(ctx context.Context, conn net.Conn, o Options, next func() (File, bool)) error {
 	s := &sender{o: o, next: next}
 	defer s.close()
 	_, err := line.Run(ctx, conn, machine.Config{
-		Profile: o.Profile, Side: protocol.InstitutionSide, Institution: InstitutionCode(o.Profile), Self: self, Peer: peer,
+		Profile: o.Profile, Side: sending(o.Profile), Institution: InstitutionCode(o.Profile), Self: self, Peer: peer,
 		SenderName: "floor", Password: "floor", Challenge: strings.Repeat("0", o.Profile.ChallengeWidth()),
 	}, s, line.Options{Now: time.Now, Buffers: o.Buffers})
 	return err
 }
 
-// Receive holds the centre's session on conn until the sender closes it.
+// Receive holds the other side's session on conn until the sender closes it.
 func Receive(ctx context.Context, conn net.Conn, o Options) error {
 	r := &receiver{o: o}
 	defer r.close()
 	_, err := line.Run(ctx, conn, machine.Config{
-		Profile: o.Profile, Side: protocol.CentreSide, Called: true, Self: peer, Peer: self, Receive: true,
+		Profile: o.Profile, Side: sending(o.Profile).Other(), Called: true, Self: peer, Peer: self, Receive: true,
 		Challenge: strings.Repeat("1", o.Profile.ChallengeWidth()),
 	}, r, line.Options{Now: time.Now, Buffers: o.Buffers})
 	return err
