@@ -184,7 +184,7 @@ func (i *Instance) serve(ctx, hard context.Context, begun time.Time, ready func(
 					return f(i.current(), ctx)
 				},
 				func(err error) {
-					i.log.Error("stage failed", "stage", name, "err", err)
+					i.log.Error("stage failed", "stage", name, "code", string(fault.CodeOf(err)), "err", err)
 					if doubtful(err) {
 						i.doubt.Give()
 					}
