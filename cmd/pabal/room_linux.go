@@ -20,7 +20,7 @@ func roomOf(dir string) (room, error) {
 // which the time of its content does not show.
 func arrived(info fs.FileInfo) time.Time {
 	if st, ok := info.Sys().(*syscall.Stat_t); ok {
-		return time.Unix(int64(st.Ctim.Sec), int64(st.Ctim.Nsec)).UTC()
+		return time.Unix(st.Ctim.Unix()).UTC()
 	}
 	return info.ModTime().UTC()
 }

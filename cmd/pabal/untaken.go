@@ -12,7 +12,7 @@ import (
 // untakenAfter is how long a file lies in the scan directory before status
 // names it: a few looks, and what it needs to stand still.
 func untakenAfter(cfg *config.Config) time.Duration {
-	return max(time.Minute, 3*time.Duration(cfg.Scan.Settle+cfg.Scan.Every))
+	return max(time.Minute, 3*(cfg.Scan.Settle+cfg.Scan.Every))
 }
 
 // untaken says which files lie in the scan directory of this host and are not
