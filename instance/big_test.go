@@ -71,7 +71,7 @@ func plainProgram(t *testing.T) string {
 		return os.Args[0]
 	}
 	path := filepath.Join(t.TempDir(), "plain.test")
-	out, err := exec.Command("go", "test", "-c", "-o", path, ".").CombinedOutput()
+	out, err := exec.Command("go", "test", "-c", "-vet=off", "-ldflags=-s -w", "-o", path, ".").CombinedOutput()
 	require.NoError(t, err, string(out))
 	return path
 }

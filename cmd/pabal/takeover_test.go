@@ -30,15 +30,12 @@ const hanging = 4 * time.Minute
 // eventually waits for something that another process does.
 func eventually(t *testing.T, what string, f func() bool) {
 	t.Helper()
-	limit := time.After(hanging)
-	tick := time.NewTicker(10 * time.Millisecond)
-	defer tick.Stop()
-	for !f() {
-		select {
-		case <-tick.C:
-		case <-limit:
+	limit := time.Now().Add(hanging)
+	for pause := 10 * time.Millisecond; !f(); pause = min(pause*5/4, 200*time.Millisecond) { // each look costs what is looked at
+		if time.Now().After(limit) {
 			t.Fatal("waited in vain: " + what)
 		}
+		<-time.After(pause)
 	}
 }
 
