@@ -90,6 +90,7 @@ func Compile(file string, spec *Spec) (*Profile, error) {
 	p.compileParts(c, spec)
 	p.compileFiles(c, spec)
 	p.compileNumbers(c)
+	p.rowsNeeded(c)
 	p.compileLimits(c, spec)
 	p.partsFit(c, spec)
 	p.compileLetters(c, spec)
@@ -370,7 +371,7 @@ func (p *Profile) compileFiles(c *compiler, spec *Spec) {
 		c.problem("files.settle", CodeProfileMissing, Inquiry.String(), "its layout under telegrams")
 	}
 	if !mapFits(p.layouts[CheckReply], f.PerBlock, f.MapWidth, p.frame.maxTotal) {
-		c.problem("files.map_width", CodeProfileWidth, strconv.Itoa(f.MapWidth), "0, or files.per_block at least")
+		c.problem("files.map_width", CodeProfileWidth, strconv.Itoa(f.MapWidth), "files.per_block at least, and at most the width of the row map; or 0")
 	}
 }
 
@@ -443,6 +444,9 @@ func (p *Profile) compileResponses(c *compiler, spec *Spec) {
 		}
 	}
 	for code, m := range spec.Meanings {
+		if width > 0 && len(code) != width {
+			c.problem("meanings."+code, CodeProfileWidth, code, fmt.Sprintf("%d characters", width))
+		}
 		if !slices.Contains(meanings(), Reason(m)) {
 			c.problem("meanings."+code, CodeProfileValue, m, strings.Join(words(meanings()), ", "))
 		}

@@ -53,3 +53,30 @@ func (p *Profile) rowsInPlace(c *compiler, spec *Spec) {
 		}
 	}
 }
+
+// rowsNeeded holds that telegrams have the rows without which a conversation
+// would go wrong in silence: a refusal that reads as yes, a file without a name,
+// data without a number.
+func (p *Profile) rowsNeeded(c *compiler) {
+	need := func(k Kind, f Field, expected string) {
+		if p.layouts[k] != nil && !p.Carries(k, f) {
+			c.problem("telegrams."+k.String(), CodeProfileMissing, fieldNames()[f], expected)
+		}
+	}
+	for _, k := range []Kind{OpenReply, InfoReply, EndReply, EndMoreReply} {
+		need(k, Response, "a row for the response code: without one a refusal would read as yes")
+	}
+	need(Open, p.Session.CallerField, "a row for the code of who opens, institution or from")
+	if !p.Session.FetchByRequest && p.Session.Opens.Fixed() {
+		need(Open, Direction, "a row for the letter of letters.direction, as the opening says which way files go")
+	}
+	if !p.Session.NamesFile {
+		need(Info, Name, "a row for the name of the file")
+	}
+	if !p.Files.Stream {
+		for _, k := range []Kind{DataTelegram, Check, CheckReply} {
+			need(k, Sequence, "a row for the sequence, or files.blocks: none")
+		}
+		need(CheckReply, Map, "a row for what is missing, as files.map says")
+	}
+}

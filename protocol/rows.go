@@ -3,6 +3,7 @@ package protocol
 import (
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -338,6 +339,10 @@ func mapFits(l *layout, perBlock, mapWidth, most int) bool {
 		return true
 	}
 	if mapWidth > 0 {
+		row := slices.IndexFunc(l.places, func(p place) bool { return p.field == Map })
+		if pl := &l.places[row]; pl.span == fixedSpan && pl.width < mapWidth {
+			return false
+		}
 		return mapWidth >= perBlock && mapWidth <= transfer.MaxPerBlock
 	}
 	return l.fixed+perBlock <= most
