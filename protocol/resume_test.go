@@ -39,7 +39,7 @@ func TestHeldIsSaid(t *testing.T) {
 // Where a document has a row of its own for what is held, the size in the
 // answer is that of the file.
 func TestHeldHasARow(t *testing.T) {
-	p := testProfile(t, "nara")
+	p := testProfile(t, "../strangers/nara")
 	info := Telegram{Kind: InfoReply}
 	info.SetText(Work, "A")
 	info.SetNumber(Size, 5000)

@@ -16,7 +16,7 @@ func TestLoginProvesWhoAnswers(t *testing.T) {
 		shown string
 		fails bool
 	}{{"RIGHT001", false}, {"WRONG001", true}, {"", true}} {
-		p := profile(t, "hankang")
+		p := profile(t, "../strangers/hankang")
 		common := Options{Profile: p, Institution: "ACQ0000001", SenderName: "USER", GiveDir: t.TempDir(), Record: 100, Packing: "filled"}
 		inst, centre := common, common
 		inst.Side, centre.Side = protocol.InstitutionSide, protocol.CentreSide
