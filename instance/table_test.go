@@ -124,6 +124,9 @@ type desk struct {
 	ours  *host
 
 	counterparty atomic.Pointer[simulator.Peer]
+	meeting      sync.RWMutex    // held by each session with it
+	present      context.Context // of its sessions
+	leave        func()
 	bell         bell            // our server has said something
 	address      string          // where we listen
 	used         int             // file names
@@ -258,7 +261,6 @@ func newDesk(t *testing.T, on engine, name string, side protocol.Side, sends boo
 func (d *desk) listen() string {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(d.t, err)
-	ctx, cancel := context.WithCancel(context.Background())
 	var sessions sync.WaitGroup
 	sessions.Go(func() {
 		for {
@@ -266,17 +268,21 @@ func (d *desk) listen() string {
 			if err != nil {
 				return
 			}
-			peer := d.counterparty.Load()
-			if peer == nil {
+			sessions.Go(func() {
+				d.meeting.RLock()
+				defer d.meeting.RUnlock()
+				if peer := d.counterparty.Load(); peer != nil {
+					_, _ = peer.Answer(d.present, conn, d.sends)
+				}
 				_ = conn.Close()
-				continue
-			}
-			sessions.Go(func() { _, _ = peer.Answer(ctx, conn, d.sends) })
+			})
 		}
 	})
 	d.t.Cleanup(func() { // after our server has ended
 		_ = ln.Close()
-		cancel()
+		if d.leave != nil {
+			d.leave()
+		}
 		sessions.Wait()
 	})
 	return ln.Addr().String()
@@ -302,7 +308,13 @@ func (d *desk) meet(faults string, give, take string) *simulator.Peer {
 	}
 	p, err := simulator.New(o)
 	require.NoError(d.t, err)
+	if d.leave != nil { // a session with the one before would take the first file of this row
+		d.leave()
+	}
+	d.meeting.Lock()
+	d.present, d.leave = context.WithCancel(context.Background())
 	d.counterparty.Store(p)
+	d.meeting.Unlock()
 	return p
 }
 
