@@ -2,6 +2,7 @@ package instance
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"pabal/internal/fault"
@@ -270,29 +271,40 @@ func (s *session) found(t *transfer.Transfer) protocol.Finding {
 }
 
 // cancelFor takes back a file that the counterparty wants to send afresh
-// (0500, §1.6): as long as it has not left our receive stages.
+// (0500, §1.6): as long as it has not left our receive stages. That is said of
+// the row as the order finds it: a stage may have gone on since it was read.
 func (s *session) cancelFor(ctx context.Context, asked *protocol.Telegram, t *transfer.Transfer) (line.Answer, error) {
-	found := protocol.FoundNothing
-	if t != nil {
-		switch t.Status {
-		case transfer.Cancelled, transfer.Abandoned:
-			found = protocol.CancelBefore
-		case transfer.Received, transfer.Waiting, transfer.Held, transfer.Failed, transfer.Receiving:
-			now := s.now()
-			_, err := s.s.Command(ctx, now, transfer.Command{Name: "cancel", TransferID: t.ID,
-				Who: "peer " + s.inst.Code, Host: s.row.Peer, Reason: asked.Text(protocol.Type)}, func(r *transfer.Transfer) error {
-				r.Status, r.EndedAt = transfer.Cancelled, now
-				return nil
-			})
-			if err != nil {
-				return line.Answer{}, err
-			}
-			found = protocol.CancelDone
-		case transfer.Placing:
-			found = protocol.FoundProcessing
-		default:
-			found = protocol.CancelLate
+	if t == nil {
+		return line.Answer{Reason: protocol.OK, Finding: protocol.FoundNothing}, nil
+	}
+	now := s.now()
+	var found protocol.Finding
+	_, err := s.s.Command(ctx, now, transfer.Command{Name: "cancel", TransferID: t.ID,
+		Who: "peer " + s.inst.Code, Host: s.row.Peer, Reason: asked.Text(protocol.Type)}, func(r *transfer.Transfer) error {
+		if found = cancellable(r.Status); found != protocol.CancelDone {
+			return errNotCancelled
 		}
+		r.Status, r.EndedAt = transfer.Cancelled, now
+		return nil
+	})
+	if err != nil && !errors.Is(err, errNotCancelled) {
+		return line.Answer{}, err
 	}
 	return line.Answer{Reason: protocol.OK, Finding: found}, nil
+}
+
+var errNotCancelled = errors.New("instance: the file is not taken back")
+
+// cancellable is what becomes of a file that is received when the counterparty
+// takes it back.
+func cancellable(st transfer.Status) protocol.Finding {
+	switch st {
+	case transfer.Cancelled, transfer.Abandoned:
+		return protocol.CancelBefore
+	case transfer.Received, transfer.Waiting, transfer.Held, transfer.Failed, transfer.Receiving:
+		return protocol.CancelDone
+	case transfer.Placing:
+		return protocol.FoundProcessing
+	}
+	return protocol.CancelLate
 }

@@ -14,6 +14,7 @@ import (
 	"pabal/protocol"
 	"pabal/protocol/line"
 	"pabal/protocol/machine"
+	"pabal/store"
 	"pabal/transfer"
 )
 
@@ -142,6 +143,38 @@ func testBlankInquiryMeansNoFile(t *testing.T, on engine) {
 		require.Equal(t, test.finding, a.Finding, "%v %q %q", test.kind, test.name, test.date)
 	}
 	require.Equal(t, transfer.Cancelled, p.again(r).Status)
+}
+
+// TestCancelledWhileItGoesOn: what a 0500 gets is said of the file as it is then,
+// although a stage went on since the session looked.
+func TestCancelledWhileItGoesOn(t *testing.T) {
+	t.Parallel()
+	onBoth(t, testCancelledWhileItGoesOn)
+}
+
+func testCancelledWhileItGoesOn(t *testing.T, on engine) {
+	p := park(t, on, "cms", "centre", []file{rawForm("EB21")}, nil, nil)
+	for n, test := range []struct {
+		is      transfer.Status
+		finding protocol.Finding
+		after   transfer.Status
+	}{
+		{transfer.Placing, protocol.FoundProcessing, transfer.Placing},
+		{transfer.Assembled, protocol.CancelLate, transfer.Assembled},
+		{transfer.Cancelled, protocol.CancelBefore, transfer.Cancelled},
+		{transfer.Held, protocol.CancelDone, transfer.Cancelled},
+	} {
+		r := p.row(transfer.Receive, test.is, func(r *transfer.Transfer) { r.Serial = serial(n + 1) })
+		seen := *r
+		seen.Status = transfer.Received
+		a, err := p.session().cancelFor(t.Context(), &protocol.Telegram{Kind: protocol.Cancel}, &seen)
+		require.NoError(t, err, test.is)
+		require.Equal(t, line.Answer{Reason: protocol.OK, Finding: test.finding}, a, test.is)
+		require.Equal(t, test.after, p.again(r).Status)
+		orders, err := p.s.Commands(t.Context(), store.CommandFilter{TransferID: r.ID})
+		require.NoError(t, err)
+		require.Len(t, orders, map[bool]int{true: 1}[test.finding == protocol.CancelDone], test.is)
+	}
 }
 
 // TestHalfFilesOfNobodyExpire: also those of an institution that has left the
