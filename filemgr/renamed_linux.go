@@ -3,9 +3,19 @@ package filemgr
 import (
 	"io/fs"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
+
+// Arrived is since when a file is as it is and where it is: renaming counts,
+// which the time of its content does not show.
+func Arrived(info fs.FileInfo) time.Time {
+	if st, ok := info.Sys().(*syscall.Stat_t); ok {
+		return time.Unix(st.Ctim.Unix()).UTC()
+	}
+	return info.ModTime().UTC()
+}
 
 // renamedIn reports a file that was renamed (or whose attributes were set)
 // after its last write and that nobody has open for writing. An empty file is

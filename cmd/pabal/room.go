@@ -36,7 +36,7 @@ func (a *app) trouble(cfg *config.Config, look func(string) (room, error)) []con
 	}
 	out := []control.Directory{}
 	beside := filepath.Dir(cfg.System.Scan)
-	made := []string{filepath.Join(beside, "backup"), filepath.Join(beside, "error")} // when they are first needed
+	made := []string{filepath.Join(beside, filemgr.BackupDays), filepath.Join(beside, filemgr.ErrorDays)} // when they are first needed
 	dirs = append(dirs, made...)
 	var full []room // a file system is known by its figures: equal ones are one
 	for _, dir := range dirs {

@@ -2,12 +2,6 @@
 
 package main
 
-import (
-	"errors"
-	"io/fs"
-	"time"
-)
+import "errors"
 
 func roomOf(string) (room, error) { return room{}, errors.ErrUnsupported }
-
-func arrived(info fs.FileInfo) time.Time { return info.ModTime().UTC() }

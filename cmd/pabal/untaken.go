@@ -33,7 +33,7 @@ func (a *app) untaken(cfg *config.Config) *control.Untaken {
 		if err != nil || !info.Mode().IsRegular() || filemgr.Ignored(e.Name()) {
 			continue
 		}
-		since := arrived(info)
+		since := filemgr.Arrived(info)
 		if since.After(before) {
 			continue
 		}

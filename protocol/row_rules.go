@@ -26,7 +26,8 @@ func inPlace(f Field) []Kind {
 }
 
 // rowsInPlace holds that no row of a body asks for a number that nobody would
-// write, and no telegram for a password of nobody. Rows of the header are in all telegrams, and zero in most.
+// write, and no telegram for a password of nobody. Rows of the header are in all
+// telegrams, and zero in most.
 func (p *Profile) rowsInPlace(c *compiler, spec *Spec) {
 	for _, k := range Kinds() {
 		if p.Carries(k, SenderPassword) && !p.Carries(k, SenderName) {
