@@ -109,9 +109,6 @@ func (v *visit) connect() {
 	l, w := v.l, v.w
 	if w.side == protocol.InstitutionSide {
 		l.in.insts[w.code].dialed(time.Now(), nil) // whatever became of the last call
-		if !w.sends {
-			require.NoError(v.t, l.store.SetWindow(context.Background(), time.Now(), "fetch "+w.code, store.Window{}))
-		}
 	}
 	var c net.Conn
 	for limit := time.Now().Add(hang); c == nil; { // its stages are woken here rather than by the clock
@@ -123,6 +120,7 @@ func (v *visit) connect() {
 				l.in.wake.scan.Give()
 				l.in.wake.send.Give()
 			} else {
+				v.fetchDue()
 				l.in.wake.fetch.Give()
 			}
 			require.NoError(v.t, w.door.SetDeadline(time.Now().Add(20*time.Millisecond)))
@@ -138,6 +136,17 @@ func (v *visit) connect() {
 		require.NoError(v.t, err)
 	}
 	v.line = c.(*net.TCPConn)
+}
+
+// fetchDue makes it time to fetch. A session that is over says so in its window
+// when its line is free already, so also after the next visit has begun.
+func (v *visit) fetchDue() {
+	key := "fetch " + v.w.code
+	last, err := v.l.store.Window(context.Background(), key)
+	require.NoError(v.t, err)
+	if last != (store.Window{}) && len(v.l.in.open.known()) == 0 {
+		require.NoError(v.t, v.l.store.SetWindow(context.Background(), time.Now(), key, store.Window{}))
+	}
 }
 
 // stocked reports that what the server is to send lies ready.
