@@ -96,6 +96,7 @@ func Compile(file string, spec *Spec) (*Profile, error) {
 	p.compileLetters(c, spec)
 	p.compileResponses(c, spec)
 	p.compileFindings(c, spec)
+	p.compileRoom(c, spec)
 	for name := range c.own {
 		p.own = append(p.own, name)
 	}
@@ -141,8 +142,15 @@ func (p *Profile) compileFrame(c *compiler, spec *Spec) {
 	if f.Max < 0 || f.Max > mostFrame {
 		c.problem("framing.max", CodeProfileValue, strconv.Itoa(f.Max), fmt.Sprintf("at most %d", mostFrame))
 	}
-	if f.Max > 0 {
-		p.frame.maxTotal = min(p.frame.maxTotal, f.Max)
+	switch says := p.frame.maxTotal; {
+	case f.Max > 0 && f.Max <= mostFrame && len(p.frame.ends) > 0:
+		p.frame.maxTotal = f.Max
+	case f.Max > says && p.frame.length.num.binary == inDigits && says < mostFrame:
+		c.problem("framing.max", CodeProfileValue, strconv.Itoa(f.Max), fmt.Sprintf("at most %d, which is what a length of %d digits can say; one in binary has type I or IL", says, f.Width))
+	case f.Max > says:
+		c.problem("framing.max", CodeProfileValue, strconv.Itoa(f.Max), fmt.Sprintf("at most %d, which is what a length of %d bytes can say", says, f.Width))
+	case f.Max > 0:
+		p.frame.maxTotal = f.Max
 	}
 }
 
@@ -232,7 +240,7 @@ func (p *Profile) compileTelegrams(c *compiler, spec *Spec) {
 		p.byType[l.typeWire] = append(p.byType[l.typeWire], l)
 		if l.fixed > p.frame.maxTotal {
 			c.problem("telegrams."+k.String(), CodeProfileWidth, strconv.Itoa(l.fixed),
-				fmt.Sprintf("at most %d bytes, which is what the framing can say", p.frame.maxTotal))
+				fmt.Sprintf("at most %d bytes, which is what the framing can say%s", p.frame.maxTotal, p.frame.inDigits()))
 		}
 	}
 	for name := range spec.Telegrams {
@@ -355,7 +363,7 @@ func (p *Profile) compileFiles(c *compiler, spec *Spec) {
 			fmt.Sprintf("%d…%d", p.dataOverhead+1, math.MaxUint16))
 	} else if l := p.layouts[DataTelegram]; l != nil && l.hasData() && p.MaxData(f.MessageSize) > p.MostData() {
 		c.problem("files.message_size", CodeProfileValue, strconv.Itoa(f.MessageSize),
-			fmt.Sprintf("at most %d, which is what the framing can say", p.MostData()+p.dataOverhead))
+			fmt.Sprintf("at most %d, which is what the framing can say%s", p.MostData()+p.dataOverhead, p.frame.inDigits()))
 	}
 	needed := []Kind{Info, Check}
 	if p.Files.NoCheck {

@@ -2,6 +2,7 @@ package protocol
 
 import (
 	"errors"
+	"maps"
 	"reflect"
 	"slices"
 	"strconv"
@@ -89,6 +90,22 @@ func expressionFunctions() []expr.Option {
 	}
 }
 
+// ownFunctions are those of them that are ours.
+func ownFunctions() []string { return []string{"pad", "div"} }
+
+// unknownName begins what the library says of one.
+const unknownName = "unknown name "
+
+// known is what may be named instead of a name that there is not.
+func (c *compiler) known(name string) string {
+	all := slices.Sorted(maps.Keys(c.offered()))
+	meant := "; "
+	if near := likely(name, all); near != "" {
+		meant += near + " is meant, or "
+	}
+	return meant + "one of " + strings.Join(all, ", ")
+}
+
 // mostPad bounds what pad makes.
 const mostPad = 9999
 
@@ -134,14 +151,25 @@ func whole(v any) (int64, error) {
 	return 0, errors.New("no whole number")
 }
 
-// names gathers what an expression names, and makes / divide whole numbers.
-type names struct{ found []string }
+// names gathers what an expression names and what it gives a name itself, and
+// makes / divide whole numbers.
+type names struct {
+	found []named
+	own   []string
+}
+
+type named struct {
+	name   string
+	column int // from 1
+}
 
 // Visit is called for each node.
 func (n *names) Visit(node *ast.Node) {
 	switch x := (*node).(type) {
 	case *ast.IdentifierNode:
-		n.found = append(n.found, x.Value)
+		n.found = append(n.found, named{x.Value, x.Location().From + 1})
+	case *ast.VariableDeclaratorNode:
+		n.own = append(n.own, x.Name)
 	case *ast.BinaryNode:
 		if x.Operator == "/" {
 			ast.Patch(node, &ast.CallNode{Callee: &ast.IdentifierNode{Value: "div"}, Arguments: []ast.Node{x.Left, x.Right}})
@@ -175,14 +203,23 @@ func (c *compiler) expression(kind Kind, r row, p *place) *expression {
 		if at := (*file.Error)(nil); errors.As(err, &at) {
 			column = at.Column + 1
 		}
+		if name, ok := strings.CutPrefix(detail, unknownName); ok {
+			detail += c.known(name)
+		}
 		c.problem(path, CodeProfileExpression, r.Expr, "column "+strconv.Itoa(column)+": "+detail)
 		return out
 	}
 	out.program = program
-	for _, name := range seen.found {
+	for _, n := range seen.found {
+		name := n.name
 		f, ok := c.offered()[name]
-		if !ok {
-			continue // a function
+		switch {
+		case ok:
+		case slices.Contains(seen.own, name), slices.Contains(ownFunctions(), name):
+			continue
+		default: // the library does not look at what pad and div are given
+			c.problem(path, CodeProfileExpression, r.Expr, "column "+strconv.Itoa(n.column)+": "+unknownName+name+c.known(name))
+			continue
 		}
 		out.fields[name] = f
 		if (kind == DataTelegram || kind == Resend) && (f == Block || f == Sequence) {

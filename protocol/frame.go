@@ -50,6 +50,15 @@ func (f *frame) end(dst []byte, start int) ([]byte, error) {
 	return dst, nil
 }
 
+// inDigits is what to look at where telegrams are longer than a short length in
+// digits can say: whether it is one.
+func (f *frame) inDigits() string {
+	if n := f.length; n.width == 0 || n.num.binary != inDigits || int64(f.maxTotal) < n.num.most(n.width)+int64(n.before) {
+		return ""
+	}
+	return fmt.Sprintf(": its length has %d digits; one in binary has type I or IL", f.length.width)
+}
+
 func (f *frame) tooLong(n int) error {
 	return fault.New(CodeTooLong, "", "length", n, "max", f.maxTotal)
 }

@@ -22,6 +22,7 @@ header:
   - {title: short, type: AN, width: 4, expr: 'upper(name[0:2]) + "-"'}
   - {title: thousands, type: N, width: 5, expr: 'size / 1000 + 1'}
   - {title: code, field: response, type: N, width: 3}
+files: {name_width: 6}
 `
 
 func TestMadeRows(t *testing.T) {
@@ -127,6 +128,11 @@ func TestMadeMistakes(t *testing.T) {
 		expected string
 	}{
 		{`{title: x, type: AN, width: 4, expr: 'nome + "x"'}`, CodeProfileExpression, "header[2].expr", "column 1: unknown name nome"},
+		{`{title: x, type: AN, width: 4, expr: 'pad(nome, 4, "*")'}`, CodeProfileExpression, "header[2].expr", "column 5: unknown name nome; name is meant, or one of block, business, "},
+		{`{title: x, type: N, width: 4, expr: 'size / siez'}`, CodeProfileExpression, "header[2].expr", "column 8: unknown name siez; size is meant"},
+		{`{title: x, type: AN, width: 4, expr: 'pad(sender_password, 4, "*")'}`, CodeProfileExpression, "header[2].expr", "column 5: unknown name sender_password"},
+		{`{title: x, type: AN, width: 4, expr: 'let a = pad(name, 4, "*"); a + b'}`, CodeProfileExpression, "header[2].expr", "unknown name b"},
+		{`{title: x, type: AN, width: 4, expr: 'let a = pad(name, 4, "*"); upper(a)'}`, "", "", ""},
 		{`{title: x, type: AN, width: 4, expr: 'name + * 2'}`, CodeProfileExpression, "header[2].expr", "column 8: unexpected token"},
 		{`{title: x, type: AN, width: 4, expr: 'name + size'}`, CodeProfileExpression, "header[2].expr", "column 6: invalid operation"},
 		{`{title: x, type: N, width: 4, expr: 'name'}`, CodeProfileExpression, "header[2].expr", "expected int64, but got string"},

@@ -149,6 +149,8 @@ func (c *compiler) numeric(path string, s FieldSpec, p *place) {
 		most = 7
 	}
 	switch {
+	case p.field.IsNumber() && s.Type == "B":
+		c.problem(path+".type", CodeProfileValue, s.Type, "N, or I or IL in binary, where a number stands")
 	case !p.field.IsNumber() && p.num.binary != inDigits && s.Expr == "" && s.Counter == CounterSpec{}:
 		c.problem(path+".type", CodeProfileValue, s.Type, "a number field such as length, size, block, a counter or an expression")
 	case p.field.IsNumber() && (p.span != fixedSpan || p.width > most):

@@ -215,6 +215,7 @@ header:
   - {title: day, field: date, type: N, width: 4, format: MMdd}
   - {title: moment, field: sent_at, type: N, width: 12, format: HHmmssyyMMdd}
   - {title: code, field: response, type: N, width: 3}
+files: {name_width: 6}
 `)
 	tg := Telegram{Kind: Check}
 	tg.SetNumber(Size, 42)
