@@ -100,10 +100,8 @@ func TestAllThatIsReadyInOneSession(t *testing.T) {
 func testAllThatIsReadyInOneSession(t *testing.T, on engine) {
 	for _, profile := range []string{"cms", "edi"} {
 		t.Run(profile, func(t *testing.T) {
-			ln, err := net.Listen("tcp", "127.0.0.1:0")
+			address, err := running.addresses.Free()
 			require.NoError(t, err)
-			address := ln.Addr().String()
-			require.NoError(t, ln.Close())
 			id := map[string]string{"cms": "EB21", "edi": "C02"}[profile]
 			h := lone(t, on, profile, []file{rawForm(id)}, func(o *Options) { o.Institutions[0].Connect = address })
 			for n := range 5 {
@@ -115,7 +113,7 @@ func testAllThatIsReadyInOneSession(t *testing.T, on engine) {
 			peer, err := simulator.New(simulator.Options{Profile: p, Side: protocol.CentreSide, Institution: "12345678",
 				Self: "VAN", Peer: "CLIENT01", TakeDir: t.TempDir()})
 			require.NoError(t, err)
-			ln, err = net.Listen("tcp", address)
+			ln, err := net.Listen("tcp", address)
 			require.NoError(t, err)
 			go func() { _ = peer.Serve(t.Context(), ln) }()
 			h.await(transfer.Send, transfer.Sent, 5)
@@ -220,10 +218,8 @@ func TestReleaseIsNotMadeToWait(t *testing.T) {
 }
 
 func testReleaseIsNotMadeToWait(t *testing.T, on engine) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	address, err := running.addresses.Free()
 	require.NoError(t, err)
-	address := ln.Addr().String()
-	require.NoError(t, ln.Close())
 	h := lone(t, on, "cms", []file{rawForm("EB21")}, func(o *Options) {
 		o.Institutions[0].Connect = address
 		o.Institutions[0].RetryFirst, o.Institutions[0].RetryMax = time.Hour, time.Hour
@@ -236,7 +232,7 @@ func testReleaseIsNotMadeToWait(t *testing.T, on engine) {
 	require.NoError(t, err)
 	peer, err := simulator.New(simulator.Options{Profile: p, Side: protocol.CentreSide, Institution: "12345678", TakeDir: t.TempDir()})
 	require.NoError(t, err)
-	ln, err = net.Listen("tcp", address)
+	ln, err := net.Listen("tcp", address)
 	require.NoError(t, err)
 	go func() { _ = peer.Serve(t.Context(), ln) }()
 	_, err = h.store.Command(t.Context(), time.Now(), transfer.Command{Name: "release", TransferID: w.ID, Who: "operator"},

@@ -24,10 +24,8 @@ import (
 func oneBlock(t *testing.T, on engine) (calls []string) {
 	t.Helper()
 	strace := needs.Tool(t, "strace")
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	address, err := running.addresses.Free()
 	require.NoError(t, err)
-	address := ln.Addr().String()
-	require.NoError(t, ln.Close())
 	dirs := map[string]string{}
 	for _, role := range []string{"institution", "centre"} {
 		dirs[role] = t.TempDir()

@@ -28,8 +28,10 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"pabal": main})
 }
 
+// addresses are given away once, to whichever test asks.
+var addresses needs.Addresses
+
 func TestScripts(t *testing.T) {
-	var addresses needs.Addresses
 	testscript.Run(t, testscript.Params{
 		Dir: filepath.Join("testdata", "script"),
 		Setup: func(e *testscript.Env) error {
@@ -44,7 +46,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"until":    until,
 			"edit":     edit,
-			"freeport": func(ts *testscript.TestScript, neg bool, args []string) { freePort(ts, neg, args, &addresses) },
+			"freeport": freePort,
 			"certs":    certs,
 			"code":     code,
 			"sees":     sees,
@@ -110,7 +112,7 @@ func edit(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 // freeport NAME: sets NAME to an address of loopback that nobody listens on.
-func freePort(ts *testscript.TestScript, neg bool, args []string, addresses *needs.Addresses) {
+func freePort(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: freeport NAME")
 	}
