@@ -1,10 +1,12 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -12,6 +14,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"pabal/instance"
+	"pabal/internal/fault"
 	"pabal/internal/pgtest"
 )
 
@@ -193,6 +197,31 @@ func TestConfigurationOfTwoHosts(t *testing.T) {
 	require.Contains(t, errs, "config.no_instance")
 }
 
+// requireRecords looks at what a server has logged: JSON records and nothing
+// else, among them those with these codes, each with a sentence and a next step.
+func requireRecords(t *testing.T, log string, codes ...fault.Code) {
+	t.Helper()
+	found := map[fault.Code]bool{}
+	for line := range strings.Lines(log) {
+		var record struct {
+			Time, Level, Msg, Sentence, Next, File string
+			Code                                   fault.Code
+			Line                                   int
+		}
+		require.NoError(t, json.Unmarshal([]byte(line), &record), "%s", line)
+		require.NotEmpty(t, record.Time, "%s", line)
+		require.NotEmpty(t, record.Msg, "%s", line)
+		if slices.Contains(codes, record.Code) {
+			found[record.Code] = true
+			require.NotEmpty(t, record.Sentence, "%s", line)
+			require.NotEmpty(t, record.Next, "%s", line)
+			require.NotEmpty(t, record.File, "%s", line)
+			require.Positive(t, record.Line, "%s", line)
+		}
+	}
+	require.Len(t, found, len(codes), "%v", found)
+}
+
 // TestHangupReadsTheFileAgain: on one host the file is the document, and what
 // needs a new process says so and changes nothing.
 func TestHangupReadsTheFileAgain(t *testing.T) {
@@ -216,6 +245,11 @@ func TestHangupReadsTheFileAgain(t *testing.T) {
 	_, out, _ := start(t, "config", "history", "-c", path)
 	require.Contains(t, out, "reload "+path)
 	require.Contains(t, out, "works by version 2")
+	_, audit, _ := start(t, "audit", "-c", path)
+	for name, list := range map[string]string{"config history": out, "audit": audit} { // one name of a host everywhere
+		require.Contains(t, list, "@bat01", name)
+		require.NotRegexp(t, `@[^b]`, list, name)
+	}
 
 	write(strings.Replace(string(own), "RECEIVE_DIRECTORY_NAME: receive", "RECEIVE_DIRECTORY_NAME: profiles", 1), sharedDocument)
 	require.NoError(t, s.cmd.Process.Signal(syscall.SIGHUP))
@@ -223,9 +257,18 @@ func TestHangupReadsTheFileAgain(t *testing.T) {
 	write(string(own), strings.Replace(sharedDocument, "side: centre", "side: both", 1))
 	require.NoError(t, s.cmd.Process.Signal(syscall.SIGHUP))
 	logged("config.not_one_of")
+	logged(`"config":"` + path + `","code":"config","problems":1`) // the last record of it
+	// What the server itself finds when the version is proposed.
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer taken.Close() //nolint:errcheck // of a test
+	write(string(own), strings.Replace(sharedDocument, `"127.0.0.1:0"`, `"`+taken.Addr().String()+`"`, 1))
+	require.NoError(t, s.cmd.Process.Signal(syscall.SIGHUP))
+	logged(`"config":"` + path + `","code":"command.version_refused"`)
 	_, out, _ = start(t, "config", "history", "-c", path)
 	require.Contains(t, out, "works by version 2")
-	require.NotContains(t, out, "\n3 ")
+	require.NotRegexp(t, `(?m)^3 +active`, out)
+	requireRecords(t, s.log.String(), codeRestart, "config.not_one_of", instance.CodeListen)
 	c, err := net.Dial("tcp", s.listen)
 	require.NoError(t, err)
 	require.NoError(t, c.Close())

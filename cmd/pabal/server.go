@@ -161,6 +161,7 @@ func (s *server) applyFile(ctx context.Context, in *versioned, origin string) (*
 		return nil, err
 	}
 	if !verdict.Active {
+		s.refusals(verdict)
 		return nil, refusedBy(verdict)
 	}
 	return active(ctx, s.st)
@@ -436,8 +437,7 @@ func (s *server) listenForHangups(ctx context.Context, hangups <-chan os.Signal)
 			if ctx.Err() != nil {
 				return nil
 			}
-			s.log.Error("the configuration was not read again, the server goes on as before", "config", s.a.configPath, "code", fault.CodeOf(err), "err", err)
-			s.a.report(err)
+			s.notRead(err)
 		}
 	}
 }
