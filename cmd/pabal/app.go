@@ -31,6 +31,7 @@ type app struct {
 	configPath string // --config
 
 	environment string // that the command works in, "" = none; see enter
+	host        string // … and what the configuration calls this one
 	headed      bool   // people have been told
 	quiet       bool   // its output is a document that is no table
 

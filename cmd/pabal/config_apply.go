@@ -129,8 +129,7 @@ func reasonOf(err error) string {
 // server runs on a SQLite database this command takes the server's place for
 // the moment: it is the only one to be asked.
 func (a *app) newVersion(ctx context.Context, f applyFlags, make func(context.Context, *store.Store) (control.Proposal, *config.Source, error)) error {
-	by := a.actor(f.reason)
-	if by.Reason == "" {
+	if strings.TrimSpace(f.reason) == "" {
 		return usageError{fault.New(control.CodeReasonMissing, "config")}
 	}
 	file, err := config.ReadFile(a.configPath)
@@ -142,6 +141,7 @@ func (a *app) newVersion(ctx context.Context, f applyFlags, make func(context.Co
 		return err
 	}
 	a.enter(own)
+	by := a.actor(f.reason)
 	st, alone, err := a.openForVersion(ctx, operatorsStore(own, false))
 	if err != nil {
 		return err

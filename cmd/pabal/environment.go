@@ -24,7 +24,7 @@ const production = "production"
 // enter notes the environment that a command works in: it heads what people
 // read and is a field of what programs read.
 func (a *app) enter(cfg *config.Config) {
-	a.environment = cfg.Environment
+	a.environment, a.host = cfg.Environment, cfg.Host
 	a.head(a.out, a.text("ui.environment", "environment", a.environmentWord(cfg.Environment), "host", cfg.Host))
 }
 

@@ -74,7 +74,8 @@ func (a *app) controlOf(ctx context.Context, cfg *config.Config, keys []store.Ke
 }
 
 // actor is who sits at this shell: the user that the program runs as and,
-// where it can be found out, the one who logged in. docs/operations.md says
+// where it can be found out, the one who logged in. The host has the name that
+// its configuration gives it, as everywhere else. docs/operations.md says
 // what that proves and what not.
 func (a *app) actor(reason string) control.Actor {
 	by := control.Actor{Who: userName(strconv.Itoa(os.Geteuid())), Reason: strings.TrimSpace(reason)}
@@ -86,7 +87,9 @@ func (a *app) actor(reason string) control.Actor {
 	if by.Login == by.Who && by.LoginBy == transfer.ByCaller {
 		by.Login, by.LoginBy = "", "" // it says nothing
 	}
-	by.Host, _ = os.Hostname()
+	if by.Host = a.host; by.Host == "" {
+		by.Host, _ = os.Hostname()
+	}
 	return by
 }
 
