@@ -134,7 +134,7 @@ func (c *Control) history(ctx context.Context, id string) ([]Entry, error) {
 		}
 		entry := Entry{
 			At: e.At, Kind: e.Kind, From: string(e.From), To: string(e.To), Session: e.SessionID,
-			Error: c.failure(e.Code, e.Detail),
+			Error: c.failureOf(id, e.SessionID, e.Code, e.Detail),
 		}
 		ofBefore := e.Kind == store.EventStatus && underWay(e.To) // the row still has the failure of the attempt before
 		if ofBefore || e.Kind == eventErrorFile {

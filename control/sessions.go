@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"pabal/internal/fault"
 	"pabal/store"
 	"pabal/transfer"
 )
@@ -44,7 +45,7 @@ func (c *Control) Sessions(ctx context.Context, f store.SessionFilter) ([]*Sessi
 func (c *Control) session(r *transfer.Session) *Session {
 	s := &Session{
 		ID: r.ID, Institution: r.Institution, Profile: r.Profile, Instance: r.Instance, Host: r.Host, Direction: string(r.Direction),
-		Calling: r.Calling, Peer: r.Peer, Opened: r.OpenedAt, Closed: at(r.ClosedAt), Files: r.Files, Error: c.failure(r.ErrorCode, r.ErrorDetail),
+		Calling: r.Calling, Peer: r.Peer, Opened: r.OpenedAt, Closed: at(r.ClosedAt), Files: r.Files, Error: c.told(fault.Noted(r.ErrorCode, r.ErrorDetail).InSession(r.ID)),
 	}
 	if s.Closed != nil {
 		s.Seconds = r.ClosedAt.Sub(r.OpenedAt).Seconds()

@@ -173,7 +173,7 @@ func (c *Control) inForce(t *transfer.Transfer) *Failure {
 	if underWay(t.Status) {
 		return nil
 	}
-	return c.failure(t.ErrorCode, t.ErrorDetail)
+	return c.failureOf(t.ID, t.SessionID, t.ErrorCode, t.ErrorDetail)
 }
 
 // underWay reports that a session is at it at this moment.
@@ -200,12 +200,22 @@ func (c *Control) proofs(text string) []Proof {
 	return out
 }
 
+// failureOf is a failure that stands in the row or the history of a transfer.
+// session is "" where it is not known.
+func (c *Control) failureOf(id, session, code, detail string) *Failure {
+	return c.told(fault.Noted(code, detail).OfTransfer(id).InSession(session))
+}
+
 func (c *Control) failure(code, detail string) *Failure {
-	e := fault.Noted(code, detail)
+	return c.told(fault.Noted(code, detail))
+}
+
+// told is a fault in words; nil for none.
+func (c *Control) told(e *fault.Error) *Failure {
 	if e == nil {
 		return nil
 	}
-	f := &Failure{Code: code}
+	f := &Failure{Code: string(e.Code)}
 	f.Sentence, f.Next = c.cat.Sentence(c.lang, c.inWords(e))
 	return f
 }

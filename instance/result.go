@@ -72,7 +72,7 @@ func (i *Instance) tell(ctx context.Context, t *transfer.Transfer) error {
 		key = t.ID + "." + i.o.ID
 		text := t.ID + " " + t.Name + " " + string(t.Status) + "\n"
 		if why := Noted(t.ErrorCode, t.ErrorDetail); why != nil {
-			text += i.o.Explain(why)
+			text += i.o.Explain(why.OfTransfer(t.ID))
 		}
 		if err := filemgr.StageResult(i.o.Result, key, text, i.o.Access.Result); err != nil {
 			return err

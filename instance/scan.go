@@ -259,7 +259,7 @@ func (s *scan) refuseFile(ctx context.Context, t *transfer.Transfer, workPath st
 	why := Noted(t.ErrorCode, t.ErrorDetail)
 	var text error = fault.New("internal", t.Name)
 	if why != nil {
-		text = why
+		text = why.OfTransfer(t.ID)
 	}
 	if err := filemgr.Refuse(ctx, workPath, path, s.o.Explain(text), s.o.Access.Error); err != nil {
 		return err

@@ -297,7 +297,7 @@ func (p *picture) otherwise() error {
 	next := ""
 	if e := fault.Noted(p.row.ErrorCode, p.row.ErrorDetail); e != nil {
 		var sentence string
-		sentence, next = p.d.a.cat.Sentence(p.d.a.language(), e)
+		sentence, next = p.d.a.cat.Sentence(p.d.a.language(), e.OfTransfer(p.row.ID))
 		text += ": " + sentence
 	}
 	p.skip()

@@ -169,7 +169,7 @@ func (c *Catalog) because(lang Lang, subject string, args fault.Args) fault.Args
 var placeholder = regexp.MustCompile(`\{[a-z][a-z0-9_]*\}`)
 
 // fill puts the values in, in one pass: a value that looks like a placeholder
-// stays as it is. A value that is missing shows as "?".
+// stays as it is. A value that is missing shows as "?", see [fault.ArgTransfer], [fault.ArgSession].
 func fill(lang Lang, text, subject string, args fault.Args) string {
 	text = placeholder.ReplaceAllStringFunc(text, func(p string) string {
 		name := p[1 : len(p)-1]
@@ -178,6 +178,9 @@ func fill(lang Lang, text, subject string, args fault.Args) string {
 		}
 		if name == "subject" && subject != "" {
 			return subject
+		}
+		if name == fault.ArgTransfer || name == fault.ArgSession {
+			return "ID" // no row is at hand
 		}
 		return "?"
 	})

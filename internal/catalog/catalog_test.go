@@ -67,6 +67,7 @@ func sample(t *testing.T, text string) *Catalog {
 func TestSentence(t *testing.T) {
 	c := sample(t, `
 name.unknown: {en: 'No "{file_id}" in {subject}.', ko: '{subject}에 "{file_id}"이(가) 없습니다.', next_en: 'Register {file_id}.', next_ko: '{file_id}을(를) 등록하십시오.'}
+name.held: {en: held, ko: 보류, next_en: 'pabal transfer release {transfer}', next_ko: 'pabal transfer release {transfer} 실행'}
 ui.files: {en: '{n} files', ko: '파일 {n}건'}
 `)
 	inner := fault.New("name.unknown", "inner")
@@ -82,6 +83,10 @@ ui.files: {en: '{n} files', ko: '파일 {n}건'}
 
 	s, _ = c.Sentence(EN, inner)
 	require.Equal(t, `No "?" in inner.`, s, "a missing value is visible and not an error")
+	_, next = c.Sentence(EN, fault.New("name.held", "x"))
+	require.Equal(t, "pabal transfer release ID", next, "nobody knows of which transfer it is")
+	_, next = c.Sentence(EN, fault.New("name.held", "x").OfTransfer("06f1"))
+	require.Equal(t, "pabal transfer release 06f1", next)
 	s, _ = c.Sentence(EN, fault.New("name.unknown", "x", "file_id", "{subject}"))
 	require.Equal(t, `No "{subject}" in x.`, s, "values are not expanded again")
 
@@ -95,7 +100,7 @@ ui.files: {en: '{n} files', ko: '파일 {n}건'}
 
 	require.Equal(t, "파일 3건", c.Text(KO, "ui.files", fault.Args{"n": "3"}))
 	require.Equal(t, "ui.none", c.Text(KO, "ui.none", nil))
-	require.Equal(t, []fault.Code{"internal", "name.unknown", "ui.files"}, c.Codes())
+	require.Equal(t, []fault.Code{"internal", "name.held", "name.unknown", "ui.files"}, c.Codes())
 }
 
 func TestLoadRefusesBrokenFiles(t *testing.T) {

@@ -208,7 +208,7 @@ func TestCodesAndSentencesMatch(t *testing.T) {
 	for _, call := range s.calls {
 		code := s.byName[call.code]
 		for _, name := range placeholders(c.entries[code].EN + c.entries[code].NextEN) {
-			if name != "subject" && !call.keys[name] {
+			if name != "subject" && name != fault.ArgTransfer && name != fault.ArgSession && !call.keys[name] {
 				note(call.at, "the sentence of %s needs {%s}, which this call does not give", code, name)
 			}
 		}

@@ -11,6 +11,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"sort"
 	"strings"
 )
@@ -47,6 +48,41 @@ func New(code Code, subject string, kv ...any) *Error {
 func (e *Error) Because(err error) *Error {
 	c := *e
 	c.Err = err
+	return &c
+}
+
+// ArgTransfer is the ID of the transfer whose row or history has the failure.
+// Sentences mention it as {transfer}, so that the next step is a command as it is
+// typed. Who reads the row gives it, see OfTransfer; the row need not repeat it.
+const ArgTransfer = "transfer"
+
+// ArgSession is, likewise, the ID of the session in which it happened: {session}.
+const ArgSession = "session"
+
+// OfTransfer returns a copy of e that knows of which transfer it is said; nil
+// of nil.
+func (e *Error) OfTransfer(id string) *Error {
+	if e == nil {
+		return nil
+	}
+	return e.with(ArgTransfer, id)
+}
+
+// InSession returns a copy of e that knows in which session it happened; e
+// itself where that is not known, nil of nil.
+func (e *Error) InSession(id string) *Error {
+	if e == nil || id == "" {
+		return e
+	}
+	return e.with(ArgSession, id)
+}
+
+func (e *Error) with(name, value string) *Error {
+	c := *e
+	if c.Args = maps.Clone(e.Args); c.Args == nil {
+		c.Args = Args{}
+	}
+	c.Args[name] = value
 	return &c
 }
 
