@@ -147,7 +147,7 @@ func TestCommandsInSentences(t *testing.T) {
 			look(where, next, true)
 			for _, m := range regexp.MustCompile(`--([a-z][a-z-]*)`).FindAllStringSubmatch(sentence+" "+next, -1) {
 				require.True(t, flags[m[1]] || m[1] == "notest", // of convmv
-					 "%s: no command has the flag --%s", where, m[1])
+					"%s: no command has the flag --%s", where, m[1])
 			}
 		}
 	}
@@ -180,10 +180,10 @@ func TestWrongCommandsAreFound(t *testing.T) {
 		`transfer release X, and wait`:                   "transfer release is refused without --reason",
 		`transfer release --reason "…"`:                  "transfer release does not say of what",
 		`transfer settle X --reason "…"`:                 "transfer settle is refused without --as",
-		`recover --end으로 끝내십시오`:                         "recover is refused without --reason",
+		`recover --end으로 끝내십시오`:                          "recover is refused without --reason",
 		`transfer settle X --as arrived --reason "…" 실행`: "",
-		`config history를 확인하십시오`:                        "",
-		`status로 확인하십시오`:                                "",
+		`config history를 확인하십시오`:                         "",
+		`status로 확인하십시오`:                                 "",
 		`may not read it`:                                "",
 	} {
 		require.Equal(t, why, wrong(root, commandLine(text), true), text)
