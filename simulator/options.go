@@ -9,6 +9,7 @@ import (
 	"pabal/internal/fault"
 	"pabal/internal/secure"
 	"pabal/protocol"
+	"pabal/protocol/line"
 	"pabal/protocol/machine"
 )
 
@@ -72,6 +73,8 @@ type Options struct {
 	Logger  *slog.Logger     // nil = no log
 	Now     func() time.Time // in the business zone; nil = the clock in Korea
 	Trace   func(outgoing bool, t *protocol.Telegram, frame []byte)
+
+	ears line.Recorder // of the one session of a play; nil = nothing is kept
 }
 
 // Expect is what a caller must say of itself. Empty fields are not compared.

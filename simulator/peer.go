@@ -160,7 +160,7 @@ func (p *Peer) session(ctx context.Context, conn net.Conn, receive, called bool)
 	cfg := p.opt.config(receive)
 	cfg.Called = called
 	report, err := line.Run(ctx, p.faults.wrap(conn, cfg.Side, called), cfg, s, line.Options{
-		Now: p.opt.Now, Buffers: p.buffers, Trace: p.opt.Trace,
+		Now: p.opt.Now, Buffers: p.buffers, Trace: p.opt.Trace, Log: p.opt.ears,
 	})
 	s.release()
 	if err != nil {

@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"maps"
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -21,6 +23,9 @@ type Played struct {
 	Faults string // done to what the giving side sends; "" = none
 	Files  int    // that arrived equal
 	Err    error  // what went wrong
+	// Laments are what the sides say of the last session of a part that went
+	// wrong, the one first that knows more.
+	Laments []Lament
 
 	sessions int
 }
@@ -47,8 +52,12 @@ func SelfPlay(ctx context.Context, p *protocol.Profile, dir string, tell func(Pl
 	case p.Files.NoCheck:
 		parts[1].faults, parts[1].sessions = "lose=1:3;duplicate=1:2,2:1;reorder=2:3", 2
 	}
+	failed := map[bool]bool{} // what fails on a clean line says nothing new on a worse one
 	for n, part := range parts {
 		for _, upload := range []bool{true, false} {
+			if failed[upload] {
+				continue
+			}
 			played := Played{Upload: upload, Faults: part.faults, sessions: part.sessions}
 			if p.OneFile(!upload) {
 				played.sessions += playFiles
@@ -57,6 +66,7 @@ func SelfPlay(ctx context.Context, p *protocol.Profile, dir string, tell func(Pl
 			if err := played.play(ctx, p, at); err != nil {
 				return err
 			}
+			failed[upload] = n == 0 && played.Err != nil
 			tell(played)
 		}
 	}
@@ -105,10 +115,11 @@ func (pl *Played) play(ctx context.Context, p *protocol.Profile, dir string) err
 		if pl.Err, err = pl.session(ctx, inst, centre); err != nil {
 			return err
 		}
-		if pl.Err != nil && n == pl.sessions {
+		last := n == pl.sessions || ctx.Err() != nil
+		if pl.Err != nil && last {
 			return nil
 		}
-		if err := pl.compare(want, take.opt.TakeDir); err != nil || pl.Err == nil || n == pl.sessions {
+		if err := pl.compare(want, take.opt.TakeDir); err != nil || pl.Err == nil || last {
 			return err
 		}
 	}
@@ -121,13 +132,22 @@ func (pl *Played) session(ctx context.Context, inst, centre *Peer) (played, err 
 	if err != nil {
 		return nil, err
 	}
-	other := make(chan error, 1)
-	go func() {
-		_, err := centre.Answer(ctx, there, pl.Upload)
-		other <- err
-	}()
-	_, played = inst.Session(ctx, here, !pl.Upload)
-	return errors.Join(played, <-other), nil
+	type ended struct {
+		err    error
+		lament *Lament
+	}
+	hold := func(p *Peer, conn net.Conn, called, receive bool) ended {
+		ears := &ear{p: p.opt.Profile}
+		p.opt.ears, p.opt.Observe = ears, ears.event // it holds one session at a time
+		r, err := p.session(ctx, conn, receive, called)
+		return ended{err, lament(p, ears, r, err)}
+	}
+	other := make(chan ended, 1)
+	go func() { other <- hold(centre, there, true, pl.Upload) }()
+	ours := hold(inst, here, false, !pl.Upload)
+	theirs := <-other
+	pl.Laments = laments(ours.lament, theirs.lament)
+	return errors.Join(ours.err, theirs.err), nil
 }
 
 // compare counts what arrived.
@@ -136,6 +156,7 @@ func (pl *Played) compare(want map[string][]byte, dir string) error {
 	if err != nil {
 		return err
 	}
+	said := pl.Err
 	pl.Err, pl.Files = nil, 0
 	got := map[string][]byte{}
 	for _, e := range entries {
@@ -145,13 +166,15 @@ func (pl *Played) compare(want map[string][]byte, dir string) error {
 			}
 		}
 	}
-	for name, content := range want {
+	for _, name := range slices.Sorted(maps.Keys(want)) {
+		content := want[name]
 		if b, ok := got[name]; !ok || !bytes.Equal(b, content) {
-			pl.Err = fault.New(CodePlay, name, "size", len(content), "arrived", len(b))
+			pl.Err = fault.New(CodePlay, name, "size", len(content), "arrived", len(b)).Because(said)
 			return nil
 		}
 		pl.Files++
 	}
+	pl.Laments = nil
 	return nil
 }
 

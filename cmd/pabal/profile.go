@@ -2,13 +2,11 @@ package main
 
 import (
 	"cmp"
-	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -16,7 +14,6 @@ import (
 	"pabal/internal/fault"
 	"pabal/naming"
 	"pabal/protocol"
-	"pabal/simulator"
 )
 
 // newProfile shows and proves profiles.
@@ -188,57 +185,4 @@ func (a *app) showUsers(users []profileUser) error {
 	}
 	fmt.Fprintf(a.out, "\n## %s\n\n", a.text("ui.profile.users"))
 	return writeTable(a.out, "", []string{a.text("ui.profile.institution"), a.text("ui.profile.name"), a.text("ui.profile.business")}, rows)
-}
-
-// profileCheck compiles a profile and plays it against itself.
-func (a *app) profileCheck(ctx context.Context, name string) error {
-	p, err := a.profile(name)
-	if err != nil {
-		return err
-	}
-	dir, err := os.MkdirTemp("", "pabal-profile-")
-	if err != nil {
-		return fault.New(codeCannotWrite, os.TempDir()).Because(err)
-	}
-	a.onClose(func() error { return os.RemoveAll(dir) })
-	if !a.json {
-		fmt.Fprintln(a.out, a.text("ui.profile.loads", "profile", p.Name, "title", a.title(p)))
-	}
-	var failed []error
-	err = simulator.SelfPlay(ctx, p, dir, func(pl simulator.Played) {
-		if pl.Err != nil {
-			failed = append(failed, pl.Err)
-		}
-		a.sayPlayed(pl)
-	})
-	if err == nil && len(failed) > 0 {
-		err = fault.New(codeProfilePlay, p.Name, "failed", len(failed)).Because(errors.Join(failed...))
-	}
-	return err
-}
-
-func (a *app) sayPlayed(pl simulator.Played) {
-	way := "down"
-	if pl.Upload {
-		way = "up"
-	}
-	if a.json {
-		line := map[string]any{"direction": way, "faults": pl.Faults, "files": pl.Files, "good": pl.Err == nil}
-		if pl.Err != nil {
-			line["error"] = a.failure(pl.Err)
-		}
-		_ = a.writeJSON(a.out, line)
-		return
-	}
-	line := "clean"
-	if pl.Faults != "" {
-		line = "faults"
-	}
-	text := a.text(fault.Code("ui.profile.play."+way)) + ", " + a.text(fault.Code("ui.profile.line."+line)) + ": "
-	if pl.Err != nil {
-		sentence, _ := a.cat.Sentence(a.language(), pl.Err)
-		fmt.Fprintln(a.out, text+strings.TrimSpace(sentence)+" ["+string(fault.CodeOf(pl.Err))+"]")
-		return
-	}
-	fmt.Fprintln(a.out, text+a.text("ui.profile.played", "files", pl.Files))
 }

@@ -178,6 +178,11 @@ func (a *app) sayExplained(n int, e protocol.Explained) error {
 		return a.explainedJSON(n, e)
 	}
 	fmt.Fprintln(a.out, a.text("ui.profile.telegram", "number", n, "kind", e.Kind, "title", e.Title, "bytes", e.Bytes))
+	return a.explainedRows("  ", e)
+}
+
+// explainedRows are the rows of a telegram, and what is wrong with it.
+func (a *app) explainedRows(indent string, e protocol.Explained) error {
 	rows := make([][]string, len(e.Rows))
 	for i, r := range e.Rows {
 		value := "|" + r.Value + "|"
@@ -186,39 +191,48 @@ func (a *app) sayExplained(n int, e protocol.Explained) error {
 		}
 		rows[i] = []string{strconv.Itoa(r.Offset), strconv.Itoa(r.Width), r.Field, r.Title, value}
 	}
-	if err := writeTable(a.out, "  ", nil, rows); err != nil {
+	if err := writeTable(a.out, indent, nil, rows); err != nil {
 		return err
 	}
 	if e.Err != nil {
 		sentence, _ := a.cat.Sentence(a.language(), e.Err)
-		fmt.Fprintf(a.out, "  ! %s [%s]\n", sentence, fault.CodeOf(e.Err))
+		fmt.Fprintf(a.out, indent+"! %s [%s]\n", sentence, fault.CodeOf(e.Err))
 	}
 	return nil
 }
 
 func (a *app) explainedJSON(n int, e protocol.Explained) error {
-	type field struct {
-		Field  string `json:"field,omitempty"`
-		Title  string `json:"title"`
-		Offset int    `json:"offset"`
-		Bytes  int    `json:"bytes"`
-		Value  string `json:"value"`
-		Hidden bool   `json:"hidden,omitempty"`
-	}
-	line := struct {
-		Number int      `json:"number"`
-		Kind   string   `json:"kind"`
-		Title  string   `json:"title"`
-		Bytes  int      `json:"bytes"`
-		Fields []field  `json:"fields"`
-		Error  *failure `json:"error,omitempty"`
-	}{Number: n, Kind: e.Kind.String(), Title: e.Title, Bytes: e.Bytes, Fields: []field{}}
+	return a.writeJSON(a.out, a.explained(n, e))
+}
+
+// explained is a telegram for programs.
+type explained struct {
+	Number int              `json:"number,omitempty"`
+	Sent   *bool            `json:"sent,omitempty"` // of a play: by the side that tells of it
+	Kind   string           `json:"kind"`
+	Title  string           `json:"title"`
+	Bytes  int              `json:"bytes"`
+	Fields []explainedField `json:"fields"`
+	Error  *failure         `json:"error,omitempty"`
+}
+
+type explainedField struct {
+	Field  string `json:"field,omitempty"`
+	Title  string `json:"title"`
+	Offset int    `json:"offset"`
+	Bytes  int    `json:"bytes"`
+	Value  string `json:"value"`
+	Hidden bool   `json:"hidden,omitempty"`
+}
+
+func (a *app) explained(n int, e protocol.Explained) explained {
+	out := explained{Number: n, Kind: e.Kind.String(), Title: e.Title, Bytes: e.Bytes, Fields: []explainedField{}}
 	for _, r := range e.Rows {
-		line.Fields = append(line.Fields, field{r.Field, r.Title, r.Offset, r.Width, r.Value, r.Hidden})
+		out.Fields = append(out.Fields, explainedField{r.Field, r.Title, r.Offset, r.Width, r.Value, r.Hidden})
 	}
 	if e.Err != nil {
 		f := a.failure(e.Err)
-		line.Error = &f
+		out.Error = &f
 	}
-	return a.writeJSON(a.out, line)
+	return out
 }
