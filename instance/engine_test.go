@@ -7,7 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"pabal/internal/needs"
+	"pabal/internal/loopback"
 	"pabal/internal/pgtest"
 	"pabal/store/storetest"
 )
@@ -59,7 +59,7 @@ func inTurn(t *testing.T, f func(*testing.T, engine)) {
 type servers struct {
 	postgres  pgtest.Server
 	sqlite    storetest.Template
-	addresses needs.Addresses
+	addresses loopback.Addresses
 }
 
 var running servers

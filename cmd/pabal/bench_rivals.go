@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"pabal/internal/fault"
+	"pabal/internal/loopback"
 )
 
 // rival is a way to carry files that others have written. None of them knows
@@ -188,7 +189,7 @@ func startRival(ctx context.Context, address string, cmd *exec.Cmd) (stop func()
 }
 
 func serveSFTP(ctx context.Context, dir string, tools map[string]string) (func(context.Context, []string) *exec.Cmd, func(), error) {
-	address, err := freeAddress()
+	address, err := new(loopback.Addresses).Free()
 	if err != nil {
 		return nil, nil, err
 	}
@@ -224,7 +225,7 @@ func serveSFTP(ctx context.Context, dir string, tools map[string]string) (func(c
 }
 
 func serveFTP(ctx context.Context, dir string, tools map[string]string) (func(context.Context, []string) *exec.Cmd, func(), error) {
-	address, err := freeAddress()
+	address, err := new(loopback.Addresses).Free()
 	if err != nil {
 		return nil, nil, err
 	}

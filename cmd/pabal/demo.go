@@ -13,6 +13,7 @@ import (
 
 	"pabal/filemgr"
 	"pabal/internal/fault"
+	"pabal/internal/loopback"
 	"pabal/simulator/sample"
 	"pabal/store"
 	"pabal/transfer"
@@ -190,7 +191,8 @@ func unused(ctx context.Context, url string) error {
 // prepare makes files and counterparties, and starts the server.
 func (d *demo) prepare(ctx context.Context, f demoFlags, size int64) error {
 	var err error
-	if d.w.listen, err = freeAddress(); err != nil {
+	var addresses loopback.Addresses // the server is killed and comes back there
+	if d.w.listen, err = addresses.Free(); err != nil {
 		return err
 	}
 	if d.peers, err = newCounterparties(d.w, d.hear, d.tell); err != nil {

@@ -162,16 +162,6 @@ func dropCopy(from, to string) error {
 	return nil
 }
 
-// freeAddress finds a port of this machine that nobody listens on.
-func freeAddress() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	defer l.Close()
-	return l.Addr().String(), nil
-}
-
 // fileSum is the sha256 of a file as it lies on the disk now.
 func fileSum(path string) (sum string, size int64, err error) {
 	f, err := os.Open(path)

@@ -24,7 +24,7 @@ func TestEnvironmentInEveryOutput(t *testing.T) {
 	config := filepath.Join("site", "pabal.yaml")
 	text, err := os.ReadFile(config)
 	require.NoError(t, err)
-	free, err := freeAddress()
+	free, err := addresses.Free()
 	require.NoError(t, err)
 	for _, change := range [][2]string{
 		{"environment: test", "environment: dev"}, {"127.0.0.1:9100", "127.0.0.1:0"}, {"127.0.0.1:9001", free}, {"every: 2s, settle: 2s", "every: 50ms, settle: 0s"},

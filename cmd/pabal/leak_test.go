@@ -120,9 +120,9 @@ func TestNothingSecretIsWritten(t *testing.T) {
 		"password": plantedPassword, "the other's password": plantedOther, "key": key, "key as it is": "0123456789abcdefghijklmnopqrstuv",
 		"end of the account": "66777", "start of the account": "1105556", "resident number's second half": "2765431",
 	}
-	good, err := freeAddress()
+	good, err := addresses.Free()
 	require.NoError(t, err)
-	ours, err := freeAddress()
+	ours, err := addresses.Free()
 	require.NoError(t, err)
 	dir, config := leakYard(t, key, ours, good)
 	taken, give := t.TempDir(), t.TempDir()

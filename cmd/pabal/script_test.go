@@ -14,6 +14,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"pabal/internal/loopback"
 	"pabal/internal/needs"
 	"pabal/internal/secure/securetest"
 )
@@ -29,7 +30,7 @@ func TestMain(m *testing.M) {
 }
 
 // addresses are given away once, to whichever test asks.
-var addresses needs.Addresses
+var addresses loopback.Addresses
 
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{

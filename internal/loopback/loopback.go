@@ -1,4 +1,6 @@
-package needs
+// Package loopback finds addresses of this machine for servers that are started by
+// somebody who must know the address before: a demonstration, a test.
+package loopback
 
 import (
 	"fmt"
@@ -7,12 +9,12 @@ import (
 	"sync/atomic"
 )
 
-// Addresses gives away addresses of this machine. A test binary has one.
+// Addresses gives away addresses of this machine. A process has one.
 type Addresses struct{ given atomic.Int64 }
 
 // Free is an address of loopback where nobody listens, nor will while the server
-// that a test starts there is down: it is below the ports that the system gives to
-// who asks for any, and nobody gets the same from here.
+// that is to be there is down: it is below the ports that the system gives to
+// who asks for any or calls somebody, and nobody gets the same from here.
 func (a *Addresses) Free() (string, error) {
 	const low, ports = 10_000, 20_000
 	for {
