@@ -6,13 +6,12 @@ import (
 	"io"
 	"io/fs"
 	"reflect"
-	"regexp"
-	"strconv"
 	"unicode/utf8"
 
 	"gopkg.in/yaml.v3"
 
 	"pabal/internal/fault"
+	"pabal/internal/strictyaml"
 )
 
 // Load reads and checks the file. lookupEnv serves ${env:NAME}; pass
@@ -121,9 +120,6 @@ func build(f *Source, shared *yaml.Node, sharedFile string, lookupEnv func(strin
 	return c, nil
 }
 
-// yamlLine finds the line in the messages of the YAML library.
-var yamlLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?`)
-
 // document reads the one document of the file.
 func document(text []byte, file string) (*yaml.Node, error) {
 	var doc, another yaml.Node
@@ -145,10 +141,6 @@ func document(text []byte, file string) (*yaml.Node, error) {
 }
 
 func notYAML(file string, err error) Problems {
-	line := 1
-	found := yamlLine.FindStringSubmatch(err.Error())
-	if found != nil && found[1] != "" {
-		line, _ = strconv.Atoi(found[1])
-	}
-	return whole(file, line, fault.New(CodeNotYAML, file, "reason", yamlLine.ReplaceAllString(err.Error(), "")).Because(err))
+	t := strictyaml.Troubles(err)[0] // of a document that is no YAML there is one
+	return whole(file, t.Line, fault.New(CodeNotYAML, file, "reason", t.What).Because(err))
 }

@@ -1,45 +1,38 @@
 package naming
 
-import (
-	"fmt"
-
-	"pabal/internal/fault"
-)
+import "pabal/internal/fault"
 
 // ScriptExpected judges a script that is written down where nothing of a
-// registration is known yet, such as the rule of a profile: it says in English what was
-// expected, "" if nothing is wrong. most is how many bytes a name may have; a
+// registration is known yet, such as the rule of a profile: it says what was
+// expected, nothing if the script is right. most is how many bytes a name may have; a
 // script that makes longer ones whatever it is given is wrong.
-func ScriptExpected(text string, most int) string {
+func ScriptExpected(text string, most int) fault.Phrase {
 	s, err := CompileScript(text)
 	if err != nil {
-		return scriptWants(fault.As(err))
+		return scriptWants(err)
 	}
 	if least := s.least(); least > most {
-		return fmt.Sprintf("a script of names of at most %d bytes; this one makes at least %d", most, least)
+		return fault.Say("script_of_width", "most", most, "least", least)
 	}
-	return ""
+	return fault.Phrase{}
 }
 
-// scriptWants is what would be right instead of what e complains about.
-func scriptWants(e *fault.Error) string {
-	const whole = "parts joined by +, each of them text, ${NAME}, or ${NAME:n} for the first n characters"
-	if e == nil {
-		return whole
-	}
-	switch e.Code {
+// scriptWants is what would be right instead of what err complains about.
+func scriptWants(err error) fault.Phrase {
+	e := fault.As(err)
+	switch fault.CodeOf(err) {
 	case CodeScriptUnclosed:
-		return "a } behind every ${"
+		return fault.Say("script_closed")
 	case CodeScriptUnknownName:
-		return "one of " + e.Args["known"] + " in ${…}, not " + e.Args["name"]
+		return fault.Say("script_names", "known", e.Args["known"], "name", e.Args["name"])
 	case CodeScriptWidth:
-		return fmt.Sprintf("1…%s characters of %s, not %q", e.Args["limit"], e.Args["name"], e.Args["width"])
+		return fault.Say("script_width", "limit", e.Args["limit"], "name", e.Args["name"], "width", e.Args["width"])
 	case CodeScriptSerialTwice:
-		return "${SEQ} once"
+		return fault.Say("script_serial")
 	case CodeScriptRecord:
-		return fmt.Sprintf("${RECORD@offset:n}, with an offset of 0…%d and 1…%d bytes, not %s", mostRecordOffset, mostRecordWidth, e.Args["part"])
+		return fault.Say("script_record", "offset", mostRecordOffset, "width", mostRecordWidth, "part", e.Args["part"])
 	}
-	return whole
+	return fault.Say("script_parts")
 }
 
 // least is how many bytes the shortest name of the script has.

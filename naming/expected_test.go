@@ -4,10 +4,14 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"pabal/internal/catalog"
 )
 
 // What is wrong with a script is said by what would be right.
 func TestScriptExpected(t *testing.T) {
+	say, err := catalog.Load()
+	require.NoError(t, err)
 	for _, c := range []struct {
 		script   string
 		most     int
@@ -30,9 +34,9 @@ func TestScriptExpected(t *testing.T) {
 	} {
 		got := ScriptExpected(c.script, c.most)
 		if c.expected == "" {
-			require.Empty(t, got, c.script)
+			require.False(t, got.Said(), c.script)
 		} else {
-			require.Contains(t, got, c.expected, c.script)
+			require.Contains(t, say.Text(catalog.EN, got.Key(), got.Args()), c.expected, c.script)
 		}
 	}
 }

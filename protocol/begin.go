@@ -53,19 +53,18 @@ func (p Party) Is(side Side, called bool) bool {
 }
 
 const (
-	mostSteps     = 8
-	mostGreeting  = 4096 // bytes of one step
-	greetingRoom  = 512  // … where the profile does not say
-	leastWidth    = 4    // of a challenge: shorter ones are guessed
-	beginsWords   = "login, verify"
-	greetingWords = "1…4096 bytes: ASCII text or " + hexMark + "0D0A"
+	mostSteps    = 8
+	mostGreeting = 4096 // bytes of one step
+	greetingRoom = 512  // … where the profile does not say
+	leastWidth   = 4    // of a challenge: shorter ones are guessed
+	beginsWords  = "login, verify"
 )
 
 // compileBegins reads what comes before the opening.
 func (p *Profile) compileBegins(c *compiler, spec *Spec) {
 	used := map[Kind]bool{}
 	if len(spec.Session.Begins) > mostSteps {
-		c.problem("session.begins", CodeProfileValue, strconv.Itoa(len(spec.Session.Begins)), fmt.Sprintf("at most %d steps", mostSteps))
+		c.problem("session.begins", CodeProfileValue, strconv.Itoa(len(spec.Session.Begins)), fault.Say("most_steps", "most", mostSteps))
 	}
 	for i, s := range spec.Session.Begins {
 		path := fmt.Sprintf("session.begins[%d]", i)
@@ -76,10 +75,10 @@ func (p *Profile) compileBegins(c *compiler, spec *Spec) {
 		step := Step{By: Party(max(0, slices.Index(parties(), c.one(path+".by", s.By, allowed...))))}
 		switch {
 		case (s.Bytes == "") == (s.Telegram == ""):
-			c.problem(path, CodeProfileValue, s.Bytes, "either bytes or telegram")
+			c.problem(path, CodeProfileValue, s.Bytes, fault.Say("bytes_or_telegram"))
 		case s.Bytes != "":
 			if len(used) > 0 {
-				c.problem(path+".bytes", CodeProfileValue, s.Bytes, "a telegram: bytes only come before the first one")
+				c.problem(path+".bytes", CodeProfileValue, s.Bytes, fault.Say("bytes_come_first"))
 			}
 			c.greeting(path, s, &step)
 		default:
@@ -89,14 +88,14 @@ func (p *Profile) compileBegins(c *compiler, spec *Spec) {
 				p.compileLogin(c, k)
 			}
 			if s.Until != "" || s.Max != 0 {
-				c.problem(path, CodeProfileValue, s.Telegram, "no until and max: they are for bytes")
+				c.problem(path, CodeProfileValue, s.Telegram, fault.Say("no_until_and_max"))
 			}
 		}
 		p.Session.Begins = append(p.Session.Begins, step)
 	}
 	for _, k := range []Kind{Login, Verify} {
 		if p.layouts[k] != nil && !used[k] {
-			c.problem("telegrams."+k.String(), CodeProfileMissing, "session.begins", "a step of session.begins with telegram: "+k.String())
+			c.problem("telegrams."+k.String(), CodeProfileMissing, "session.begins", fault.Say("step_with_telegram", "kind", k))
 		}
 	}
 	p.compileChallenge(c)
@@ -114,7 +113,7 @@ func (p *Profile) compileFirst(c *compiler, spec *Spec) {
 	}
 	if l := p.layouts[k]; l != nil && l.fixed < p.frame.first {
 		c.problem("framing.first_min", CodeProfileValue, strconv.Itoa(p.frame.first),
-			fmt.Sprintf("at most %d, the bytes of telegrams.%s, which is the first", l.fixed, k))
+			fault.Say("at_most_first", "most", l.fixed, "kind", k))
 	}
 }
 
@@ -128,14 +127,14 @@ func (c *compiler) greeting(path string, s StepSpec, step *Step) {
 	read := func(key, v string) []byte {
 		b, ok := plainBytes(v)
 		if !ok || len(b) > mostGreeting {
-			c.problem(path+"."+key, CodeProfileValue, v, greetingWords)
+			c.problem(path+"."+key, CodeProfileValue, v, fault.Say("greeting", "most", mostGreeting))
 		}
 		return b
 	}
 	step.Bytes = read("bytes", s.Bytes)
 	if step.Max = len(step.Bytes); s.Until == "" {
 		if s.Max != 0 {
-			c.problem(path+".max", CodeProfileValue, strconv.Itoa(s.Max), "no max where until is not said: the other side wants exactly these bytes")
+			c.problem(path+".max", CodeProfileValue, strconv.Itoa(s.Max), fault.Say("no_max"))
 		}
 		return
 	}
@@ -145,7 +144,7 @@ func (c *compiler) greeting(path string, s StepSpec, step *Step) {
 	}
 	c.from(path+".max", int64(step.Max), 1, mostGreeting)
 	if at := bytes.Index(step.Bytes, step.Until); at < 0 || at != len(step.Bytes)-len(step.Until) || len(step.Bytes) > step.Max {
-		c.problem(path+".until", CodeProfileValue, s.Until, fmt.Sprintf("what bytes end with, and nowhere else in them, within %d bytes", step.Max))
+		c.problem(path+".until", CodeProfileValue, s.Until, fault.Say("end_of_bytes", "most", step.Max))
 	}
 }
 
@@ -166,11 +165,11 @@ func plainBytes(v string) ([]byte, bool) {
 // compileLogin: an answer that cannot say no would let anybody in.
 func (p *Profile) compileLogin(c *compiler, k Kind) {
 	if p.layouts[k] == nil {
-		c.problem("telegrams", CodeProfileMissing, k.String(), "its layout")
+		c.problem("telegrams", CodeProfileMissing, k.String(), fault.Say("layout"))
 		return
 	}
 	if r := k.Reply(); p.layouts[r] != nil && !p.Carries(r, Response) {
-		c.problem("telegrams."+r.String(), CodeProfileMissing, "response", "a row for the response code: without one nobody can be refused")
+		c.problem("telegrams."+r.String(), CodeProfileMissing, "response", fault.Say("response_row_of_login"))
 	}
 }
 
@@ -186,11 +185,11 @@ func (p *Profile) compileChallenge(c *compiler) {
 		carry[k] = true
 		switch {
 		case k < Login || k > VerifyReply:
-			c.problem(path, CodeProfileField, "challenge", "no such row but in login, login-reply, verify and verify-reply")
+			c.problem(path, CodeProfileField, "challenge", fault.Say("only_in_login"))
 		case w < leastWidth:
-			c.problem(path, CodeProfileWidth, strconv.Itoa(w), fmt.Sprintf("at least %d bytes for a challenge", leastWidth))
+			c.problem(path, CodeProfileWidth, strconv.Itoa(w), fault.Say("least_challenge", "least", leastWidth))
 		case p.challenge != 0 && p.challenge != w:
-			c.problem(path, CodeProfileWidth, strconv.Itoa(w), fmt.Sprintf("%d bytes, as wide as the challenge before it", p.challenge))
+			c.problem(path, CodeProfileWidth, strconv.Itoa(w), fault.Say("challenge_width", "width", p.challenge))
 		}
 		p.challenge = w
 	}
@@ -208,7 +207,7 @@ func (p *Profile) compileChallenge(c *compiler) {
 		}
 	}
 	if len(writers) < 2 {
-		c.problem("session.begins", CodeProfileMissing, "challenge", "a telegram of the other side with a row for the challenge, which repeats it")
+		c.problem("session.begins", CodeProfileMissing, "challenge", fault.Say("challenge_repeated"))
 	}
 }
 

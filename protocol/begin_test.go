@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"pabal/internal/catalog"
 	"pabal/internal/fault"
 )
 
@@ -55,7 +56,7 @@ func mistakes(t *testing.T, profile string, all []broken) {
 			for _, e := range faults(err) {
 				seen = append(seen, fmt.Sprintf("%s %v", e.Error(), e.Args))
 				if e.Code == c.code && e.Args["path"] == c.path && e.Args["line"] == strconv.Itoa(line) && e.Args["file"] == "my.yaml" &&
-					strings.Contains(e.Args["expected"]+e.Args["detail"], c.expected) {
+					strings.Contains(wanted(t, catalog.EN, e), c.expected) {
 					return
 				}
 			}
@@ -90,7 +91,7 @@ func TestBeginMistakes(t *testing.T) {
 		{"a first telegram that we cannot send", "first_min: 33", "first_min: 34", "", CodeProfileValue, "framing.first_min", "at most 33"},
 	})
 	_, err := Parse("my.yaml", []byte(strings.Replace(testSource(t, "login"), "  begins:", "  begins:"+strings.Repeat("\n    - {by: caller, bytes: A}", 7), 1)))
-	require.Equal(t, "at most 8 steps", faults(err)[0].Args["expected"])
+	require.Equal(t, "at most 8 steps", wanted(t, catalog.EN, faults(err)[0]))
 }
 
 // A login whose answer cannot say no lets nobody be refused.
@@ -106,7 +107,7 @@ session: {begins: [{by: caller, telegram: login}]}
 `))
 	var told []string
 	for _, e := range faults(err) {
-		told = append(told, e.Args["path"]+" "+e.Args["expected"])
+		told = append(told, e.Args["path"]+" "+wanted(t, catalog.EN, e))
 	}
 	require.Contains(t, told, "telegrams.login-reply a row for the response code: without one nobody can be refused")
 }

@@ -1,5 +1,7 @@
 package protocol
 
+import "pabal/internal/fault"
+
 // compileChecks reads how blocks are numbered, checked and made whole.
 func (p *Profile) compileChecks(c *compiler, f FilesSpec) {
 	p.Files.NoCheck = c.word("files.check", f.Check, "block", "none") == "none"
@@ -14,18 +16,18 @@ func (p *Profile) compileChecks(c *compiler, f FilesSpec) {
 	has := func(k Kind) bool { return p.layouts[k] != nil }
 	switch {
 	case p.Files.NoCheck && (has(Check) || has(CheckReply)):
-		c.problem("files.check", CodeProfileValue, f.Check, "block, or no telegrams.check and telegrams.check-reply")
+		c.problem("files.check", CodeProfileValue, f.Check, fault.Say("check_or_none"))
 	case p.Files.NoCheck && f.EmptyCheck:
-		c.problem("files.empty_check", CodeProfileValue, "true", "false where nothing is checked")
+		c.problem("files.empty_check", CodeProfileValue, "true", fault.Say("false_unchecked"))
 	case p.Files.Numbering.FirstSequence == 0 && f.EmptyCheck:
-		c.problem("files.empty_check", CodeProfileValue, "true", "false where sequences start at 0: none could not be said")
+		c.problem("files.empty_check", CodeProfileValue, "true", fault.Say("false_from_zero"))
 	}
 	if p.Files.MapNumbers && has(CheckReply) && (f.MapWidth != 0 || p.mapSpan() != toEnd) {
-		c.problem("files.map", CodeProfileValue, f.Map, "marks; or no map_width, and a last row for the map of width rest in telegrams.check-reply")
+		c.problem("files.map", CodeProfileValue, f.Map, fault.Say("marks_or_last_row"))
 	}
 	for _, k := range []Kind{DataTelegram, Check, CheckReply} {
 		if l := p.layouts[k]; l != nil && !l.has(Block) && !p.Files.Numbering.Running && !p.Files.Stream {
-			c.problem("telegrams."+k.String(), CodeProfileMissing, "block", "a row for the block, or files.sequences: running")
+			c.problem("telegrams."+k.String(), CodeProfileMissing, "block", fault.Say("block_row_or_running"))
 		}
 	}
 }

@@ -9,9 +9,8 @@ import (
 	"strings"
 	"time"
 
-	"gopkg.in/yaml.v3"
-
 	"pabal/internal/fault"
+	"pabal/internal/strictyaml"
 	"pabal/transfer"
 )
 
@@ -21,21 +20,9 @@ const mostFrame = 1 << 20
 
 // syntax makes faults of what the YAML decoder says.
 func syntax(file string, err error) error {
-	var many *yaml.TypeError
-	texts := []string{err.Error()}
-	if errors.As(err, &many) {
-		texts = many.Errors
-	}
-	errs := make([]error, len(texts))
-	for i, text := range texts {
-		line := 1
-		if _, rest, ok := strings.Cut(text, "line "); ok {
-			digits, detail, _ := strings.Cut(rest, ": ")
-			if n, err := strconv.Atoi(digits); err == nil {
-				line, text = n, detail
-			}
-		}
-		errs[i] = fault.New(CodeProfileSyntax, file, "file", file, "path", "", "line", line, "detail", text).Because(err)
+	var errs []error
+	for _, t := range strictyaml.Troubles(err) {
+		errs = append(errs, fault.New(CodeProfileSyntax, file, "file", file, "path", "", "line", t.Line, "detail", t.What).Because(err))
 	}
 	return errors.Join(errs...)
 }
@@ -68,7 +55,7 @@ func Compile(file string, spec *Spec) (*Profile, error) {
 		byType: map[string][]*layout{}, responses: map[Reason]string{}, meanings: map[string]Reason{},
 	}
 	if p.Name == "" {
-		c.problem("profile", CodeProfileMissing, "profile", "a name")
+		c.problem("profile", CodeProfileMissing, "profile", fault.Say("a_name"))
 	}
 	if p.Certainty == "" {
 		p.Certainty = "own"
@@ -116,14 +103,14 @@ func (p *Profile) compileHeader(c *compiler, spec *Spec) {
 			p.typeAt, p.typeWidth = at, w
 		}
 		if err != nil || w < 1 {
-			c.problem(fmt.Sprintf("header[%d].width", i), CodeProfileWidth, r.Width, "a number: header rows have a fixed width")
+			c.problem(fmt.Sprintf("header[%d].width", i), CodeProfileWidth, r.Width, fault.Say("fixed_header"))
 			w = 0
 		}
 		at += w
 	}
 	p.headerLen = at
 	if p.typeWidth < 1 {
-		c.problem("header", CodeProfileMissing, "type", "a header row for the message type")
+		c.problem("header", CodeProfileMissing, "type", fault.Say("type_row"))
 	}
 }
 
@@ -134,21 +121,21 @@ func (p *Profile) compileFrame(c *compiler, spec *Spec) {
 	case f.Ends != "":
 		p.ending(c, f)
 	case f.Width < 1 || f.Width > 10:
-		c.problem("framing.width", CodeProfileWidth, strconv.Itoa(f.Width), "1…10")
+		c.problem("framing.width", CodeProfileWidth, strconv.Itoa(f.Width), fault.Say("range", "low", 1, "high", 10))
 		return
 	default:
 		p.counting(c, spec)
 	}
 	if f.Max < 0 || f.Max > mostFrame {
-		c.problem("framing.max", CodeProfileValue, strconv.Itoa(f.Max), fmt.Sprintf("at most %d", mostFrame))
+		c.problem("framing.max", CodeProfileValue, strconv.Itoa(f.Max), fault.Say("at_most", "most", mostFrame))
 	}
 	switch says := p.frame.maxTotal; {
 	case f.Max > 0 && f.Max <= mostFrame && len(p.frame.ends) > 0:
 		p.frame.maxTotal = f.Max
 	case f.Max > says && p.frame.length.num.binary == inDigits && says < mostFrame:
-		c.problem("framing.max", CodeProfileValue, strconv.Itoa(f.Max), fmt.Sprintf("at most %d, which is what a length of %d digits can say; one in binary has type I or IL", says, f.Width))
+		c.problem("framing.max", CodeProfileValue, strconv.Itoa(f.Max), fault.Say("length_digits", "most", says, "width", f.Width))
 	case f.Max > says:
-		c.problem("framing.max", CodeProfileValue, strconv.Itoa(f.Max), fmt.Sprintf("at most %d, which is what a length of %d bytes can say", says, f.Width))
+		c.problem("framing.max", CodeProfileValue, strconv.Itoa(f.Max), fault.Say("length_bytes", "most", says, "width", f.Width))
 	case f.Max > 0:
 		p.frame.maxTotal = f.Max
 	}
@@ -157,14 +144,14 @@ func (p *Profile) compileFrame(c *compiler, spec *Spec) {
 // ending is framing by bytes that end a telegram.
 func (p *Profile) ending(c *compiler, f FramingSpec) {
 	if f.Width != 0 || f.Offset != 0 || f.Counts != "" {
-		c.problem("framing.ends", CodeProfileValue, f.Ends, "either ends, or offset, width and counts of a length")
+		c.problem("framing.ends", CodeProfileValue, f.Ends, fault.Say("ends_or_length"))
 	}
 	ends, err := []byte(f.Ends), error(nil)
 	if digits, isHex := strings.CutPrefix(f.Ends, hexMark); isHex {
 		ends, err = unhex(digits)
 	}
 	if err != nil || len(ends) == 0 || len(ends) > 16 {
-		c.problem("framing.ends", CodeProfileValue, f.Ends, "1…16 bytes such as "+hexMark+"FFEF")
+		c.problem("framing.ends", CodeProfileValue, f.Ends, fault.Say("ends_bytes"))
 	}
 	p.frame.ends, p.frame.maxTotal = ends, unendingFrame
 }
@@ -178,7 +165,7 @@ func (p *Profile) counting(c *compiler, spec *Spec) {
 	f := spec.Framing
 	before, ok := lengthBefore(f.Counts, spec, f.Offset, f.Width)
 	if !ok {
-		c.problem("framing.counts", CodeProfileValue, f.Counts, countsWords)
+		c.problem("framing.counts", CodeProfileValue, f.Counts, fault.Say("one_of", "known", countsWords))
 	}
 	p.frame.length = patch{at: f.Offset, width: f.Width, before: before}
 	at, found := 0, false
@@ -194,7 +181,7 @@ func (p *Profile) counting(c *compiler, spec *Spec) {
 	}
 	if !found { // it would overwrite another row
 		c.problem("framing.offset", CodeProfileMissing, "length",
-			fmt.Sprintf("a header row for the length, %d bytes at offset %d", f.Width, f.Offset))
+			fault.Say("length_row", "width", f.Width, "offset", f.Offset))
 	}
 	// What the length can say, or less if the profile says so, or we do.
 	p.frame.maxTotal = int(min(mostFrame, p.frame.length.num.most(f.Width)+int64(before)))
@@ -240,22 +227,22 @@ func (p *Profile) compileTelegrams(c *compiler, spec *Spec) {
 		p.byType[l.typeWire] = append(p.byType[l.typeWire], l)
 		if l.fixed > p.frame.maxTotal {
 			c.problem("telegrams."+k.String(), CodeProfileWidth, strconv.Itoa(l.fixed),
-				fmt.Sprintf("at most %d bytes, which is what the framing can say%s", p.frame.maxTotal, p.frame.inDigits()))
+				p.frame.atMost(p.frame.maxTotal))
 		}
 	}
 	for name := range spec.Telegrams {
 		if !slices.Contains(names[1:], name) {
-			c.problem("telegrams."+name, CodeProfileValue, name, strings.Join(names[1:], ", "))
+			c.problem("telegrams."+name, CodeProfileValue, name, fault.Say("one_of", "known", strings.Join(names[1:], ", ")))
 		}
 	}
 	for _, k := range []Kind{Open, OpenReply, DataTelegram, End, EndReply, Close, CloseReply} {
 		if p.layouts[k] == nil {
-			c.problem("telegrams", CodeProfileMissing, k.String(), "its layout")
+			c.problem("telegrams", CodeProfileMissing, k.String(), fault.Say("layout"))
 		}
 	}
 	for _, k := range Kinds() {
 		if r := k.Reply(); p.layouts[k] != nil && r != NoKind && p.layouts[r] == nil {
-			c.problem("telegrams."+k.String(), CodeProfileMissing, r.String(), "the layout of its answer")
+			c.problem("telegrams."+k.String(), CodeProfileMissing, r.String(), fault.Say("answer_layout"))
 		}
 	}
 	for _, group := range p.byType {
@@ -266,7 +253,7 @@ func (p *Profile) compileTelegrams(c *compiler, spec *Spec) {
 	}
 	for _, k := range []Kind{DataTelegram, Resend} {
 		if l := p.layouts[k]; l != nil && !l.hasData() {
-			c.problem("telegrams."+k.String(), CodeProfileMissing, "data", "a last row for the data, width rest")
+			c.problem("telegrams."+k.String(), CodeProfileMissing, "data", fault.Say("data_row"))
 		}
 	}
 	if l := p.layouts[DataTelegram]; l != nil {
@@ -281,7 +268,7 @@ func (p *Profile) compileTelegrams(c *compiler, spec *Spec) {
 // one notes a value that is not one of those allowed.
 func (c *compiler) one(path, v string, allowed ...string) string {
 	if !slices.Contains(allowed, v) {
-		c.problem(path, CodeProfileValue, v, strings.Join(allowed, ", "))
+		c.problem(path, CodeProfileValue, v, fault.Say("one_of", "known", strings.Join(allowed, ", ")))
 	}
 	return v
 }
@@ -289,7 +276,7 @@ func (c *compiler) one(path, v string, allowed ...string) string {
 // from notes a number outside low…high.
 func (c *compiler) from(path string, v, low, high int64) {
 	if v < low || v > high {
-		c.problem(path, CodeProfileValue, strconv.FormatInt(v, 10), fmt.Sprintf("%d…%d", low, high))
+		c.problem(path, CodeProfileValue, strconv.FormatInt(v, 10), fault.Say("range", "low", low, "high", high))
 	}
 }
 
@@ -311,19 +298,19 @@ func (p *Profile) compileSession(c *compiler, spec *Spec) {
 	p.Session.Cipher = Cipher(c.one("session.cipher", s.Cipher, string(NoCipher), string(KFTCCipher)))
 	for path, d := range map[string]time.Duration{"session.reply": p.Session.Reply, "session.first": p.Session.First, "session.idle": p.Session.Idle} {
 		if d <= 0 {
-			c.problem(path, CodeProfileValue, d.String(), "a time such as 60s")
+			c.problem(path, CodeProfileValue, d.String(), fault.Say("a_time", "example", "60s"))
 		}
 	}
 	c.from("session.resends", int64(s.Resends), 0, 100)
 	if p.Session.FetchByRequest && p.layouts[Fetch] == nil {
-		c.problem("session.fetch", CodeProfileMissing, Fetch.String(), "its layout under telegrams")
+		c.problem("session.fetch", CodeProfileMissing, Fetch.String(), fault.Say("layout_in_telegrams"))
 	}
 	if p.Session.FetchByRequest && !p.Session.Opens.Fixed() {
-		c.problem("session.fetch", CodeProfileValue, s.Fetch, "open, where session.opens is "+s.Opens+": the opening says which way files go")
+		c.problem("session.fetch", CodeProfileValue, s.Fetch, fault.Say("fetch_by_opening", "opens", s.Opens))
 	}
 	p.compileNamesFile(c, spec)
 	if !p.Session.FetchByRequest && (spec.Letters.Direction["upload"] == "" || spec.Letters.Direction["download"] == "") {
-		c.problem("letters.direction", CodeProfileMissing, "direction", "upload and download: the opening says by its letter which files are to come")
+		c.problem("letters.direction", CodeProfileMissing, "direction", fault.Say("direction_letters"))
 	}
 }
 
@@ -355,15 +342,15 @@ func (p *Profile) compileFiles(c *compiler, spec *Spec) {
 	c.from("files.rounds", int64(f.Rounds), 1, 1000)
 	c.from("files.name_width", int64(f.NameWidth), 1, 255)
 	if p.Files.Pause < 0 {
-		c.problem("files.pause", CodeProfileValue, p.Files.Pause.String(), "a time such as 5s")
+		c.problem("files.pause", CodeProfileValue, p.Files.Pause.String(), fault.Say("a_time", "example", "5s"))
 	}
 	// A sequence's length is kept in 16 bits.
 	if f.MessageSize-p.dataOverhead < 1 || f.MessageSize > math.MaxUint16 {
 		c.problem("files.message_size", CodeProfileValue, strconv.Itoa(f.MessageSize),
-			fmt.Sprintf("%d…%d", p.dataOverhead+1, math.MaxUint16))
+			fault.Say("range", "low", p.dataOverhead+1, "high", math.MaxUint16))
 	} else if l := p.layouts[DataTelegram]; l != nil && l.hasData() && p.MaxData(f.MessageSize) > p.MostData() {
 		c.problem("files.message_size", CodeProfileValue, strconv.Itoa(f.MessageSize),
-			fmt.Sprintf("at most %d, which is what the framing can say%s", p.MostData()+p.dataOverhead, p.frame.inDigits()))
+			p.frame.atMost(p.MostData()+p.dataOverhead))
 	}
 	needed := []Kind{Info, Check}
 	if p.Files.NoCheck {
@@ -371,15 +358,15 @@ func (p *Profile) compileFiles(c *compiler, spec *Spec) {
 	}
 	for _, k := range needed {
 		if p.layouts[k] == nil {
-			c.problem("telegrams", CodeProfileMissing, k.String(), "its layout")
+			c.problem("telegrams", CodeProfileMissing, k.String(), fault.Say("layout"))
 		}
 	}
 	p.compileProofs(c, f.Proofs)
 	if !p.Files.SettleAgain && p.layouts[Inquiry] == nil {
-		c.problem("files.settle", CodeProfileMissing, Inquiry.String(), "its layout under telegrams")
+		c.problem("files.settle", CodeProfileMissing, Inquiry.String(), fault.Say("layout_in_telegrams"))
 	}
 	if !mapFits(p.layouts[CheckReply], f.PerBlock, f.MapWidth, p.frame.maxTotal) {
-		c.problem("files.map_width", CodeProfileWidth, strconv.Itoa(f.MapWidth), "files.per_block at least, and at most the width of the row map; or 0")
+		c.problem("files.map_width", CodeProfileWidth, strconv.Itoa(f.MapWidth), fault.Say("map_width"))
 	}
 }
 
@@ -390,7 +377,7 @@ func (p *Profile) compileLetters(c *compiler, spec *Spec) {
 		Held: '1', Missing: '0',
 	}
 	if d := spec.Letters.Direction; d["upload"] != "" && d["upload"] == d["download"] {
-		c.problem("letters.direction.download", CodeProfileValue, d["download"], "another letter than letters.direction.upload")
+		c.problem("letters.direction.download", CodeProfileValue, d["download"], fault.Say("other_letter", "other", "letters.direction.upload"))
 	}
 	for name := range spec.Letters.Direction {
 		c.one("letters.direction."+name, name, "upload", "download")
@@ -404,7 +391,7 @@ func (p *Profile) compileLetters(c *compiler, spec *Spec) {
 		"letters.held": spec.Letters.Held, "letters.missing": spec.Letters.Missing, "letters.pad": spec.Letters.Pad,
 	} {
 		if len(v) > 1 {
-			c.problem(path, CodeProfileWidth, v, "one character")
+			c.problem(path, CodeProfileWidth, v, fault.Say("one_character"))
 		}
 	}
 	if h := spec.Letters.Held; h != "" {
@@ -416,14 +403,14 @@ func (p *Profile) compileLetters(c *compiler, spec *Spec) {
 	if p.Letters.Pad = p.Letters.Missing; spec.Letters.Pad != "" {
 		p.Letters.Pad = spec.Letters.Pad[0]
 		if p.Files.MapWidth == 0 {
-			c.problem("letters.pad", CodeProfileValue, spec.Letters.Pad, "nothing, or files.map_width: a map up to the last sequence has no rest")
+			c.problem("letters.pad", CodeProfileValue, spec.Letters.Pad, fault.Say("pad_or_none"))
 		}
 	}
 	if wire, err := c.charset.encode([]byte{p.Letters.Held}); err == nil && len(wire) == 1 {
 		p.heldWire = wire[0]
 	}
 	if p.Letters.Held == p.Letters.Missing {
-		c.problem("letters.missing", CodeProfileValue, string(p.Letters.Missing), "another letter than letters.held")
+		c.problem("letters.missing", CodeProfileValue, string(p.Letters.Missing), fault.Say("other_letter", "other", "letters.held"))
 	}
 }
 
@@ -439,35 +426,35 @@ func (p *Profile) compileResponses(c *compiler, spec *Spec) {
 	for r, code := range spec.Responses {
 		path := "responses." + r
 		if !slices.Contains(reasons(), Reason(r)) {
-			c.problem(path, CodeProfileValue, r, strings.Join(words(reasons()), ", "))
+			c.problem(path, CodeProfileValue, r, fault.Say("one_of", "known", strings.Join(words(reasons()), ", ")))
 		}
 		if width > 0 && len(code) != width {
-			c.problem(path, CodeProfileWidth, code, fmt.Sprintf("%d characters", width))
+			c.problem(path, CodeProfileWidth, code, fault.Say("characters", "width", width))
 		}
 		p.responses[Reason(r)] = code
 	}
 	for _, r := range []Reason{OK, OtherReason} {
 		if p.responses[r] == "" {
-			c.problem("responses", CodeProfileMissing, string(r), "a code")
+			c.problem("responses", CodeProfileMissing, string(r), fault.Say("a_code"))
 		}
 	}
 	for code, m := range spec.Meanings {
 		if width > 0 && len(code) != width {
-			c.problem("meanings."+code, CodeProfileWidth, code, fmt.Sprintf("%d characters", width))
+			c.problem("meanings."+code, CodeProfileWidth, code, fault.Say("characters", "width", width))
 		}
 		if !slices.Contains(meanings(), Reason(m)) {
-			c.problem("meanings."+code, CodeProfileValue, m, strings.Join(words(meanings()), ", "))
+			c.problem("meanings."+code, CodeProfileValue, m, fault.Say("one_of", "known", strings.Join(words(meanings()), ", ")))
 		}
 		p.meanings[code] = Reason(m)
 	}
 	ok := p.responses[OK]
 	if m, said := p.meanings[ok]; said && m != OK {
-		c.problem("meanings."+ok, CodeProfileValue, string(m), "ok, as responses.ok says")
+		c.problem("meanings."+ok, CodeProfileValue, string(m), fault.Say("ok_as_said"))
 	}
 	p.meanings[ok] = OK
 	for r, code := range p.responses {
 		if r != OK && code == ok {
-			c.problem("responses."+string(r), CodeProfileValue, code, "another code than responses.ok: a refusal must not read as success")
+			c.problem("responses."+string(r), CodeProfileValue, code, fault.Say("refusal_code"))
 		}
 	}
 }

@@ -75,7 +75,7 @@ func (c *compiler) counter(r row, p *place) *counter {
 	out := &counter{first: 1, last: s.Last, wraps: c.word(path+".after", s.After, "refuse", "wrap") == "wrap"}
 	switch {
 	case of == "files" && in == "file":
-		c.problem(path+".in", CodeProfileValue, in, "session, where files are counted")
+		c.problem(path+".in", CodeProfileValue, in, fault.Say("counter_in_session"))
 	case of == "files":
 		out.clock = fileClock
 	case in == "file":
@@ -86,7 +86,7 @@ func (c *compiler) counter(r row, p *place) *counter {
 	}
 	c.ownRow(r, p, "counter")
 	if !p.right || p.span != fixedSpan {
-		c.problem(r.path+".type", CodeProfileValue, r.Type, "N, I or IL, of a fixed width: a counter is a number")
+		c.problem(r.path+".type", CodeProfileValue, r.Type, fault.Say("counter_row"))
 		return out
 	}
 	most := p.num.most(p.width)
@@ -96,7 +96,7 @@ func (c *compiler) counter(r row, p *place) *counter {
 	c.from(path+".first", out.first, 0, math.MaxInt32)
 	if out.last <= out.first || out.last > most {
 		c.problem(path+".last", CodeProfileValue, strconv.FormatInt(s.Last, 10),
-			strconv.FormatInt(out.first+1, 10)+"…"+strconv.FormatInt(most, 10))
+			fault.Say("range", "low", out.first+1, "high", most))
 	}
 	return out
 }
@@ -105,6 +105,6 @@ func (c *compiler) counter(r row, p *place) *counter {
 // or none: where a field of ours is read it must be what was meant.
 func (c *compiler) ownRow(r row, p *place, what string) {
 	if p.field != noField && p.field < firstOwn {
-		c.problem(r.path+"."+what, CodeProfileField, r.Field, "a row without a field, or with a name of the profile's own")
+		c.problem(r.path+"."+what, CodeProfileField, r.Field, fault.Say("own_row"))
 	}
 }

@@ -96,14 +96,14 @@ func ownFunctions() []string { return []string{"pad", "div"} }
 // unknownName begins what the library says of one.
 const unknownName = "unknown name "
 
-// known is what may be named instead of a name that there is not.
-func (c *compiler) known(name string) string {
+// unknown says what may be named instead of a name that there is not.
+func (c *compiler) unknown(name string, column int) fault.Phrase {
 	all := slices.Sorted(maps.Keys(c.offered()))
-	meant := "; "
+	known := strings.Join(all, ", ")
 	if near := likely(name, all); near != "" {
-		meant += near + " is meant, or "
+		return fault.Say("unknown_name_near", "column", column, "name", name, "near", near, "known", known)
 	}
-	return meant + "one of " + strings.Join(all, ", ")
+	return fault.Say("unknown_name", "column", column, "name", name, "known", known)
 }
 
 // mostPad bounds what pad makes.
@@ -182,7 +182,7 @@ func (c *compiler) expression(kind Kind, r row, p *place) *expression {
 	path := r.path + ".expr"
 	c.ownRow(r, p, "expr")
 	if p.span != fixedSpan {
-		c.problem(r.path+".width", CodeProfileWidth, r.Width, "a number, where an expression stands")
+		c.problem(r.path+".width", CodeProfileWidth, r.Width, fault.Say("fixed_expression"))
 	}
 	env := map[string]any{}
 	for name, f := range c.offered() {
@@ -203,10 +203,11 @@ func (c *compiler) expression(kind Kind, r row, p *place) *expression {
 		if at := (*file.Error)(nil); errors.As(err, &at) {
 			column = at.Column + 1
 		}
+		expected := fault.Say("at_column", "column", column, "detail", detail)
 		if name, ok := strings.CutPrefix(detail, unknownName); ok {
-			detail += c.known(name)
+			expected = c.unknown(name, column)
 		}
-		c.problem(path, CodeProfileExpression, r.Expr, "column "+strconv.Itoa(column)+": "+detail)
+		c.problem(path, CodeProfileExpression, r.Expr, expected)
 		return out
 	}
 	out.program = program
@@ -218,12 +219,12 @@ func (c *compiler) expression(kind Kind, r row, p *place) *expression {
 		case slices.Contains(seen.own, name), slices.Contains(ownFunctions(), name):
 			continue
 		default: // the library does not look at what pad and div are given
-			c.problem(path, CodeProfileExpression, r.Expr, "column "+strconv.Itoa(n.column)+": "+unknownName+name+c.known(name))
+			c.problem(path, CodeProfileExpression, r.Expr, c.unknown(name, n.column))
 			continue
 		}
 		out.fields[name] = f
 		if (kind == DataTelegram || kind == Resend) && (f == Block || f == Sequence) {
-			c.problem(path, CodeProfileExpression, r.Expr, name+" differs from one data telegram to the next: give these telegrams a row of their own by override")
+			c.problem(path, CodeProfileExpression, r.Expr, fault.Say("same_for_data", "name", name))
 		}
 	}
 	return out

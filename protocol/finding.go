@@ -1,11 +1,12 @@
 package protocol
 
 import (
-	"fmt"
 	"strconv"
 	"strings"
 
 	"gopkg.in/yaml.v3"
+
+	"pabal/internal/fault"
 )
 
 // Finding is what has become of a file that is asked about, or that is to be
@@ -108,7 +109,7 @@ func (p *Profile) compileFindings(c *compiler, spec *Spec) {
 		case said:
 			p.codesOf(c, path, table, &a, f)
 		case f.row == Result:
-			c.problem(path, CodeProfileMissing, a.kind.String(), "the codes of the row result in telegrams."+answer.String()+", by finding")
+			c.problem(path, CodeProfileMissing, a.kind.String(), fault.Say("result_codes", "kind", answer))
 		default:
 			p.plainCodes(&a, f)
 		}
@@ -132,10 +133,10 @@ func (p *Profile) codesOf(c *compiler, path string, table map[string]Codes, a *a
 		at := path + "." + string(found)
 		for i, code := range codes {
 			if other, twice := f.read[code]; twice {
-				c.problem(at, CodeProfileValue, code, "another code than "+path+"."+string(other))
+				c.problem(at, CodeProfileValue, code, fault.Say("other_code", "other", path+"."+string(other)))
 			}
 			if len(code) != width {
-				c.problem(at, CodeProfileWidth, code, fmt.Sprintf("%d characters", width))
+				c.problem(at, CodeProfileWidth, code, fault.Say("characters", "width", width))
 			}
 			f.read[code] = found
 			if i == 0 {
@@ -145,12 +146,12 @@ func (p *Profile) codesOf(c *compiler, path string, table map[string]Codes, a *a
 	}
 	for _, found := range a.needed {
 		if f.write[found] == "" {
-			c.problem(path, CodeProfileMissing, string(found), "a code such as "+strconv.Quote(strings.Repeat("0", width)))
+			c.problem(path, CodeProfileMissing, string(found), fault.Say("code_such_as", "example", strconv.Quote(strings.Repeat("0", width))))
 		}
 	}
 	if ok := p.responses[OK]; f.row == Response && ok != "" && f.read[ok] != a.yes {
 		c.problem(path+"."+string(a.yes), CodeProfileValue, strings.Join(table[string(a.yes)], ", "),
-			ok+", which is responses.ok: the answer has no row result, so the code stands in its row response")
+			fault.Say("code_of_ok", "code", ok))
 	}
 }
 

@@ -50,13 +50,13 @@ func (f *frame) end(dst []byte, start int) ([]byte, error) {
 	return dst, nil
 }
 
-// inDigits is what to look at where telegrams are longer than a short length in
-// digits can say: whether it is one.
-func (f *frame) inDigits() string {
+// atMost is what the framing can say, in bytes. Where it is a short length in
+// digits that sets the bound, that is what to look at: it may be binary.
+func (f *frame) atMost(bytes int) fault.Phrase {
 	if n := f.length; n.width == 0 || n.num.binary != inDigits || int64(f.maxTotal) < n.num.most(n.width)+int64(n.before) {
-		return ""
+		return fault.Say("framing_most", "most", bytes)
 	}
-	return fmt.Sprintf(": its length has %d digits; one in binary has type I or IL", f.length.width)
+	return fault.Say("framing_most_digits", "most", bytes, "width", f.length.width)
 }
 
 func (f *frame) tooLong(n int) error {

@@ -8,6 +8,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"pabal/internal/catalog"
+
 	"pabal/internal/strictyaml"
 )
 
@@ -157,7 +159,7 @@ func TestKeysOutOfRange(t *testing.T) {
 		told := false
 		for _, e := range faults(err) {
 			seen = append(seen, e.Error())
-			told = told || e.Args["path"] == c.path && e.Args["line"] != "" && strings.Contains(e.Args["expected"]+e.Args["detail"], c.expected)
+			told = told || e.Args["path"] == c.path && e.Args["line"] != "" && strings.Contains(wanted(t, catalog.EN, e), c.expected)
 		}
 		if !told {
 			t.Errorf("%s: %s %q not in\n%s", c.changes, c.path, c.expected, strings.Join(seen, "\n"))

@@ -58,7 +58,7 @@ func (l *Library) Add(file string, text []byte) (name string, err error) {
 	}
 	named, _ := child(root, "profile")
 	if named == nil || named.Kind != yaml.ScalarNode || named.Value == "" {
-		return "", fault.New(CodeProfileMissing, "profile", "file", file, "path", "profile", "line", root.Line, "expected", "a name")
+		return "", fault.New(CodeProfileMissing, "profile", "file", file, "path", "profile", "line", root.Line, "expected", fault.Say("a_name"))
 	}
 	l.sources[named.Value] = source{file, text}
 	return named.Value, nil
@@ -104,14 +104,14 @@ func (l *Library) merged(name string, below []string, from origins) (*yaml.Node,
 		return root, nil
 	}
 	below = append(below, name)
-	bad := func(expected string) error {
+	bad := func(expected fault.Phrase) error {
 		return fault.New(CodeProfileValue, parent.Value, "file", src.file, "path", "extends", "line", at, "expected", expected)
 	}
 	switch {
 	case !l.Has(parent.Value):
-		return nil, bad("one of " + strings.Join(l.Names(), ", "))
+		return nil, bad(fault.Say("one_of", "known", strings.Join(l.Names(), ", ")))
 	case slices.Contains(below, parent.Value):
-		return nil, bad("a profile that does not extend this one: " + strings.Join(append(below, parent.Value), " → "))
+		return nil, bad(fault.Say("extends_itself", "chain", strings.Join(append(below, parent.Value), " → ")))
 	}
 	base, err := l.merged(parent.Value, below, from)
 	if err != nil {
@@ -190,7 +190,7 @@ func (m *merger) mergeRows(base, over *yaml.Node, path string) *yaml.Node {
 		case n < 0:
 			at := path + "." + key.Value
 			m.problems = append(m.problems, fault.Problem{Path: at, Err: fault.New(CodeProfileField, key.Value,
-				"file", m.file, "path", at, "line", key.Line, "expected", "the field of a row of the profile that is extended")})
+				"file", m.file, "path", at, "line", key.Line, "expected", fault.Say("extended_row"))})
 		case value.Tag == "!!null":
 			out.Content = slices.Delete(out.Content, n, n+1)
 		default:
@@ -226,10 +226,10 @@ func document(file string, text []byte) (*yaml.Node, error) {
 		return nil, syntax(file, err)
 	}
 	if err := dec.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
-		return nil, fault.New(CodeProfileSyntax, file, "file", file, "path", "", "line", 1, "detail", "more than one document")
+		return nil, fault.New(CodeProfileSyntax, file, "file", file, "path", "", "line", 1, "detail", fault.Say("one_document"))
 	}
 	if len(root.Content) != 1 || root.Content[0].Kind != yaml.MappingNode {
-		return nil, fault.New(CodeProfileSyntax, file, "file", file, "path", "", "line", 1, "detail", "a profile is a map of keys to values")
+		return nil, fault.New(CodeProfileSyntax, file, "file", file, "path", "", "line", 1, "detail", fault.Say("keys_and_values"))
 	}
 	return root.Content[0], nil
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"pabal/internal/catalog"
 	"pabal/internal/fault"
 )
 
@@ -62,7 +63,7 @@ func TestExtendsMistakes(t *testing.T) {
 			for _, e := range faults(err) {
 				seen = append(seen, e.Error())
 				if e.Code == c.code && e.Args["file"] == c.file && e.Args["path"] == c.path &&
-					(c.line == 0 || e.Args["line"] == strconv.Itoa(c.line)) && strings.Contains(e.Args["expected"]+e.Args["detail"], c.expected) {
+					(c.line == 0 || e.Args["line"] == strconv.Itoa(c.line)) && strings.Contains(wanted(t, catalog.EN, e), c.expected) {
 					return
 				}
 			}

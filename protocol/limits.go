@@ -5,6 +5,7 @@ import (
 	"math"
 	"strconv"
 
+	"pabal/internal/fault"
 	"pabal/transfer"
 )
 
@@ -33,11 +34,11 @@ func (p *Profile) compileLimits(c *compiler, spec *Spec) {
 	}
 	if most := p.MaxData(p.Files.MessageSize); s.FirstData < 0 || s.FirstData > max(0, most) {
 		c.problem("limits.first_data", CodeProfileValue, strconv.Itoa(s.FirstData),
-			fmt.Sprintf("at most %d, which is what files.message_size has room for", most))
+			fault.Say("data_room", "most", most))
 	}
 	c.from("limits.size", s.Size, 0, math.MaxInt64)
 	if s.Full && p.Files.Packing == "one" {
-		c.problem("limits.full", CodeProfileValue, "true", "false where files.packing is one: such telegrams are not full")
+		c.problem("limits.full", CodeProfileValue, "true", fault.Say("false_packing_one"))
 	}
 }
 
@@ -56,10 +57,10 @@ func (p *Profile) compileNumbers(c *compiler) {
 			case pl.made != nil:
 			case pl.field == Block && n.FirstBlock+f.MaxBlock-1 > most:
 				c.problem("files.max_block", CodeProfileValue, strconv.FormatInt(f.MaxBlock, 10),
-					fmt.Sprintf("at most %d, which is what the row of the block in telegrams.%s can number", most-n.FirstBlock+1, k))
+					fault.Say("most_blocks", "most", most-n.FirstBlock+1, "kind", k))
 			case pl.field == Sequence && n.FirstSequence+int64(f.PerBlock)-1 > most:
 				c.problem("files.per_block", CodeProfileValue, strconv.Itoa(f.PerBlock),
-					fmt.Sprintf("at most %d, which is what the row of the sequence in telegrams.%s can number", min(most-n.FirstSequence+1, transfer.MaxPerBlock), k))
+					fault.Say("most_sequences", "most", min(most-n.FirstSequence+1, transfer.MaxPerBlock), "kind", k))
 			case pl.field == Sequence && n.Running:
 				p.mostSequences = min(p.mostSequences, most-n.FirstSequence+1)
 			}

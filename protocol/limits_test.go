@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"pabal/internal/catalog"
 )
 
 func TestLimits(t *testing.T) {
@@ -57,7 +59,7 @@ func TestLimitMistakes(t *testing.T) {
 		told := false
 		for _, e := range faults(err) {
 			seen = append(seen, e.Error())
-			told = told || e.Args["path"] == c.path && strings.Contains(e.Args["expected"]+e.Args["detail"], c.expected)
+			told = told || e.Args["path"] == c.path && strings.Contains(wanted(t, catalog.EN, e), c.expected)
 		}
 		require.True(t, told, "%q: %s %q not in\n%s", c.changes, c.path, c.expected, strings.Join(seen, "\n"))
 	}

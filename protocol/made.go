@@ -103,7 +103,7 @@ func (c *compiler) make(kind Kind, r row, p *place) {
 	}
 	switch {
 	case said > 1:
-		c.problem(r.path, CodeProfileValue, r.Title, "one of value, expr and counter")
+		c.problem(r.path, CodeProfileValue, r.Title, fault.Say("one_origin"))
 	case r.Expr != "":
 		p.made = &made{echo: noField, expr: c.expression(kind, r, p)}
 	case r.Counter != CounterSpec{}:
@@ -113,7 +113,7 @@ func (c *compiler) make(kind Kind, r row, p *place) {
 		return
 	}
 	if p.field == noField {
-		c.problem(r.path+".reply", CodeProfileMissing, r.Title, "a field: it says which row of the request is meant")
+		c.problem(r.path+".reply", CodeProfileMissing, r.Title, fault.Say("reply_field"))
 		return
 	}
 	if !isReply(kind) {
@@ -121,7 +121,7 @@ func (c *compiler) make(kind Kind, r row, p *place) {
 	}
 	if p.span != fixedSpan || relied(c, kind, p.field, r.Reply) {
 		c.problem(r.path+".reply", CodeProfileValue, r.Reply,
-			fmt.Sprintf("nothing: who asked goes by %s of %s", r.Field, kind))
+			fault.Say("relied_on", "field", r.Field, "kind", kind))
 		return
 	}
 	p.value, p.shown = nil, ""
@@ -204,7 +204,7 @@ func (p *Profile) keepEchoes(c *compiler, each bool) {
 			for n, l := range asking {
 				if kept := l != nil && l.keep(pl); !kept && n == 0 {
 					c.problem("telegrams."+reply.kind.String(), CodeProfileMissing, p.fieldIn(c, pl.field),
-						fmt.Sprintf("a row of %d bytes in telegrams.%s, which the answer repeats", pl.width, k))
+						fault.Say("echoed_row", "width", pl.width, "kind", k))
 				}
 			}
 		}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"pabal/internal/catalog"
 	"pabal/internal/fault"
 )
 
@@ -154,7 +155,7 @@ func TestMadeMistakes(t *testing.T) {
 		{`{title: x, type: N, width: 4, counter: {first: 9, last: 9}}`, CodeProfileValue, "header[2].counter.last", "10…9999"},
 		{`{title: x, type: N, width: 4, counter: {first: -1}}`, CodeProfileValue, "header[2].counter.first", "0…"},
 		{`{title: x, type: N, width: 4, counter: {begins: 1}}`, CodeProfileSyntax, "header[2].counter.begins", "unknown key"},
-		{`{title: x, type: N, width: 4, counter: 1}`, CodeProfileSyntax, "", "CounterSpec"},
+		{`{title: x, type: N, width: 4, counter: 1}`, CodeProfileSyntax, "", "is not a group of"},
 		{`{title: x, field: name, type: AN, width: 4, reply: same}`, CodeProfileValue, "header[2].reply", "echo, blank"},
 		{`{title: x, type: AN, width: 4, reply: echo}`, CodeProfileMissing, "header[2].reply", "which row of the request"},
 		{`{title: x, field: missing, type: N, width: 4, reply: echo}`, CodeProfileValue, "header[2].reply", "missing of"},
@@ -170,12 +171,12 @@ func TestMadeMistakes(t *testing.T) {
 		told := false
 		for _, e := range faults(err) {
 			seen = append(seen, e.Error())
-			told = told || e.Code == c.code && e.Args["path"] == c.path && e.Args["line"] == "6" && strings.Contains(e.Args["expected"]+e.Args["detail"], c.expected)
+			told = told || e.Code == c.code && e.Args["path"] == c.path && e.Args["line"] == "6" && strings.Contains(wanted(t, catalog.EN, e), c.expected)
 		}
 		require.True(t, told, "%s: %s %q not in\n%s", c.row, c.path, c.expected, strings.Join(seen, "\n"))
 	}
 	for _, c := range []struct{ changes, path, expected string }{
-		{"bodies:\n  file:\n    info: {size: {reply: echo}}\n", "", "map into []protocol.FieldSpec"},
+		{"bodies:\n  file:\n    info: {size: {reply: echo}}\n", "", "a list is expected here"},
 		{"bodies:\n  info:\n    size: {reply: echo}\n", "bodies.info[1].reply", "size of info-reply"},
 		{"bodies:\n  info:\n    message_size: {reply: echo}\n", "bodies.info[2].reply", "message_size of info-reply"},
 		{"bodies:\n  check-reply:\n    block: {reply: blank}\n", "bodies.check-reply[0].reply", "block of check-reply"},
@@ -188,7 +189,7 @@ func TestMadeMistakes(t *testing.T) {
 		told := false
 		for _, e := range faults(err) {
 			seen = append(seen, e.Error())
-			told = told || e.Args["path"] == c.path && strings.Contains(e.Args["expected"]+e.Args["detail"], c.expected)
+			told = told || e.Args["path"] == c.path && strings.Contains(wanted(t, catalog.EN, e), c.expected)
 		}
 		require.True(t, told, "%q: %s %q not in\n%s", c.changes, c.path, c.expected, strings.Join(seen, "\n"))
 	}

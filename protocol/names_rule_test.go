@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"pabal/internal/catalog"
 	"pabal/naming"
 )
 
@@ -69,5 +70,5 @@ func TestNameRuleIsTakenOver(t *testing.T) {
 	require.Len(t, faults(err), 1)
 	args := faults(err)[0].Args
 	require.Equal(t, []string{"over.yaml", "4", "files.name"}, []string{args["file"], args["line"], args["path"]})
-	require.Contains(t, args["expected"], "one of FILE_ID, ")
+	require.Contains(t, wanted(t, catalog.EN, faults(err)[0]), "one of FILE_ID, ")
 }

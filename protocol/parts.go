@@ -202,23 +202,23 @@ func (p *Profile) compileParts(c *compiler, spec *Spec) {
 	}
 	parts := &Parts{profile: p}
 	if given[DataPart].Tag == "" {
-		c.problem("parts.data.tag", CodeProfileMissing, "tag", "the tag that data begins with")
+		c.problem("parts.data.tag", CodeProfileMissing, "tag", fault.Say("data_tag"))
 	}
 	for n, g := range given {
 		of := Part(n)
 		path := "parts." + of.String()
 		if g.Tag == "" {
 			if len(g.Rows) > 0 {
-				c.problem(path+".tag", CodeProfileMissing, "tag", "the tag that the "+of.String()+" begins with")
+				c.problem(path+".tag", CodeProfileMissing, "tag", fault.Say("part_tag", "part", of))
 			}
 			continue
 		}
 		parts.tags[of], parts.shown[of], parts.titles[of] = p.compileTag(c, path+".tag", g.Tag), g.Tag, g.Title
 		for other := range of {
 			if tag := parts.tags[other]; tag != nil && bytes.Equal(tag, parts.tags[of]) {
-				c.problem(path+".tag", CodeProfileValue, g.Tag, "another tag than parts."+other.String()+" has")
+				c.problem(path+".tag", CodeProfileValue, g.Tag, fault.Say("other_tag", "other", other))
 			} else if tag != nil && len(tag) != len(parts.tags[of]) {
-				c.problem(path+".tag", CodeProfileWidth, g.Tag, strconv.Itoa(len(tag))+" characters, as parts."+other.String()+" has")
+				c.problem(path+".tag", CodeProfileWidth, g.Tag, fault.Say("tag_width", "width", len(tag), "other", other))
 			}
 		}
 		parts.rows[of] = p.compilePart(c, path, of, g)
@@ -232,7 +232,7 @@ func (p *Profile) compileTag(c *compiler, path, tag string) []byte {
 		wire, err = unhex(digits)
 	}
 	if err != nil || len(wire) < 1 || len(wire) > mostTag {
-		c.problem(path, CodeProfileValue, tag, fmt.Sprintf("1…%d characters, or bytes such as %s0B", mostTag, hexMark))
+		c.problem(path, CodeProfileValue, tag, fault.Say("a_tag", "most", mostTag))
 	}
 	return wire
 }
@@ -240,7 +240,7 @@ func (p *Profile) compileTag(c *compiler, path, tag string) []byte {
 func (p *Profile) compilePart(c *compiler, path string, of Part, g PartSpec) *layout {
 	if of == DataPart {
 		if len(g.Rows) > 0 {
-			c.problem(path+".rows", CodeProfileValue, "rows", "no rows: what follows the tag is the business file")
+			c.problem(path+".rows", CodeProfileValue, "rows", fault.Say("no_rows"))
 		}
 		return nil
 	}
@@ -249,17 +249,17 @@ func (p *Profile) compilePart(c *compiler, path string, of Part, g PartSpec) *la
 		at := fmt.Sprintf("%s.rows[%d]", path, i)
 		pl := c.place(at, r)
 		if r.Expr != "" || r.Reply != "" || r.Counter != (CounterSpec{}) {
-			c.problem(at, CodeProfileValue, r.Title, "no expr, counter or reply in the rows of parts")
+			c.problem(at, CodeProfileValue, r.Title, fault.Say("plain_part"))
 		}
 		if pl.span != fixedSpan {
-			c.problem(at+".width", CodeProfileWidth, r.Width, "a number: rows of parts have a fixed width")
+			c.problem(at+".width", CodeProfileWidth, r.Width, fault.Say("fixed_part"))
 		}
 		if !c.partField(pl.field, of) {
 			names := make([]string, 0, 5)
 			for _, f := range partFields(of) {
 				names = append(names, fieldNames()[f])
 			}
-			c.problem(at+".field", CodeProfileField, r.Field, strings.Join(names, ", ")+", a name of your own, or none for filler")
+			c.problem(at+".field", CodeProfileField, r.Field, fault.Say("part_field", "known", strings.Join(names, ", ")))
 		}
 		if pl.field != noField {
 			l.fields |= pl.field.bit()
@@ -290,23 +290,23 @@ func (p *Profile) partsFit(c *compiler, spec *Spec) {
 	most := spec.Files.MessageSize - p.dataOverhead
 	for _, of := range []Part{HeaderPart, TrailerPart} {
 		if n := p.Parts.Size(of); n > most {
-			c.problem("parts."+of.String()+".rows", CodeProfileWidth, strconv.Itoa(n), fmt.Sprintf("at most %d bytes with the tag, which is what a telegram of files.message_size carries", most))
+			c.problem("parts."+of.String()+".rows", CodeProfileWidth, strconv.Itoa(n), fault.Say("part_room", "most", most))
 		}
 	}
 	if p.Parts.TagWidth() >= most {
-		c.problem("parts.data.tag", CodeProfileWidth, p.Parts.shown[DataPart], fmt.Sprintf("less than %d bytes, which is what a telegram of files.message_size carries", most))
+		c.problem("parts.data.tag", CodeProfileWidth, p.Parts.shown[DataPart], fault.Say("tag_room", "most", most))
 	}
 	if spec.Files.Sizes == "file" {
-		c.problem("files.sizes", CodeProfileValue, "file", "wire, where there are parts: sizes count all that travels as data")
+		c.problem("files.sizes", CodeProfileValue, "file", fault.Say("sizes_of_parts"))
 	}
 	if spec.Limits.Full {
-		c.problem("limits.full", CodeProfileValue, "true", "false, where there are parts: header and trailer are telegrams of their own")
+		c.problem("limits.full", CodeProfileValue, "true", fault.Say("false_full_parts"))
 	}
 	if spec.Files.Gzip {
-		c.problem("files.gzip", CodeProfileValue, "true", "false, where there are parts")
+		c.problem("files.gzip", CodeProfileValue, "true", fault.Say("false_with_parts"))
 	}
 	if spec.Files.EBCDIC {
-		c.problem("files.ebcdic", CodeProfileValue, "true", "false, where there are parts")
+		c.problem("files.ebcdic", CodeProfileValue, "true", fault.Say("false_with_parts"))
 	}
 }
 

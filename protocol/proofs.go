@@ -3,6 +3,7 @@ package protocol
 import (
 	"slices"
 
+	"pabal/internal/fault"
 	"pabal/transfer"
 )
 
@@ -18,7 +19,7 @@ func (p *Profile) compileProofs(c *compiler, spec ProofsSpec) {
 			c.one(path, name, known...)
 		}
 		if !slices.Contains(given, must) {
-			c.problem(path, CodeProfileMissing, must, must)
+			c.problem(path, CodeProfileMissing, must, fault.Say("proof", "proof", must))
 		}
 		return given
 	}
@@ -37,7 +38,7 @@ func (p *Profile) compileProofs(c *compiler, spec ProofsSpec) {
 	}
 	p.Files.ReceiveProofs = list("receive", spec.Receive, transfer.ProofBlocks, receive...)
 	if p.Parts != nil && !slices.Contains(p.Files.ReceiveProofs, transfer.ProofTrailerTotals) {
-		c.problem("files.proofs.receive", CodeProfileMissing, transfer.ProofTrailerTotals, transfer.ProofTrailerTotals+", where there are parts")
+		c.problem("files.proofs.receive", CodeProfileMissing, transfer.ProofTrailerTotals, fault.Say("proof_of_parts", "proof", transfer.ProofTrailerTotals))
 	}
 	if !p.Files.NoCheck {
 		p.Files.SendProofs = list("send", spec.Send, transfer.ProofEndReply, transfer.ProofBlocks, transfer.ProofEndReply)
@@ -47,6 +48,6 @@ func (p *Profile) compileProofs(c *compiler, spec ProofsSpec) {
 	p.Files.SendProofs = list("send", spec.Send, transfer.ProofEndReply, transfer.ProofEndReply)
 	if r := p.Files.ReceiveProofs; !slices.Contains(r, transfer.ProofDeclaredSize) && !slices.Contains(r, transfer.ProofEndSize) {
 		c.problem("files.proofs.receive", CodeProfileMissing, transfer.ProofDeclaredSize,
-			transfer.ProofDeclaredSize+" or "+transfer.ProofEndSize+" where blocks are not checked")
+			fault.Say("proof_unchecked", "first", transfer.ProofDeclaredSize, "second", transfer.ProofEndSize))
 	}
 }

@@ -2,7 +2,8 @@ package protocol
 
 import (
 	"slices"
-	"strings"
+
+	"pabal/internal/fault"
 )
 
 // Resuming is how the answer to an announcement says what the receiver holds
@@ -24,16 +25,16 @@ func (p *Profile) compileResume(c *compiler, f FilesSpec) {
 	switch p.Files.ResumeBy {
 	case ResumeBytes:
 		if !p.Carries(InfoReply, p.HeldRow()) {
-			c.problem("files.resume", CodeProfileMissing, "held", "a row held, or size, in telegrams.info-reply: it says how many bytes are held")
+			c.problem("files.resume", CodeProfileMissing, "held", fault.Say("held_row"))
 		}
 	case ResumeNext, ResumeLast:
 		switch {
 		case p.Files.Stream:
-			c.problem("files.resume", CodeProfileValue, f.Resume, strings.Join([]string{string(ResumeBytes), string(resumeNone)}, ", ")+" where files.blocks is none")
+			c.problem("files.resume", CodeProfileValue, f.Resume, fault.Say("resume_of_stream", "known", string(ResumeBytes)+", "+string(resumeNone)))
 		case !p.Carries(InfoReply, Block):
-			c.problem("files.resume", CodeProfileMissing, "block", "a row for the block in telegrams.info-reply")
+			c.problem("files.resume", CodeProfileMissing, "block", fault.Say("info_block"))
 		case p.Files.ResumeBy == ResumeLast && p.Files.Numbering.FirstBlock == 0:
-			c.problem("files.resume", CodeProfileValue, f.Resume, string(ResumeNext)+" where blocks start at 0: that none is held could not be said")
+			c.problem("files.resume", CodeProfileValue, f.Resume, fault.Say("resume_from_zero", "word", ResumeNext))
 		}
 	}
 }

@@ -1,10 +1,10 @@
 package protocol
 
 import (
-	"fmt"
 	"slices"
 	"strconv"
 
+	"pabal/internal/fault"
 	"pabal/transfer"
 )
 
@@ -38,7 +38,7 @@ func (p *Profile) compileRoom(c *compiler, spec *Spec) {
 	p.eachRow(func(k Kind, pl *place) {
 		if pl.field == SenderPassword && pl.writes() && p.Session.Cipher == KFTCCipher && pl.width < passwordWidth {
 			c.problem("session.cipher", CodeProfileWidth, string(KFTCCipher),
-				fmt.Sprintf("a row sender_password of %d bytes, which is what it makes of any password: that of telegrams.%s has %d", passwordWidth, k, pl.width))
+				fault.Say("password_room", "width", passwordWidth, "kind", k, "has", pl.width))
 		}
 	})
 }
@@ -66,7 +66,7 @@ func (p *Profile) nameRoom(c *compiler) {
 	}
 	if at != "" {
 		c.problem("files.name_width", CodeProfileWidth, strconv.Itoa(p.Files.NameWidth),
-			fmt.Sprintf("at most %d, which is the row of the name in %s", least, at))
+			fault.Say("name_room", "most", least, "where", at))
 	}
 }
 
@@ -83,13 +83,13 @@ func (p *Profile) numberRoom(c *compiler, spec *Spec) {
 		case !pl.writes() || !pl.field.IsNumber():
 		case pl.field == DataLength && holds < int64(most) && (k == DataTelegram || k == Resend):
 			c.problem("files.message_size", CodeProfileValue, strconv.Itoa(size),
-				fmt.Sprintf("at most %d, as the row data_length of telegrams.%s holds numbers up to %d", size-most+int(holds), k, holds))
+				fault.Say("data_length_room", "most", size-most+int(holds), "kind", k, "holds", holds))
 		case pl.field == MessageSize && holds < int64(size):
 			c.problem("files.message_size", CodeProfileValue, strconv.Itoa(size),
-				fmt.Sprintf("at most %d, which is what the row message_size of telegrams.%s holds", holds, k))
+				fault.Say("message_size_room", "most", holds, "kind", k))
 		case pl.field == Missing && k == CheckReply && holds < int64(p.Files.PerBlock):
 			c.problem("files.per_block", CodeProfileValue, strconv.Itoa(p.Files.PerBlock),
-				fmt.Sprintf("at most %d, as so many can be missing, and the row missing of telegrams.%s holds no more", holds, k))
+				fault.Say("missing_room", "most", holds, "kind", k))
 		}
 	})
 	for _, k := range []Kind{DataTelegram, Resend} {
@@ -100,7 +100,7 @@ func (p *Profile) numberRoom(c *compiler, spec *Spec) {
 		for _, r := range l.repeated {
 			if says := r.num.most(r.width) + int64(r.before); says < int64(l.fixed+most) {
 				c.problem("telegrams."+k.String(), CodeProfileWidth, strconv.Itoa(r.width),
-					fmt.Sprintf("a further length, at offset %d, that can say the %d bytes that such a telegram has with files.message_size", r.at, l.fixed+most))
+					fault.Say("further_length", "offset", r.at, "width", l.fixed+most))
 			}
 		}
 	}
@@ -116,7 +116,7 @@ func (p *Profile) mapRoom(c *compiler) {
 	if f.MapNumbers {
 		if _, width := p.sequenceRow(); l.fixed+width*f.PerBlock > p.frame.maxTotal {
 			c.problem("files.per_block", CodeProfileValue, strconv.Itoa(f.PerBlock),
-				fmt.Sprintf("at most %d, as a list of so many numbers has room in telegrams.%s", max(0, p.frame.maxTotal-l.fixed)/max(1, width), CheckReply))
+				fault.Say("list_room", "most", max(0, p.frame.maxTotal-l.fixed)/max(1, width), "kind", CheckReply))
 		}
 		return
 	}
@@ -124,10 +124,10 @@ func (p *Profile) mapRoom(c *compiler) {
 	case !row.writes() && row.span == fixedSpan:
 	case f.MapWidth > 0 && row.span == toLast:
 		c.problem("files.map_width", CodeProfileWidth, strconv.Itoa(f.MapWidth),
-			fmt.Sprintf("0, as the row map of telegrams.%s ends with the last sequence; or %d as the width of that row", CheckReply, f.MapWidth))
+			fault.Say("map_to_last", "kind", CheckReply, "width", f.MapWidth))
 	case f.MapWidth == 0 && row.span == fixedSpan && (row.right || row.width < f.PerBlock):
 		c.problem("files.map_width", CodeProfileValue, "0",
-			fmt.Sprintf("%d, which is the row map of telegrams.%s; or width last for that row, where a map ends with the last sequence", min(row.width, transfer.MaxPerBlock), CheckReply))
+			fault.Say("map_of_width", "width", min(row.width, transfer.MaxPerBlock), "kind", CheckReply))
 	}
 }
 
@@ -139,10 +139,10 @@ func (p *Profile) codeRoom(c *compiler, spec *Spec) {
 		switch {
 		case pl.field == Response && isReply(k) && pl.writes() && width > 0 && pl.width != width:
 			c.problem("telegrams."+k.String(), CodeProfileWidth, strconv.Itoa(pl.width),
-				fmt.Sprintf("a row response of %d bytes, as telegrams.%s has: there is one table of codes", width, OpenReply))
+				fault.Say("response_width", "width", width, "kind", OpenReply))
 		case (pl.field == From || pl.field == To) && pl.writes() && len(p.Session.Hub) > pl.width:
 			c.problem("session.hub", CodeProfileWidth, p.Session.Hub,
-				fmt.Sprintf("at most %d bytes, which is what the row %s of telegrams.%s holds", pl.width, p.fieldIn(c, pl.field), k))
+				fault.Say("row_room", "most", pl.width, "field", p.fieldIn(c, pl.field), "kind", k))
 		}
 	})
 }

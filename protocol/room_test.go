@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"pabal/internal/catalog"
 )
 
 // refusedChanges holds that changes to a profile are refused at a path, with what was expected.
@@ -15,7 +17,7 @@ func refusedChanges(t *testing.T, base, changes, path, expected string) {
 	var seen []string
 	for _, e := range faults(err) {
 		seen = append(seen, e.Error())
-		if e.Args["path"] == path && strings.Contains(e.Args["expected"]+e.Args["detail"], expected) {
+		if e.Args["path"] == path && strings.Contains(wanted(t, catalog.EN, e), expected) {
 			require.NotEmpty(t, e.Args["file"])
 			require.NotEmpty(t, e.Args["line"])
 			return

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"pabal/internal/fault"
 )
 
 // inPlace are the requests with whose rows, and those of their answers, the
@@ -31,7 +33,7 @@ func inPlace(f Field) []Kind {
 func (p *Profile) rowsInPlace(c *compiler, spec *Spec) {
 	for _, k := range Kinds() {
 		if p.Carries(k, SenderPassword) && !p.Carries(k, SenderName) {
-			c.problem("telegrams."+k.String(), CodeProfileMissing, "sender_name", "a row sender_name beside sender_password: who it is says whose password it is")
+			c.problem("telegrams."+k.String(), CodeProfileMissing, "sender_name", fault.Say("password_owner"))
 		}
 		body := spec.Telegrams[k.String()].Body
 		for i, r := range spec.Bodies[body] {
@@ -41,16 +43,15 @@ func (p *Profile) rowsInPlace(c *compiler, spec *Spec) {
 				slices.ContainsFunc(kinds, func(of Kind) bool { return k == of || k == of.Reply() }) {
 				continue
 			}
-			where := "only the rows of parts have it"
+			expected := fault.Say("own_name_parts", "kind", k)
 			if len(kinds) > 0 {
 				var names []string
 				for _, of := range kinds {
 					names = append(names, of.String())
 				}
-				where = "only " + strings.Join(names, ", ") + " and their answers have it"
+				expected = fault.Say("own_name", "kind", k, "kinds", strings.Join(names, ", "))
 			}
-			c.problem(fmt.Sprintf("bodies.%s[%d].field", body, i), CodeProfileField, r.Field,
-				"in telegrams."+k.String()+" a name of your own, with a value or an expr: "+where)
+			c.problem(fmt.Sprintf("bodies.%s[%d].field", body, i), CodeProfileField, r.Field, expected)
 		}
 	}
 }
@@ -59,25 +60,25 @@ func (p *Profile) rowsInPlace(c *compiler, spec *Spec) {
 // would go wrong in silence: a refusal that reads as yes, a file without a name,
 // data without a number.
 func (p *Profile) rowsNeeded(c *compiler) {
-	need := func(k Kind, f Field, expected string) {
+	need := func(k Kind, f Field, expected fault.Phrase) {
 		if p.layouts[k] != nil && !p.Carries(k, f) {
 			c.problem("telegrams."+k.String(), CodeProfileMissing, fieldNames()[f], expected)
 		}
 	}
 	for _, k := range []Kind{OpenReply, InfoReply, EndReply, EndMoreReply} {
-		need(k, Response, "a row for the response code: without one a refusal would read as yes")
+		need(k, Response, fault.Say("response_row"))
 	}
-	need(Open, p.Session.CallerField, "a row for the code of who opens, institution or from")
+	need(Open, p.Session.CallerField, fault.Say("caller_row"))
 	if !p.Session.FetchByRequest && p.Session.Opens.Fixed() {
-		need(Open, Direction, "a row for the letter of letters.direction, as the opening says which way files go")
+		need(Open, Direction, fault.Say("direction_row"))
 	}
 	if !p.Session.NamesFile {
-		need(Info, Name, "a row for the name of the file")
+		need(Info, Name, fault.Say("name_row"))
 	}
 	if !p.Files.Stream {
 		for _, k := range []Kind{DataTelegram, Check, CheckReply} {
-			need(k, Sequence, "a row for the sequence, or files.blocks: none")
+			need(k, Sequence, fault.Say("sequence_row"))
 		}
-		need(CheckReply, Map, "a row for what is missing, as files.map says")
+		need(CheckReply, Map, fault.Say("map_row"))
 	}
 }

@@ -35,7 +35,7 @@ func newCompiler(root *yaml.Node, from origins) *compiler {
 
 // problem notes what is wrong at path, once: a row of the header is compiled
 // for every telegram.
-func (c *compiler) problem(path string, code fault.Code, subject, expected string) {
+func (c *compiler) problem(path string, code fault.Code, subject string, expected fault.Phrase) {
 	key := path + " " + string(code) + " " + subject
 	if c.said[key] {
 		return
@@ -72,7 +72,7 @@ func (c *compiler) field(path, name string) Field {
 		return f
 	}
 	if len(c.own) == maxOwn {
-		c.problem(path+".field", CodeProfileField, name, fmt.Sprintf("at most %d fields of the profile's own", maxOwn))
+		c.problem(path+".field", CodeProfileField, name, fault.Say("most_own", "most", maxOwn))
 		return noField
 	}
 	f := firstOwn + Field(len(c.own))
@@ -95,7 +95,7 @@ func (c *compiler) place(path string, s FieldSpec) place {
 			p.num.binary = lowFirst
 		}
 	default:
-		c.problem(path+".type", CodeProfileValue, s.Type, "N, A, AN, C, H, B, I, IL")
+		c.problem(path+".type", CodeProfileValue, s.Type, fault.Say("one_of", "known", "N, A, AN, C, H, B, I, IL"))
 	}
 	c.shape(path, s, &p)
 	switch s.Width {
@@ -106,13 +106,13 @@ func (c *compiler) place(path string, s FieldSpec) place {
 	default:
 		w, err := strconv.Atoi(s.Width)
 		if err != nil || w < 1 || w > 9999 {
-			c.problem(path+".width", CodeProfileWidth, s.Width, "1…9999, last, rest")
+			c.problem(path+".width", CodeProfileWidth, s.Width, fault.Say("one_of", "known", "1…9999, last, rest"))
 			w = 1
 		}
 		p.width = w
 	}
 	if s.Max < 0 {
-		c.problem(path+".max", CodeProfileValue, strconv.Itoa(s.Max), "at least 1")
+		c.problem(path+".max", CodeProfileValue, strconv.Itoa(s.Max), fault.Say("at_least", "least", 1))
 	}
 	if s.Value != "" {
 		p.value, p.shown = c.fixed(path+".value", s.Value, &p), s.Value
@@ -129,14 +129,14 @@ func (c *compiler) shape(path string, s FieldSpec, p *place) {
 	case "", "left", "right":
 		p.right = s.Align == "right" || s.Align == "" && p.right
 	default:
-		c.problem(path+".align", CodeProfileValue, s.Align, "left, right")
+		c.problem(path+".align", CodeProfileValue, s.Align, fault.Say("one_of", "known", "left, right"))
 	}
 	if s.Fill == "" {
 		return
 	}
 	fill, err := c.charset.encode([]byte(s.Fill))
 	if err != nil || len(fill) != 1 || p.num.binary != inDigits {
-		c.problem(path+".fill", CodeProfileValue, s.Fill, "one character, not of a binary number")
+		c.problem(path+".fill", CodeProfileValue, s.Fill, fault.Say("a_fill"))
 		return
 	}
 	p.fill, p.num.fill = fill[0], fill[0]
@@ -150,18 +150,18 @@ func (c *compiler) numeric(path string, s FieldSpec, p *place) {
 	}
 	switch {
 	case p.field.IsNumber() && s.Type == "B":
-		c.problem(path+".type", CodeProfileValue, s.Type, "N, or I or IL in binary, where a number stands")
+		c.problem(path+".type", CodeProfileValue, s.Type, fault.Say("type_of_number"))
 	case !p.field.IsNumber() && p.num.binary != inDigits && s.Expr == "" && s.Counter == CounterSpec{}:
-		c.problem(path+".type", CodeProfileValue, s.Type, "a number field such as length, size, block, a counter or an expression")
+		c.problem(path+".type", CodeProfileValue, s.Type, fault.Say("number_field"))
 	case p.field.IsNumber() && (p.span != fixedSpan || p.width > most):
-		c.problem(path+".width", CodeProfileWidth, s.Width, fmt.Sprintf("at most %d digits", most))
+		c.problem(path+".width", CodeProfileWidth, s.Width, fault.Say("most_digits", "most", most))
 	case p.field.IsNumber() && !p.right:
 		if p.num.fill = p.num.zero; s.Align != "" {
-			c.problem(path+".align", CodeProfileValue, s.Align, "right, where a number stands")
+			c.problem(path+".align", CodeProfileValue, s.Align, fault.Say("right_number"))
 		}
 	}
 	if s.Counts != "" && p.field != Length {
-		c.problem(path+".counts", CodeProfileField, s.Field, "length: only a length counts something")
+		c.problem(path+".counts", CodeProfileField, s.Field, fault.Say("counts_of_length"))
 	}
 }
 
@@ -173,11 +173,11 @@ func (c *compiler) dated(path string, s FieldSpec, p *place) {
 	picks, ok := parsePattern(s.Format)
 	switch {
 	case !p.field.isDate():
-		c.problem(path+".format", CodeProfileField, s.Field, "sent_at, date, end_date or query_date")
+		c.problem(path+".format", CodeProfileField, s.Field, fault.Say("one_of", "known", "sent_at, date, end_date, query_date"))
 	case !ok || p.field != SentAt && picks.most() > len("yyyyMMdd"):
-		c.problem(path+".format", CodeProfileValue, s.Format, "a pattern of yyyy, yy, MM, dd and, of sent_at, HH, mm, ss, such as MMddHHmmss")
+		c.problem(path+".format", CodeProfileValue, s.Format, fault.Say("date_pattern"))
 	case len(s.Format) != p.width:
-		c.problem(path+".width", CodeProfileWidth, s.Width, strconv.Itoa(len(s.Format)))
+		c.problem(path+".width", CodeProfileWidth, s.Width, fault.Say("format_width", "width", len(s.Format)))
 	}
 	p.picks = picks
 }
@@ -199,10 +199,10 @@ func (c *compiler) fixed(path, v string, p *place) []byte {
 		wire, err = c.charset.encode(wire)
 	}
 	if err != nil {
-		c.problem(path, CodeProfileValue, v, "text of the profile's character set, "+hexMark+"02FF, or the number of a binary row")
+		c.problem(path, CodeProfileValue, v, fault.Say("a_constant"))
 	}
 	if len(wire) > p.width {
-		c.problem(path, CodeProfileWidth, v, fmt.Sprintf("at most %d bytes", p.width))
+		c.problem(path, CodeProfileWidth, v, fault.Say("most_bytes", "most", p.width))
 	}
 	return p.pad(nil, wire, p.width)
 }
@@ -230,7 +230,7 @@ func (c *compiler) rows(path string, spec *Spec, t TelegramSpec) []row {
 			used[h.Field] = true
 			at = path + ".override." + h.Field
 			if o.Width != h.Width {
-				c.problem(at+".width", CodeProfileWidth, o.Width, h.Width)
+				c.problem(at+".width", CodeProfileWidth, o.Width, fault.Say("header_width", "width", h.Width))
 			}
 			h = o
 		}
@@ -238,13 +238,13 @@ func (c *compiler) rows(path string, spec *Spec, t TelegramSpec) []row {
 	}
 	for name := range t.Override {
 		if !used[name] {
-			c.problem(path+".override."+name, CodeProfileField, name, "a field of the header")
+			c.problem(path+".override."+name, CodeProfileField, name, fault.Say("header_field"))
 		}
 	}
 	if t.Body != "" {
 		body, ok := spec.Bodies[t.Body]
 		if !ok {
-			c.problem(path+".body", CodeProfileField, t.Body, "a layout under bodies")
+			c.problem(path+".body", CodeProfileField, t.Body, fault.Say("a_body"))
 		}
 		for i, b := range body {
 			out = append(out, row{b, fmt.Sprintf("bodies.%s[%d]", t.Body, i)})
@@ -263,7 +263,7 @@ func (c *compiler) build(kind Kind, path string, spec *Spec, t TelegramSpec) *la
 		c.make(kind, r, &p)
 		if p.field == Type {
 			if len(t.Type) != p.width {
-				c.problem(path+".type", CodeProfileWidth, t.Type, fmt.Sprintf("%d characters", p.width))
+				c.problem(path+".type", CodeProfileWidth, t.Type, fault.Say("characters", "width", p.width))
 			}
 			p.value, p.shown = c.fixed(path+".type", t.Type, &p), t.Type
 			l.typeWire = string(p.value)
@@ -276,20 +276,20 @@ func (c *compiler) build(kind Kind, path string, spec *Spec, t TelegramSpec) *la
 		if p.span != fixedSpan {
 			l.spans++
 			if i != len(rows)-1 {
-				c.problem(r.path+".width", CodeProfileWidth, r.Width, "a number: only the last row may be of open width")
+				c.problem(r.path+".width", CodeProfileWidth, r.Width, fault.Say("fixed_row"))
 			}
 		}
 		if p.span == toLast && !l.has(Sequence) {
-			c.problem(r.path+".width", CodeProfileWidth, r.Width, "a row for the sequence before it")
+			c.problem(r.path+".width", CodeProfileWidth, r.Width, fault.Say("sequence_before"))
 		}
 		if p.field == Length && (l.fixed != spec.Framing.Offset || spec.Framing.Width == 0) {
 			before, ok := lengthBefore(r.Counts, spec, l.fixed, p.width)
 			if r.Counts != "" && !ok {
-				c.problem(r.path+".counts", CodeProfileValue, r.Counts, countsWords)
+				c.problem(r.path+".counts", CodeProfileValue, r.Counts, fault.Say("one_of", "known", countsWords))
 			}
 			l.repeated = append(l.repeated, patch{at: l.fixed, width: p.width, num: p.num, before: before})
 		} else if p.field == Length && r.Counts != "" {
-			c.problem(r.path+".counts", CodeProfileValue, r.Counts, "nothing: framing.counts says what the first length counts")
+			c.problem(r.path+".counts", CodeProfileValue, r.Counts, fault.Say("counts_of_framing"))
 		}
 		if p.field != noField {
 			p.second = (p.field == Name || p.field == Date) && l.fields&p.field.bit() != 0
@@ -303,7 +303,7 @@ func (c *compiler) build(kind Kind, path string, spec *Spec, t TelegramSpec) *la
 	}
 	for name := range t.Where {
 		if !told[name] {
-			c.problem(path+".where."+name, CodeProfileField, name, "a field of this telegram that has no constant value")
+			c.problem(path+".where."+name, CodeProfileField, name, fault.Say("where_field"))
 		}
 	}
 	return l
@@ -313,12 +313,12 @@ func (c *compiler) build(kind Kind, path string, spec *Spec, t TelegramSpec) *la
 func (c *compiler) distinct(code string, group []*layout) {
 	for i, l := range group {
 		if len(l.where) == 0 {
-			c.problem("telegrams."+l.kind.String(), CodeProfileMissing, "where", "a field that tells it from the others of type "+code)
+			c.problem("telegrams."+l.kind.String(), CodeProfileMissing, "where", fault.Say("where", "type", code))
 		}
 		for _, other := range group[:i] {
 			if sameWhere(l, other) {
 				c.problem("telegrams."+l.kind.String()+".where", CodeProfileValue, l.kind.String(),
-					"another value than telegrams."+other.kind.String()+" of the same type has")
+					fault.Say("where_value", "kind", other.kind))
 			}
 		}
 	}

@@ -1,10 +1,11 @@
 package protocol
 
 import (
-	"fmt"
 	"time"
 
 	"gopkg.in/yaml.v3"
+
+	"pabal/internal/strictyaml"
 )
 
 // Spec is a profile as it is written down. Compile turns it into a Profile.
@@ -207,7 +208,7 @@ type Duration time.Duration
 func (d *Duration) UnmarshalYAML(n *yaml.Node) error {
 	v, err := time.ParseDuration(n.Value)
 	if err != nil {
-		return &yaml.TypeError{Errors: []string{fmt.Sprintf("line %d: %q is not a time such as 60s", n.Line, n.Value)}}
+		return strictyaml.WrongKind(n, "time.Duration")
 	}
 	*d = Duration(v)
 	return nil

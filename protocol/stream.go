@@ -3,6 +3,8 @@ package protocol
 import (
 	"math"
 	"strconv"
+
+	"pabal/internal/fault"
 )
 
 // Where a profile has no blocks (`blocks: none`) a file travels as one stream
@@ -22,7 +24,7 @@ func (p *Profile) compileStream(c *compiler, f *FilesSpec) {
 	if !p.Files.Stream {
 		return
 	}
-	const none = "nothing, where files.blocks is none"
+	none := fault.Say("nothing_in_stream")
 	for _, said := range []struct {
 		key, value string
 		is         bool
@@ -45,7 +47,7 @@ func (p *Profile) compileStream(c *compiler, f *FilesSpec) {
 		}
 	}
 	if p.Carries(DataTelegram, Block) {
-		c.problem("telegrams.data", CodeProfileField, "block", "no row for the block where files.blocks is none")
+		c.problem("telegrams.data", CodeProfileField, "block", fault.Say("no_block_row"))
 	}
 	f.Check, f.FirstBlock = "none", nil
 	if f.PerBlock == 0 {

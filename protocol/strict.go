@@ -15,7 +15,7 @@ func unknownKeys(n *yaml.Node, t reflect.Type, path string) []fault.Problem {
 	var out []fault.Problem
 	for _, k := range strictyaml.Unknown(n, t, path) {
 		out = append(out, fault.Problem{Path: k.Path, Err: fault.New(CodeProfileSyntax, k.Name,
-			"file", "", "path", k.Path, "line", k.Line, "detail", "unknown key")})
+			"file", "", "path", k.Path, "line", k.Line, "detail", fault.Say("unknown_key", "key", k.Path))})
 	}
 	return out
 }

@@ -1,6 +1,10 @@
 package protocol
 
-import "slices"
+import (
+	"slices"
+
+	"pabal/internal/fault"
+)
 
 // totals are the fields in which a closing says what the session has carried.
 func totals() []Field { return []Field{TotalFiles, TotalRecords, TotalBytes} }
@@ -16,7 +20,7 @@ func (p *Profile) compileTotals(c *compiler) {
 	for _, k := range Kinds() {
 		for _, f := range totals() {
 			if k != Close && k != CloseReply && p.Carries(k, f) {
-				c.problem("telegrams."+k.String(), CodeProfileField, p.FieldName(f), "no such row but in close and close-reply")
+				c.problem("telegrams."+k.String(), CodeProfileField, p.FieldName(f), fault.Say("only_in_close"))
 			}
 		}
 	}

@@ -9,7 +9,7 @@ import (
 func TestTotalsMistakes(t *testing.T) {
 	mistakes(t, "totals", []broken{
 		{"totals of what is no closing", "  close: {body: leave}", "  end: {where: {work: \"003\"}, body: leave}", "", CodeProfileField, "telegrams.end", "close and close-reply"},
-		{"a number that is no number", "field: total_files, type: N", "field: total_files, type: B, width: rest", "    - {title: 파일수", CodeProfileSyntax, "", "already"},
+		{"a number that is no number", "field: total_files, type: N", "field: total_files, type: B, width: rest", "    - {title: 파일수", CodeProfileSyntax, "", "written twice"},
 		{"wider than a number can be", "field: total_bytes, type: N, width: 12", "field: total_bytes, type: N, width: 20", "", CodeProfileWidth, "bodies.leave[4].width", "18 digits"},
 		{"a code as wide as no other", `totals: "640"`, `totals: "64"`, "", CodeProfileWidth, "responses.totals", "3 characters"},
 		{"a code that means yes", `totals: "640"`, `totals: "000"`, "", CodeProfileValue, "responses.totals", "must not read as success"},

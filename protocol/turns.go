@@ -1,5 +1,7 @@
 package protocol
 
+import "pabal/internal/fault"
+
 // Turn says which side does something in a session, by the way its files go:
 // to open it, to close it, to connect.
 type Turn struct{ upload, download Side }
@@ -94,6 +96,6 @@ func (p *Profile) compileTurns(c *compiler, spec *Spec) {
 	}
 	p.Session.Closes = turnOf(c.one("session.closes", s.Closes, turns()...))
 	if p.Session.MoreUnsaid && p.Session.Closes != turnOf("sender") {
-		c.problem("session.closes", CodeProfileValue, s.Closes, "sender, where session.more is unsaid: nobody else knows that no file follows")
+		c.problem("session.closes", CodeProfileValue, s.Closes, fault.Say("sender_closes"))
 	}
 }

@@ -22,27 +22,28 @@ func (p *Profile) compileWhole(c *compiler, spec *Spec) {
 		return
 	}
 	for _, need := range []struct {
-		key, is, want string
-		wrong         bool
+		key, is string
+		want    fault.Phrase
+		wrong   bool
 	}{
-		{"files.blocks", f.Blocks, "none", f.Blocks != "none"},
-		{"files.resume", f.Resume, "none", f.Resume != "none"},
-		{"framing.ends", spec.Framing.Ends, "nothing, but a length", spec.Framing.Ends != ""},
+		{"files.blocks", f.Blocks, fault.Say("none_of_whole"), f.Blocks != "none"},
+		{"files.resume", f.Resume, fault.Say("none_of_whole"), f.Resume != "none"},
+		{"framing.ends", spec.Framing.Ends, fault.Say("length_of_whole"), spec.Framing.Ends != ""},
 	} {
 		if need.wrong {
-			c.problem(need.key, CodeProfileValue, need.is, need.want+", where files.whole is true")
+			c.problem(need.key, CodeProfileValue, need.is, need.want)
 		}
 	}
 	for _, field := range []Field{Sequence, DataLength} {
 		if p.Carries(DataTelegram, field) {
-			c.problem("telegrams.data", CodeProfileField, p.FieldName(field), "no such row where files.whole is true: the length of the telegram says all")
+			c.problem("telegrams.data", CodeProfileField, p.FieldName(field), fault.Say("no_row_of_whole"))
 		}
 	}
 	if p.frame.length.width > 0 && p.mostWhole() < 1 {
-		c.problem("framing.width", CodeProfileWidth, strconv.Itoa(p.frame.length.width), "a length that has room for a file")
+		c.problem("framing.width", CodeProfileWidth, strconv.Itoa(p.frame.length.width), fault.Say("length_of_file"))
 	}
 	if p.Parts != nil {
-		c.problem("files.whole", CodeProfileValue, "true", "false, where data has parts: each of its telegrams has a tag")
+		c.problem("files.whole", CodeProfileValue, "true", fault.Say("false_tagged"))
 	}
 }
 

@@ -108,7 +108,7 @@ func (s *session) Verify(ctx context.Context, c machine.Claims) (protocol.Reason
 		return r, t.stop(s, h, false)
 	}
 	if h.held != h.start {
-		return refuse(protocol.BadSize, fault.New(CodeBadProof, h.Name, "what", "last block", "declared", 0, "held", h.held-h.start))
+		return refuse(protocol.BadSize, fault.New(CodeBadProof, h.Name, "what", fault.Say("last_block"), "declared", 0, "held", h.held-h.start))
 	}
 	staged, err := t.unwrap(ctx, h, max(c.Declared, c.AtEnd, 1))
 	if err != nil {
@@ -126,7 +126,7 @@ func (s *session) Verify(ctx context.Context, c machine.Claims) (protocol.Reason
 	for _, says := range []int64{c.Declared, c.AtEnd} {
 		if says >= 0 && says != proved {
 			_ = os.Remove(staged.path)
-			return refuse(protocol.BadSize, fault.New(CodeBadProof, h.Name, "what", "size", "declared", says, "held", proved))
+			return refuse(protocol.BadSize, fault.New(CodeBadProof, h.Name, "what", fault.Say("size"), "declared", says, "held", proved))
 		}
 	}
 	e.Path, e.Again, err = t.keep(s, h, staged, e.Serial)

@@ -155,10 +155,10 @@ func (t *taker) sorted(h *half, source filemgr.Source) (content filemgr.Source, 
 		hasRecords, hasBytes := p.Parts.Counts()
 		records, counted := held.Records()
 		for _, c := range []struct {
-			what       string
+			what       fault.Phrase
 			has        bool
 			said, came int64
-		}{{"trailer records", hasRecords && counted, said.Records, records}, {"trailer bytes", hasBytes, said.Bytes, bytes}} {
+		}{{fault.Say("trailer_records"), hasRecords && counted, said.Records, records}, {fault.Say("trailer_bytes"), hasBytes, said.Bytes, bytes}} {
 			if c.has && c.said != c.came {
 				return fault.New(CodeBadProof, h.Name, "what", c.what, "declared", fmt.Sprint(c.said), "held", c.came)
 			}

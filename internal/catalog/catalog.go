@@ -3,9 +3,11 @@
 //
 // The sentences stand in sentences/*.yaml, one file per area. An entry has the
 // sentence and, for failures, what to do next. Placeholders are written {name}
-// in lower case: the Args of the fault, and {subject}. A test reads the Go
-// files of the module and finds codes without a sentence, sentences without a
-// code, and calls that leave a placeholder empty.
+// in lower case: the Args of the fault, and {subject}. A value that is words
+// itself, such as what was expected, is a fault.Phrase and stands in
+// sentences/phrase.yaml. A test reads the Go files of the module and finds codes
+// and phrases without a sentence, sentences that nobody says, and calls that
+// leave a placeholder empty.
 package catalog
 
 import (
@@ -33,7 +35,7 @@ var embedded embed.FS
 // without a code, or with a code that this build does not know.
 const CodeInternal fault.Code = "internal"
 
-// Area of plain interface texts. They need no next step.
+// Area of plain interface texts. They need no next step, nor do phrases.
 const areaUI = "ui."
 
 // Lang is a language of the catalogue.
@@ -128,7 +130,7 @@ func (c *Catalog) Sentence(lang Lang, err error) (sentence, next string) {
 	if f := fault.As(err); f != nil {
 		if e, ok := c.entries[f.Code]; ok {
 			sentence, next = e.in(lang)
-			args := c.because(lang, f.Subject, f.Args)
+			args := c.words(lang, f.Subject, f.Args)
 			return fill(lang, sentence, f.Subject, args), fill(lang, next, f.Subject, args)
 		}
 	}
@@ -146,22 +148,27 @@ func (c *Catalog) Text(lang Lang, code fault.Code, args fault.Args) string {
 		return string(code)
 	}
 	sentence, _ := e.in(lang)
-	return fill(lang, sentence, args["subject"], c.because(lang, args["subject"], args))
+	return fill(lang, sentence, args["subject"], c.words(lang, args["subject"], args))
 }
 
 // argBecause is a value that is a code: in its place stands the sentence of
 // that code, made with the same values. So one failure tells of another.
 const argBecause = "because"
 
-func (c *Catalog) because(lang Lang, subject string, args fault.Args) fault.Args {
-	e, ok := c.entries[fault.Code(args[argBecause])]
-	if !ok {
-		return args
+// words puts words in the place of the values that stand for some: phrases, and
+// argBecause.
+func (c *Catalog) words(lang Lang, subject string, args fault.Args) fault.Args {
+	said := maps.Clone(args)
+	for name := range args {
+		if p := args.Phrase(name); p.Said() {
+			said[name] = c.Text(lang, p.Key(), p.Args())
+		}
 	}
-	sentence, _ := e.in(lang)
-	args = maps.Clone(args)
-	args[argBecause] = fill(lang, sentence, subject, args)
-	return args
+	if e, ok := c.entries[fault.Code(args[argBecause])]; ok {
+		sentence, _ := e.in(lang)
+		said[argBecause] = fill(lang, sentence, subject, said)
+	}
+	return said
 }
 
 // placeholder is lower case only, so that sentences can quote ${FILE_ID:4} and

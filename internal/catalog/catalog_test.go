@@ -21,7 +21,7 @@ func TestEveryEntryIsComplete(t *testing.T) {
 	for code, e := range c.entries {
 		require.Regexp(t, form, string(code))
 		texts := map[string]string{"en": e.EN, "ko": e.KO}
-		if !strings.HasPrefix(string(code), areaUI) {
+		if !strings.HasPrefix(string(code), areaUI) && !strings.HasPrefix(string(code), fault.Phrases) {
 			texts["next_en"], texts["next_ko"] = e.NextEN, e.NextKO
 		}
 		for name, text := range texts {
@@ -101,6 +101,31 @@ ui.files: {en: '{n} files', ko: '파일 {n}건'}
 	require.Equal(t, "파일 3건", c.Text(KO, "ui.files", fault.Args{"n": "3"}))
 	require.Equal(t, "ui.none", c.Text(KO, "ui.none", nil))
 	require.Equal(t, []fault.Code{"internal", "name.held", "name.unknown", "ui.files"}, c.Codes())
+}
+
+// What was expected, say, is words too: of both languages, each with values of
+// its own, and a phrase in a phrase.
+func TestPhrases(t *testing.T) {
+	c := sample(t, `
+profile.value: {en: '{path} is "{subject}"; expected is {expected}.', ko: '{path}: "{subject}"이(가) 아니라 {expected}', next_en: 'Now.', next_ko: '지금.'}
+phrase.at_most: {en: 'at most {most}', ko: '{most} 이하'}
+phrase.where: {en: '{what}, where {key} is so', ko: '{what}({key}인 경우)'}
+`)
+	f := fault.New("profile.value", "7", "path", "files.rounds", "expected",
+		fault.Say("where", "what", fault.Say("at_most", "most", 5), "key", "{most}"))
+	again := fault.Noted(string(f.Code), f.Detail()) // as a row keeps it
+	for _, e := range []*fault.Error{f, again} {
+		s, _ := c.Sentence(EN, e)
+		require.Equal(t, `files.rounds is "7"; expected is at most 5, where {most} is so.`, s)
+		s, _ = c.Sentence(KO, e)
+		require.Equal(t, `files.rounds: "7"이 아니라 5 이하({most}인 경우)`, s)
+	}
+	require.Equal(t, fault.Args{"path": "files.rounds", "expected": "phrase.where", "expected.key": "{most}",
+		"expected.what": "phrase.at_most", "expected.what.most": "5"}, f.Args)
+	require.Equal(t, "at most 5", c.Text(EN, f.Args.Phrase("expected").Args().Phrase("what").Key(), fault.Args{"most": "5"}))
+	require.False(t, f.Args.Phrase("path").Said())
+	s, _ := c.Sentence(EN, fault.New("profile.value", "7", "path", "a", "expected", fault.Say("newer")))
+	require.Equal(t, `a is "7"; expected is phrase.newer.`, s, "of another version: the key, and no error")
 }
 
 func TestLoadRefusesBrokenFiles(t *testing.T) {

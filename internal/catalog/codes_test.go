@@ -9,6 +9,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -26,6 +27,8 @@ type source struct {
 	uses     map[string]int        // how often "dir.Const" is mentioned beside its declaration
 	literals map[string]bool       // every string literal outside tests
 	calls    []call
+	phrases  []call   // each fault.Say("key", "name", …); code is the key
+	unsaid   []string // where a Go string is handed over as words, or a phrase has no literal key
 	twice    []declared
 }
 
@@ -132,10 +135,51 @@ func (s *source) file(set *token.FileSet, file *ast.File, rel string) {
 				c.at = at(n)
 				s.calls = append(s.calls, c)
 			}
+			s.words(n, full, at(n))
 		}
 		return true
 	})
 }
+
+// words reads what is said in the words of the catalogue, and what is not.
+func (s *source) words(n *ast.CallExpr, full func(ast.Expr) string, at string) {
+	first := 2
+	switch full(n.Fun) {
+	case "internal/fault.New":
+	case "internal/fault.Say":
+		first = 1
+		lit, ok := n.Args[0].(*ast.BasicLit)
+		if !ok {
+			s.unsaid = append(s.unsaid, at+": a phrase needs its key written out")
+			return
+		}
+		key, _ := strconv.Unquote(lit.Value)
+		c := call{at: at, code: fault.Phrases + key, keys: map[string]bool{}}
+		for i := 1; i < len(n.Args); i += 2 {
+			if lit, ok := n.Args[i].(*ast.BasicLit); ok {
+				name, _ := strconv.Unquote(lit.Value)
+				c.keys[name] = true
+			}
+		}
+		s.phrases = append(s.phrases, c)
+	default:
+		return
+	}
+	for i := first + 1; i < len(n.Args); i += 2 {
+		ast.Inspect(n.Args[i], func(in ast.Node) bool {
+			if inner, ok := in.(*ast.CallExpr); ok && full(inner.Fun) == "internal/fault.Say" {
+				return false // is looked at by itself
+			}
+			if lit, ok := in.(*ast.BasicLit); ok && lit.Kind == token.STRING && prose.MatchString(lit.Value) {
+				s.unsaid = append(s.unsaid, at+": "+lit.Value+" is in one language only: make it a phrase (fault.Say)")
+			}
+			return true
+		})
+	}
+}
+
+// prose is two words of English beside each other.
+var prose = regexp.MustCompile(`[A-Za-z]{2} [a-z]|[a-z] [a-z]{2}`)
 
 func (s *source) constants(spec *ast.ValueSpec, full func(ast.Expr) string, at string, named func(string) string) {
 	const code = "internal/fault.Code"
@@ -201,7 +245,7 @@ func TestCodesAndSentencesMatch(t *testing.T) {
 		}
 	}
 	for code := range c.entries {
-		if _, declared := s.codes[code]; !declared && !s.asLiteral(string(code)) {
+		if _, declared := s.codes[code]; !declared && !s.asLiteral(string(code)) && !strings.HasPrefix(string(code), fault.Phrases) {
 			note("sentences/"+string(code), "has no constant of type fault.Code")
 		}
 	}
@@ -213,11 +257,45 @@ func TestCodesAndSentencesMatch(t *testing.T) {
 			}
 		}
 	}
+	s.phrasesMatch(c, note)
 	for dir, lines := range wrong {
 		t.Run(dir, func(t *testing.T) {
 			slices.Sort(lines)
 			t.Error(strings.Join(lines, "\n"))
 		})
+	}
+}
+
+// phrasesMatch holds that what Go files say and the phrases of the catalogue are the same.
+func (s *source) phrasesMatch(c *Catalog, note func(at, format string, args ...any)) {
+	said := map[fault.Code]bool{}
+	for _, p := range s.phrases {
+		code := fault.Code(p.code)
+		said[code] = true
+		e, ok := c.entries[code]
+		if !ok {
+			note(p.at, "%s is not in the catalogue: give it words of both languages in sentences/phrase.yaml", code)
+			continue
+		}
+		needs := placeholders(e.EN)
+		for _, name := range needs {
+			if !p.keys[name] {
+				note(p.at, "%s needs {%s}, which this call does not give", code, name)
+			}
+		}
+		for name := range p.keys {
+			if !slices.Contains(needs, name) {
+				note(p.at, "%s has no {%s}", code, name)
+			}
+		}
+	}
+	for code := range c.entries {
+		if strings.HasPrefix(string(code), fault.Phrases) && !said[code] {
+			note("sentences/phrase.yaml", "nobody says %s", code)
+		}
+	}
+	for _, at := range s.unsaid {
+		note(at, "see the comment of fault.Phrase")
 	}
 }
 

@@ -30,6 +30,10 @@ func g(kv ...any) {
 	_ = f.New(store.CodeB, "s")
 	_ = f.New(store.CodeB, "s", kv...)
 	_ = "ui.status." + "x"
+	_ = f.New(store.CodeB, "s", "why", f.Say("where", "what", f.Say("at_most", "most", 5), "key", "a key"))
+	_ = f.New(store.CodeB, "s", "why", fmt.Sprintf("at most %d", 5))
+	_ = f.New(store.CodeB, "s", "known", "send, receive")
+	_ = f.Say(key)
 }`,
 	} {
 		set := token.NewFileSet()
@@ -45,7 +49,19 @@ func g(kv ...any) {
 	require.ElementsMatch(t, []call{
 		{"store/codes.go:10", "store.CodeA", map[string]bool{"n": true, "m": true}},
 		{"cmd/pabal/main.go:4", "store.CodeB", map[string]bool{}},
+		{"cmd/pabal/main.go:7", "store.CodeB", map[string]bool{"why": true}},
+		{"cmd/pabal/main.go:8", "store.CodeB", map[string]bool{"why": true}},
+		{"cmd/pabal/main.go:9", "store.CodeB", map[string]bool{"known": true}},
 	}, s.calls)
+	require.ElementsMatch(t, []call{
+		{"cmd/pabal/main.go:7", "phrase.where", map[string]bool{"what": true, "key": true}},
+		{"cmd/pabal/main.go:7", "phrase.at_most", map[string]bool{"most": true}},
+	}, s.phrases)
+	require.ElementsMatch(t, []string{
+		`cmd/pabal/main.go:7: "a key" is in one language only: make it a phrase (fault.Say)`,
+		`cmd/pabal/main.go:8: "at most %d" is in one language only: make it a phrase (fault.Say)`,
+		"cmd/pabal/main.go:10: a phrase needs its key written out",
+	}, s.unsaid)
 	require.True(t, s.asLiteral("ui.status.sent"))
 	require.False(t, s.asLiteral("ui.other.sent"))
 	require.False(t, s.asLiteral("store.d"), "only interface texts go without a constant")

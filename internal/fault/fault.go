@@ -32,17 +32,74 @@ type Error struct {
 }
 
 // New makes an Error. kv are placeholder names and values in turn; values are
-// formatted with %v.
+// formatted with %v. A value of words is a Phrase.
 func New(code Code, subject string, kv ...any) *Error {
-	e := &Error{Code: code, Subject: subject}
-	if len(kv) > 0 {
-		e.Args = make(Args, len(kv)/2)
-		for i := 0; i+1 < len(kv); i += 2 {
-			e.Args[fmt.Sprint(kv[i])] = fmt.Sprint(kv[i+1])
+	return &Error{Code: code, Subject: subject, Args: argsOf(kv)}
+}
+
+func argsOf(kv []any) Args {
+	if len(kv) == 0 {
+		return nil
+	}
+	args := make(Args, len(kv)/2)
+	for i := 0; i+1 < len(kv); i += 2 {
+		args.Put(fmt.Sprint(kv[i]), kv[i+1])
+	}
+	return args
+}
+
+// Put sets a value, formatted with %v. Of a Phrase the name gets the key, and
+// each of its own values stands beside it under NAME.VALUENAME.
+func (a Args) Put(name string, value any) {
+	p, words := value.(Phrase)
+	if !words {
+		a[name] = fmt.Sprint(value)
+		return
+	}
+	a[name] = p.key
+	for own, v := range p.args {
+		a[name+"."+own] = v
+	}
+}
+
+// Phrases is what the keys of phrases begin with in the catalogue.
+const Phrases = "phrase."
+
+// Phrase is a value of a sentence that is words itself, such as what was
+// expected. Package catalog has it in Korean and English too, in the file
+// sentences/phrase.yaml. The zero value says nothing.
+type Phrase struct {
+	key  string
+	args Args
+}
+
+// Say makes the phrase that the catalogue has under Phrases + key. kv are its
+// placeholder names and values in turn, as in New. The key is written out where
+// it is said, as a test looks there for phrases that the catalogue does not have.
+func Say(key string, kv ...any) Phrase { return Phrase{key: Phrases + key, args: argsOf(kv)} }
+
+// Said reports that there is a phrase.
+func (p Phrase) Said() bool { return p.key != "" }
+
+// Phrase is the value under a name, the zero value where it is no phrase.
+func (a Args) Phrase(name string) Phrase {
+	if !strings.HasPrefix(a[name], Phrases) {
+		return Phrase{}
+	}
+	p := Phrase{key: a[name], args: Args{}}
+	for k, v := range a {
+		if own, mine := strings.CutPrefix(k, name+"."); mine {
+			p.args[own] = v
 		}
 	}
-	return e
+	return p
 }
+
+// Key is the phrase's entry in the catalogue.
+func (p Phrase) Key() Code { return Code(p.key) }
+
+// Args are the values that the phrase mentions.
+func (p Phrase) Args() Args { return p.args }
 
 // Because returns a copy of e whose cause is err.
 func (e *Error) Because(err error) *Error {

@@ -62,16 +62,16 @@ func Parse(file string, text []byte, o Options) (*Scenario, error) {
 		return nil, r.syntax(err)
 	}
 	if root.Kind != yaml.DocumentNode || len(root.Content) == 0 {
-		return nil, r.syntax(errors.New("line 1: nothing in it"))
+		r.unread("", 1, fault.Say("nothing_in_it"))
+		return nil, errors.Join(r.problems...)
 	}
 	r.root = root.Content[0]
 	for _, k := range strictyaml.Unknown(r.root, reflect.TypeFor[spec](), "") {
-		r.problems = append(r.problems, fault.New(CodeSyntax, k.Path, "file", file, "line", k.Line, "path", k.Path, "detail", "unknown key"))
+		r.unread(k.Path, k.Line, fault.Say("unknown_key", "key", k.Path))
 	}
 	dec := yaml.NewDecoder(bytes.NewReader(text))
 	if err := dec.Decode(&r.spec); err != nil {
-		r.problems = append(r.problems, r.syntax(err))
-		return nil, errors.Join(r.problems...)
+		return nil, r.syntax(err)
 	}
 	s := r.scenario()
 	if len(r.problems) > 0 {
@@ -90,14 +90,16 @@ type reader struct {
 	size     int // data bytes of a full telegram
 }
 
-var yamlLine = regexp.MustCompile(`line (\d+): (.*)`)
-
+// syntax notes what the YAML decoder says.
 func (r *reader) syntax(err error) error {
-	line, detail := "1", err.Error()
-	if m := yamlLine.FindStringSubmatch(detail); m != nil {
-		line, detail = m[1], m[2]
+	for _, t := range strictyaml.Troubles(err) {
+		r.unread("", t.Line, t.What)
 	}
-	return fault.New(CodeSyntax, r.file, "file", r.file, "line", line, "path", "", "detail", detail)
+	return errors.Join(r.problems...)
+}
+
+func (r *reader) unread(path string, line int, what fault.Phrase) {
+	r.problems = append(r.problems, fault.New(CodeSyntax, cmp.Or(path, r.file), "file", r.file, "line", line, "path", path, "detail", what))
 }
 
 func (r *reader) bad(path string, value any, expected string) {
