@@ -84,6 +84,7 @@ func Compile(file string, spec *Spec) (*Profile, error) {
 	p.compileResponses(c, spec)
 	p.compileFindings(c, spec)
 	p.compileRoom(c, spec)
+	p.compileSense(c, spec)
 	for name := range c.own {
 		p.own = append(p.own, name)
 	}

@@ -221,7 +221,7 @@ func (p *Profile) compileParts(c *compiler, spec *Spec) {
 				c.problem(path+".tag", CodeProfileWidth, g.Tag, fault.Say("tag_width", "width", len(tag), "other", other))
 			}
 		}
-		parts.rows[of] = p.compilePart(c, path, of, g)
+		parts.rows[of] = p.compilePart(c, path, of, parts.tags[of], g)
 	}
 	p.Parts = parts
 }
@@ -237,7 +237,7 @@ func (p *Profile) compileTag(c *compiler, path, tag string) []byte {
 	return wire
 }
 
-func (p *Profile) compilePart(c *compiler, path string, of Part, g PartSpec) *layout {
+func (p *Profile) compilePart(c *compiler, path string, of Part, tag []byte, g PartSpec) *layout {
 	if of == DataPart {
 		if len(g.Rows) > 0 {
 			c.problem(path+".rows", CodeProfileValue, "rows", fault.Say("no_rows"))
@@ -248,6 +248,7 @@ func (p *Profile) compilePart(c *compiler, path string, of Part, g PartSpec) *la
 	for i, r := range g.Rows {
 		at := fmt.Sprintf("%s.rows[%d]", path, i)
 		pl := c.place(at, r)
+		c.stands(row{r, at}, len(tag)+l.fixed)
 		if r.Expr != "" || r.Reply != "" || r.Counter != (CounterSpec{}) {
 			c.problem(at, CodeProfileValue, r.Title, fault.Say("plain_part"))
 		}

@@ -40,6 +40,7 @@ type Profile struct {
 	businesses   businesses
 	// mostSequences is how many data telegrams of a file have a number.
 	mostSequences int64
+	mostBytes     int64 // … and how many bytes its size can be said with; 0 = any
 }
 
 // Session are the switches of a session.
@@ -210,9 +211,12 @@ func (p *Profile) MostData() int {
 
 // MaxFile is the largest number of wire bytes that blocks and sequences can
 // number with l data bytes per telegram, or one telegram can carry where it
-// carries a file, and that the counterparty takes.
+// carries a file, whose size can be said, and that the counterparty takes.
 func (p *Profile) MaxFile(l int) int64 {
 	most := p.mostSequences * int64(l)
+	if p.mostBytes > 0 {
+		most = min(most, p.mostBytes)
+	}
 	switch {
 	case p.Files.Whole:
 		return min(most, p.mostWhole())

@@ -273,6 +273,7 @@ func (c *compiler) build(kind Kind, path string, spec *Spec, t TelegramSpec) *la
 			p.value, p.shown = c.fixed(path+".where."+r.Field, v, &p), v
 			l.where = append(l.where, whereValue{field: p.field, shown: v, value: p.value, at: l.fixed})
 		}
+		c.stands(r, l.fixed)
 		if p.span != fixedSpan {
 			l.spans++
 			if i != len(rows)-1 {
@@ -292,6 +293,13 @@ func (c *compiler) build(kind Kind, path string, spec *Spec, t TelegramSpec) *la
 			c.problem(r.path+".counts", CodeProfileValue, r.Counts, fault.Say("counts_of_framing"))
 		}
 		if p.field != noField {
+			before := l.places
+			if i >= len(spec.Header) {
+				before = l.places[len(spec.Header):] // a header may say what a body says again
+			}
+			if once(p.field) && p.value == nil && hasValueOf(before, p.field) {
+				c.problem(r.path+".field", CodeProfileField, r.Field, "another field: "+path+" has a row of it before this one, and one of the two is wrong")
+			}
 			p.second = (p.field == Name || p.field == Date) && l.fields&p.field.bit() != 0
 			l.fields |= p.field.bit()
 		}
@@ -300,6 +308,9 @@ func (c *compiler) build(kind Kind, path string, spec *Spec, t TelegramSpec) *la
 		if i < len(spec.Header) {
 			l.header = l.fixed
 		}
+	}
+	if t.Bytes != 0 && t.Bytes != l.fixed {
+		c.problem(path+".bytes", CodeProfileWidth, strconv.Itoa(t.Bytes), fmt.Sprintf("%d, which is what its rows have, the header's among them, one of open width apart", l.fixed))
 	}
 	for name := range t.Where {
 		if !told[name] {
@@ -316,23 +327,12 @@ func (c *compiler) distinct(code string, group []*layout) {
 			c.problem("telegrams."+l.kind.String(), CodeProfileMissing, "where", fault.Say("where", "type", code))
 		}
 		for _, other := range group[:i] {
-			if sameWhere(l, other) {
+			if len(l.where) > 0 && len(other.where) > 0 && !tells(l, other) {
 				c.problem("telegrams."+l.kind.String()+".where", CodeProfileValue, l.kind.String(),
 					fault.Say("where_value", "kind", other.kind))
 			}
 		}
 	}
-}
-
-func sameWhere(a, b *layout) bool {
-	words := func(l *layout) string {
-		var w strings.Builder
-		for _, v := range l.where {
-			fmt.Fprintf(&w, "%d=%s\n", v.at, v.value)
-		}
-		return w.String()
-	}
-	return words(a) == words(b)
 }
 
 // mapFits reports whether the map of a full block has room in its answer.

@@ -60,6 +60,7 @@ type FieldSpec struct {
 	Counts string `yaml:"counts"` // of a further length: as in framing; "" = the same number as the first
 	Format string `yaml:"format"` // of moments and dates: MMddHHmmss, yyMMdd …
 	Max    int    `yaml:"max"`    // for "rest": most bytes
+	At     *int   `yaml:"at"`     // offset in the telegram as the document has it, to compare; not said = nothing is compared
 	Line   int    `yaml:"-"`
 
 	// What stands there instead of a value.
@@ -85,6 +86,7 @@ type TelegramSpec struct {
 	Where    map[string]string    `yaml:"where"`    // fields that tell it from others of its type
 	Body     string               `yaml:"body"`     // name of a layout in bodies; "" = header only
 	Override map[string]FieldSpec `yaml:"override"` // header rows that mean something else here, by field name
+	Bytes    int                  `yaml:"bytes"`    // of all its rows as the document has it, to compare; 0 = nothing is compared
 	Line     int                  `yaml:"-"`
 }
 
