@@ -298,7 +298,7 @@ func (c *compiler) build(kind Kind, path string, spec *Spec, t TelegramSpec) *la
 				before = l.places[len(spec.Header):] // a header may say what a body says again
 			}
 			if once(p.field) && p.value == nil && hasValueOf(before, p.field) {
-				c.problem(r.path+".field", CodeProfileField, r.Field, "another field: "+path+" has a row of it before this one, and one of the two is wrong")
+				c.problem(r.path+".field", CodeProfileField, r.Field, fault.Say("field_twice", "where", path))
 			}
 			p.second = (p.field == Name || p.field == Date) && l.fields&p.field.bit() != 0
 			l.fields |= p.field.bit()
@@ -310,7 +310,7 @@ func (c *compiler) build(kind Kind, path string, spec *Spec, t TelegramSpec) *la
 		}
 	}
 	if t.Bytes != 0 && t.Bytes != l.fixed {
-		c.problem(path+".bytes", CodeProfileWidth, strconv.Itoa(t.Bytes), fmt.Sprintf("%d, which is what its rows have, the header's among them, one of open width apart", l.fixed))
+		c.problem(path+".bytes", CodeProfileWidth, strconv.Itoa(t.Bytes), fault.Say("bytes_of_rows", "bytes", l.fixed))
 	}
 	for name := range t.Where {
 		if !told[name] {

@@ -2,9 +2,10 @@ package protocol
 
 import (
 	"bytes"
-	"fmt"
 	"slices"
 	"strconv"
+
+	"pabal/internal/fault"
 )
 
 // compileSense holds that what a profile says of two things can both be so.
@@ -17,7 +18,7 @@ func (p *Profile) compileSense(c *compiler, spec *Spec) {
 // stands compares where a row is with the offset that the document has for it.
 func (c *compiler) stands(r row, at int) {
 	if r.At != nil && *r.At != at {
-		c.problem(r.path+".at", CodeProfileWidth, strconv.Itoa(*r.At), fmt.Sprintf("%d, which is where the row before it ends", at))
+		c.problem(r.path+".at", CodeProfileWidth, strconv.Itoa(*r.At), fault.Say("row_at", "at", at))
 	}
 }
 
@@ -54,12 +55,12 @@ func (p *Profile) endsSense(c *compiler, spec *Spec) {
 	}
 	plain := func(b byte) bool { return b == c.charset.space() || b-c.charset.zero() <= 9 }
 	if !slices.ContainsFunc(ends, func(b byte) bool { return !plain(b) }) {
-		c.problem("framing.ends", CodeProfileValue, spec.Framing.Ends, "bytes that no row has, such as "+hexMark+"FFEF: digits and blanks fill the rows of every telegram")
+		c.problem("framing.ends", CodeProfileValue, spec.Framing.Ends, fault.Say("ends_fill"))
 		return
 	}
 	p.eachRow(func(k Kind, pl *place) {
 		if bytes.Contains(pl.value, ends) {
-			c.problem("framing.ends", CodeProfileValue, spec.Framing.Ends, fmt.Sprintf("bytes that no row has: %q of telegrams.%s contains them", pl.title, k))
+			c.problem("framing.ends", CodeProfileValue, spec.Framing.Ends, fault.Say("ends_constant", "title", pl.title, "kind", k))
 		}
 	})
 }
@@ -71,7 +72,7 @@ func (p *Profile) codesSense(c *compiler) {
 		code, said := p.responses[r]
 		if m := p.meanings[code]; said && r != OK && (m == Complete || m == Nothing) && m != r {
 			c.problem("responses."+string(r), CodeProfileValue, code,
-				fmt.Sprintf("another code than one with the meaning %s: a refusal must not read as that", m))
+				fault.Say("code_of_meaning", "meaning", m))
 		}
 	}
 }
@@ -100,6 +101,6 @@ func (p *Profile) sizesSense(c *compiler, spec *Spec) {
 	most := p.MaxFile(p.MaxData(p.Files.MessageSize))
 	if p.Limits.Size = said; said > most {
 		c.problem("limits.size", CodeProfileValue, strconv.FormatInt(said, 10),
-			fmt.Sprintf("at most %d, which is what the rows of size, block and sequence can say of a file", most))
+			fault.Say("size_room", "most", most))
 	}
 }
