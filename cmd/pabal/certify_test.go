@@ -87,7 +87,7 @@ func TestCertifyOurselves(t *testing.T) {
 			require.NoError(t, server.stored(t.Context(), 3))
 			wrong, unseen := walkThrough(t, certify.Options{
 				Peer: simulator.Options{Profile: p, Side: protocol.InstitutionSide, Institution: code, Self: "CLIENT01", Peer: "VAN",
-					SenderName: "Honggildong", Password: "123ABC", Reply: 20 * time.Second},
+					SenderName: "Honggildong", Password: "123ABC", Reply: time.Minute},
 				Name: func(n int) string { return scenario.FileName(test.name, n, time.Now()) }, Wrong: wrongName(p), Give: true, Fetch: true,
 			}, server.in.Addresses()[0])
 			require.Empty(t, wrong)
@@ -125,7 +125,7 @@ func TestCertifyFindsMistakes(t *testing.T) {
 	}()
 	wrong, _ := walkThrough(t, certify.Options{
 		Peer: simulator.Options{Profile: s.Profile, Side: protocol.InstitutionSide, Institution: "12345678",
-			SenderName: "Honggildong", Password: "123ABC", Reply: 500 * time.Millisecond},
+			SenderName: "Honggildong", Password: "123ABC", Reply: 3 * time.Second},
 		Name: func(n int) string { return scenario.FileName("E${n:7}", n, time.Now()) }, Wrong: "ZZZZ9999", Give: true,
 	}, l.Addr().String())
 	stop()
