@@ -69,7 +69,13 @@ func (s *server) begin(ctx context.Context) error {
 	}
 	own := s.own.cfg
 	if own.Complete() {
-		if in, err = s.applyFile(ctx, in, control.OriginStart); err != nil {
+		in, err = s.applyFile(ctx, in, control.OriginStart)
+		for fault.CodeOf(err) == store.CodeVersionOvertaken { // others start too: as if we had come after them
+			if in, err = active(ctx, s.st); err == nil {
+				in, err = s.applyFile(ctx, in, control.OriginStart)
+			}
+		}
+		if err != nil {
 			return err
 		}
 	}
