@@ -86,7 +86,7 @@ func seen(t *transfer.Transfer) string {
 
 // ask has an order wait for a second person. One that makes no sense is
 // refused at once.
-func (c *Control) ask(ctx context.Context, now time.Time, t *transfer.Transfer, o Order, by Actor) (*Transfer, error) {
+func (c *Control) ask(ctx context.Context, now time.Time, t *transfer.Transfer, o Order, by Actor, still func(*transfer.Transfer) error) (*Transfer, error) {
 	options, err := json.Marshal(o)
 	if err != nil {
 		return nil, err
@@ -97,6 +97,9 @@ func (c *Control) ask(ctx context.Context, now time.Time, t *transfer.Transfer, 
 	}
 	err = c.s.Ask(ctx, now, r, func(row *transfer.Transfer) (string, error) {
 		t = row
+		if err := still(row); err != nil {
+			return "", err
+		}
 		if err := o.possible(row); err != nil {
 			return "", err
 		}

@@ -36,6 +36,10 @@ const (
 	CodeRequestExpired  fault.Code = "control.request_expired"   // nobody agreed in time
 	CodeRequestBroken   fault.Code = "control.request_broken"    // written by another version of the program
 
+	CodeHeldByUnknown fault.Code = "control.held_by_unknown" // nothing that holds transfers
+	CodeHeldByStatus  fault.Code = "control.held_by_status"  // only held ones are held by something
+	CodeMovedSince    fault.Code = "control.moved_since"     // it is not as it was when an order for many looked at it
+
 	// CodeNoJournal and those after it: recovering from an older or another database.
 	CodeNoJournal   fault.Code = "control.no_journal"   // nothing is remembered at this place
 	CodeUnexplained fault.Code = "control.unexplained"  // something is left to be done

@@ -120,6 +120,11 @@ const (
 // package, which say why the order makes no sense for a transfer as it stands;
 // those of the store.
 func (c *Control) Do(ctx context.Context, id string, o Order, by Actor) (*Transfer, error) {
+	return c.do(ctx, id, o, by, func(*transfer.Transfer) error { return nil })
+}
+
+// do is Do with a condition that the row must meet when the order is given.
+func (c *Control) do(ctx context.Context, id string, o Order, by Actor, still func(*transfer.Transfer) error) (*Transfer, error) {
 	if o.Name != Hold {
 		if err := by.justified(o.Name); err != nil {
 			return nil, err
@@ -135,11 +140,14 @@ func (c *Control) Do(ctx context.Context, id string, o Order, by Actor) (*Transf
 	}
 	now := c.now().UTC()
 	if o.Peers[t.Institution].needsSecond(o) {
-		return c.ask(ctx, now, t, o, by)
+		return c.ask(ctx, now, t, o, by, still)
 	}
 	command := by.Command(o.Name)
 	command.TransferID = t.ID
 	t, err = c.s.Command(ctx, now, command, func(t *transfer.Transfer) error {
+		if err := still(t); err != nil {
+			return err
+		}
 		if err := o.possible(t); err != nil {
 			return err
 		}

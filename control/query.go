@@ -11,7 +11,12 @@ import (
 
 // List reads transfers, newest first as a rule of the filter.
 func (c *Control) List(ctx context.Context, f store.Filter) ([]*Transfer, error) {
-	list, err := c.s.List(ctx, f)
+	return c.Listed(ctx, Pick{Filter: f})
+}
+
+// Listed is List by what holds them as well. Errors: those of Check too.
+func (c *Control) Listed(ctx context.Context, p Pick) ([]*Transfer, error) {
+	list, err := c.picked(ctx, p)
 	if err != nil {
 		return nil, err
 	}

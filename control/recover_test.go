@@ -20,7 +20,7 @@ import (
 func heldAt(d transfer.Direction, st transfer.Status) *transfer.Transfer {
 	t := &transfer.Transfer{ID: "a", Direction: d, Status: st, Name: "EB21", WireSize: 100, UpdatedAt: now}
 	if !st.Final() && st != transfer.Held {
-		t.Status, t.HeldFrom, t.ErrorCode = transfer.Held, st, string(store.CodeQuarantined)
+		t.Status, t.HeldFrom, t.ErrorCode = transfer.Held, st, string(store.CodeHeldThen)
 		if st == transfer.Sending || st == transfer.Ending {
 			t.SentBytes = t.WireSize
 		}

@@ -69,8 +69,9 @@ const (
 	CodeText         fault.Code = "store.text"          // text that is not UTF-8, or has a NUL in it
 	CodeLineTaken    fault.Code = "store.line_taken"    // all lines of the counterparty are in use
 
-	CodeQuarantined  fault.Code = "store.quarantined"   // the database is older than what was seen of it
-	CodeNoQuarantine fault.Code = "store.no_quarantine" // there is none to end
+	CodeHeldThen     fault.Code = "store.held_by_quarantine" // … and this was under way then; also after its end
+	CodeQuarantined  fault.Code = "store.quarantined"        // the database is older than what was seen of it
+	CodeNoQuarantine fault.Code = "store.no_quarantine"      // there is none to end
 
 	// The payload is not as it should be.
 	CodeBlockMissing fault.Code = "store.block_missing" // a block or a part of it is not held

@@ -251,7 +251,7 @@ const underWay = openByStatus + ` AND status NOT IN
 	('held', 'sent', 'assembled', 'delivered', 'refused', 'failed', 'cancelled', 'abandoned', 'duplicate')`
 
 func (t *tx) holdAll(now time.Time, q *Quarantine) error {
-	why := fault.New(CodeQuarantined, "", "since", q.Since.Format(time.RFC3339))
+	why := fault.New(CodeHeldThen, "", "since", q.Since.Format(time.RFC3339))
 	if t.dialect.lockRow != "" { // or a row could change between the two statements
 		if _, err := t.exec(`SELECT 1 FROM transfers WHERE ` + underWay + ` ORDER BY id` + t.dialect.lockRow); err != nil {
 			return err

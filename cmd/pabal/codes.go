@@ -17,6 +17,8 @@ const (
 	codeUnknownInstance    fault.Code = "command.unknown_instance"
 	codeUnknownWord        fault.Code = "command.unknown_word"
 	codeDiskLow            fault.Code = "command.disk_low"
+	codeOneByOne           fault.Code = "command.one_by_one"
+	codeSomeRefused        fault.Code = "command.some_refused"
 )
 
 // What a configuration asks for and this program cannot do.

@@ -42,7 +42,7 @@ func TestEveryJSONKeyIsExplained(t *testing.T) {
 			}
 		}
 	}
-	for _, object := range []any{control.Detail{}, control.Status{}, control.Session{}, control.Audited{}, control.Request{}, control.Report{}} {
+	for _, object := range []any{control.Detail{}, control.Status{}, control.Session{}, control.Audited{}, control.Request{}, control.Report{}, control.Prospect{}, swept{}} {
 		look(reflect.TypeOf(object))
 	}
 	require.Greater(t, keys, 100)

@@ -9,7 +9,6 @@ import (
 
 	"pabal/control"
 	"pabal/internal/fault"
-	"pabal/store"
 	"pabal/transfer"
 )
 
@@ -30,10 +29,7 @@ func newTransfer(a *app) *cobra.Command {
 }
 
 type listFlags struct {
-	status      []string
-	institution string
-	direction   string
-	file        string
+	pickFlags
 	limits
 }
 
@@ -46,37 +42,24 @@ func newTransferList(a *app) *cobra.Command {
 		RunE:    func(cmd *cobra.Command, _ []string) error { return a.transferList(cmd.Context(), f) },
 	}
 	flags := cmd.Flags()
-	flags.StringSliceVar(&f.status, "status", nil, a.text("ui.flag.status"))
-	flags.StringVar(&f.institution, "institution", "", a.text("ui.flag.institution"))
-	flags.StringVar(&f.direction, "direction", "", a.text("ui.flag.direction"))
-	flags.StringVar(&f.file, "file", "", a.text("ui.flag.file"))
+	f.pickFlags.flags(a, flags)
 	f.limits.flags(a, flags, "ui.flag.since")
 	return a.describe(cmd, "transfer_list")
 }
 
 func (a *app) transferList(ctx context.Context, f listFlags) error {
-	filter := store.Filter{Institution: f.institution, FileID: f.file, NewestFirst: true}
-	for _, word := range f.status {
-		st, err := a.status(word)
-		if err != nil {
-			return err
-		}
-		filter.Statuses = append(filter.Statuses, st)
-	}
-	switch f.direction {
-	case "", string(transfer.Send), string(transfer.Receive):
-		filter.Direction = transfer.Direction(f.direction)
-	default:
-		return usageError{fault.New(codeUnknownWord, f.direction, "flag", "--direction", "known", "send, receive")}
+	pick, err := f.pick(a)
+	if err != nil {
+		return err
 	}
 	q, err := f.ask(ctx, a)
 	if err != nil {
 		return err
 	}
-	filter.Since, filter.Limit = q.since, q.most
-	list, err := q.control.List(ctx, filter)
+	pick.Since, pick.Limit = q.since, q.most
+	list, err := q.control.Listed(ctx, pick)
 	if err != nil {
-		return err
+		return pickError(err)
 	}
 	return listing[*control.Transfer]{limits: f.limits, none: "ui.list.none",
 		columns: []string{"id", "time", "direction", "institution", "name", "size", "blocks", "status", "remark"},

@@ -18,12 +18,23 @@ import (
 func newTransferOrder(a *app, name string) *cobra.Command {
 	order := control.Order{Name: name}
 	var reason string
+	var many sweep
+	one := usage(cobra.ExactArgs(1))
+	if sweeps(name) != nil {
+		one = usage(cobra.MaximumNArgs(1))
+	}
 	cmd := &cobra.Command{
 		Use:  name + " ID",
-		Args: usage(cobra.ExactArgs(1)),
+		Args: one,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if cmd.Flags().Changed("from-block") && order.FromBlock < 1 {
 				return usageError{fault.New(codeFlagValue, "--from-block", "value", order.FromBlock)}
+			}
+			if err := many.check(cmd, args, order); err != nil {
+				return err
+			}
+			if len(args) == 0 {
+				return a.sweep(cmd.Context(), &many, order, reason)
 			}
 			return a.transferOrder(cmd.Context(), args[0], order, reason)
 		},
@@ -32,6 +43,9 @@ func newTransferOrder(a *app, name string) *cobra.Command {
 	if name == control.Resend {
 		cmd.Flags().BoolVar(&order.Again, "again", false, a.text("ui.flag.again"))
 		cmd.Flags().Int64Var(&order.FromBlock, "from-block", 0, a.text("ui.flag.from_block"))
+	}
+	if sweeps(name) != nil {
+		many.flags(a, cmd)
 	}
 	if name == control.Settle {
 		cmd.Flags().StringVar(&order.As, "as", "", a.text("ui.flag.settle_as"))

@@ -101,7 +101,7 @@ func TestOlderDatabaseIsRecognised(t *testing.T) {
 				require.NoError(t, err)
 				require.Equal(t, transfer.Held, row.Status)
 				require.Equal(t, transfer.Stored, row.HeldFrom)
-				require.Equal(t, string(store.CodeQuarantined), row.ErrorCode)
+				require.Equal(t, string(store.CodeHeldThen), row.ErrorCode)
 				term, err := s.Begin(t.Context(), start, "one", "here", 1)
 				require.NoError(t, err)
 				require.EqualValues(t, 3, term, "a term is never used twice")

@@ -61,7 +61,7 @@ func testQuarantine(t *testing.T, open Open) {
 		got := read(t, s, row.ID)
 		require.Equal(t, transfer.Held, got.Status)
 		require.Equal(t, from, got.HeldFrom)
-		require.Equal(t, string(store.CodeQuarantined), got.ErrorCode)
+		require.Equal(t, string(store.CodeHeldThen), got.ErrorCode)
 		require.Empty(t, got.Owner)
 		all := events(t, s, row.ID)
 		require.Equal(t, from, all[len(all)-1].From)
