@@ -40,6 +40,10 @@ const (
 	CodeHeldByStatus  fault.Code = "control.held_by_status"  // only held ones are held by something
 	CodeMovedSince    fault.Code = "control.moved_since"     // it is not as it was when an order for many looked at it
 
+	CodeNotBackedUp  fault.Code = "control.not_backed_up"  // its backup cannot be written, arg because
+	CodeNotInError   fault.Code = "control.not_in_error"   // a refused file that cannot be moved, arg because
+	CodeNoResultFile fault.Code = "control.no_result_file" // its result file cannot be written, arg because
+
 	// CodeNoJournal and those after it: recovering from an older or another database.
 	CodeNoJournal   fault.Code = "control.no_journal"   // nothing is remembered at this place
 	CodeUnexplained fault.Code = "control.unexplained"  // something is left to be done

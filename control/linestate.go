@@ -50,6 +50,9 @@ func (c *Control) lineState(ctx context.Context, s *Status, i *store.Instance, s
 	if err != nil {
 		return err
 	}
+	if err := c.troubles(ctx, s, i, told.Troubles); err != nil {
+		return err
+	}
 	for _, t := range told.Certificates {
 		one := Certificate{Instance: i.ID, File: t.File, CA: t.CA, Subject: t.Subject, SHA256: t.SHA256,
 			NotBefore: at(t.NotBefore), NotAfter: at(t.NotAfter), State: CertificateGood}

@@ -56,6 +56,9 @@ func (c *Control) Show(ctx context.Context, id string) (*Detail, error) {
 	if t.WorkPath != "" && t.BackedUpAt.IsZero() && t.Status != transfer.Storing && t.Status != transfer.Refused && !there[t.Place] {
 		d.BackupWaits = t.Place
 	}
+	if d.Troubles, err = c.troublesOf(ctx, t); err != nil {
+		return nil, err
+	}
 	infos, err := c.s.BlockInfos(ctx, t.ID)
 	if err != nil {
 		return nil, err

@@ -23,6 +23,9 @@ type Status struct {
 	Refused      []Refused     `json:"refused,omitempty"`      // callers that were not let in
 	Waiting      []Waiting     `json:"waiting,omitempty"`      // see Control.Waiting; filled in by who knows the configuration
 
+	// Troubles are files that cannot be written beside their transfers.
+	Troubles []Trouble `json:"troubles,omitempty"`
+
 	// Directories are those of the host that asks which are not there or nearly
 	// full; filled in by who knows the configuration.
 	Directories []Directory `json:"directories,omitempty"`

@@ -89,9 +89,11 @@ type Detail struct {
 	Response    string     `json:"response,omitempty"` // the peer's last response code
 	Proofs      []Proof    `json:"proofs,omitempty"`   // what was compared before it counted as arrived
 	Released    *time.Time `json:"payload_deleted,omitempty"`
-	Map         []Block    `json:"block_map"`
-	History     []Entry    `json:"history"`
-	Sessions    []*Session `json:"sessions"` // of its attempts
+	// Troubles is what of its files on disk cannot be written at present.
+	Troubles []FileTrouble `json:"troubles,omitempty"`
+	Map      []Block       `json:"block_map"`
+	History  []Entry       `json:"history"`
+	Sessions []*Session    `json:"sessions"` // of its attempts
 }
 
 // Proof is one thing that was compared.

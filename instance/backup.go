@@ -30,8 +30,13 @@ const (
 // work file, the backup, or both, and no note; each is recognised, and noted.
 func (i *Instance) backupStep(ctx context.Context) (bool, error) {
 	todo, err := i.s.NotBackedUp(ctx, i.o.Place, backupAtOnce)
-	if err != nil || len(todo) == 0 {
+	if err != nil {
 		return false, err
+	}
+	failed := map[string]error{}
+	defer func() { i.troubled(ctx, store.TroubleBackup, failed) }()
+	if len(todo) == 0 {
+		return false, nil
 	}
 	moves := make([]filemgr.Move, len(todo))
 	for n, t := range todo {
@@ -44,7 +49,7 @@ func (i *Instance) backupStep(ctx context.Context) (bool, error) {
 			path, err = i.backUpOtherwise(ctx, t, err)
 		}
 		if err != nil {
-			i.log.Error("backup failed", "transfer", t.ID, "name", t.Name, "code", fault.CodeOf(err), "err", err)
+			failed[t.ID] = err
 			continue
 		}
 		done = append(done, store.Backup{ID: t.ID, Path: path})
@@ -58,6 +63,20 @@ func (i *Instance) backupStep(ctx context.Context) (bool, error) {
 		}
 	}
 	return len(todo) == backupAtOnce, nil
+}
+
+// troubled tells which files a stage could not write. Each is logged when it
+// fails, and again only for another reason: status and show say that it lasts.
+func (i *Instance) troubled(ctx context.Context, stage string, failed map[string]error) {
+	if ctx.Err() != nil {
+		return // that is what failed
+	}
+	for id, fresh := range i.troubles.tell(stage, failed, i.now()) {
+		if fresh {
+			i.wake.lines.Give()
+			i.log.Error("file cannot be written, tried again", "file", stage, "transfer", id, "code", fault.CodeOf(failed[id]), "err", failed[id])
+		}
+	}
 }
 
 // backUpOtherwise is for a file that could not just be moved: the name is

@@ -58,6 +58,7 @@ type core struct {
 	listeners listeners
 	wrong     throttle
 	refused   refusals
+	troubles  troubles
 	paces     paces
 
 	quarantine atomic.Bool // as last seen, see quarantineStep

@@ -21,6 +21,15 @@ const mostTold = 50
 // what there is to tell of our lines if it is something new.
 func (i *Instance) lineStateStep(ctx context.Context, last *store.LineState) (bool, error) {
 	l := store.LineState{Since: last.Since, Refused: i.refused.list(mostTold)}
+	var former store.LineState
+	if last.Since.IsZero() {
+		var err error
+		if former, err = i.s.LineState(ctx, i.o.ID); err != nil {
+			return false, err
+		}
+		i.troubles.remember(former.Troubles)
+	}
+	l.Troubles = i.troubles.list()
 	if l.Since.IsZero() {
 		l.Since = i.now()
 	}
@@ -45,17 +54,9 @@ func (i *Instance) lineStateStep(ctx context.Context, last *store.LineState) (bo
 	if reflect.DeepEqual(l, *last) {
 		return false, nil
 	}
-	if last.Since.IsZero() && len(l.Certificates)+len(l.Refused) == 0 {
-		// The first look, and nothing to tell: unless a former process has told
-		// something, nothing is written.
-		former, err := i.s.LineState(ctx, i.o.ID)
-		if err != nil {
-			return false, err
-		}
-		if former.Since.IsZero() {
-			*last = l
-			return false, nil
-		}
+	if last.Since.IsZero() && former.Since.IsZero() && len(l.Certificates)+len(l.Refused)+len(l.Troubles) == 0 {
+		*last = l // the first look, and nothing to tell: nothing is written
+		return false, nil
 	}
 	if err := i.s.SetLineState(ctx, i.o.ID, i.term, l); err != nil {
 		return false, err

@@ -24,17 +24,22 @@ func (i *Instance) resultStep(ctx context.Context) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	var failed error // the first: the others may fare better
+	var first error // the others may fare better
+	failed := map[string]error{}
 	for _, t := range due {
 		err := i.beside(ctx, t)
 		if ctx.Err() != nil || store.Away(err) {
 			return false, err
 		}
-		if failed == nil {
-			failed = err
+		if filemgr.Waits(fault.CodeOf(err)) {
+			failed[t.ID] = err
+		}
+		if first == nil {
+			first = err
 		}
 	}
-	return failed == nil && len(due) == most, failed
+	i.troubled(ctx, store.TroubleResult, failed)
+	return first == nil && len(due) == most, first
 }
 
 // beside does what is due for one transfer.

@@ -124,8 +124,12 @@ func (s *scan) claim(ctx context.Context, ready []filemgr.Ready) error {
 // whose transfer was refused goes to error/.
 func (s *scan) tidy(ctx context.Context) error {
 	files, err := filemgr.WorkFiles(s.work)
-	if err != nil || len(files) == 0 {
+	if err != nil {
 		return err
+	}
+	if len(files) == 0 {
+		s.troubled(ctx, store.TroubleError, nil)
+		return nil
 	}
 	// Most wait for their turn, and their rows say so.
 	waiting, err := s.s.WorkFiles(ctx, s.o.Place)
@@ -133,6 +137,7 @@ func (s *scan) tidy(ctx context.Context) error {
 		return err
 	}
 	var lost []filemgr.Claimed
+	unmoved := map[string]error{}
 	for _, c := range files {
 		if waiting[c.ID] {
 			continue
@@ -145,8 +150,7 @@ func (s *scan) tidy(ctx context.Context) error {
 			err = nil
 		case err == nil && t.Status == transfer.Refused:
 			if err = s.refuseFile(ctx, t, c.Path); err != nil && !store.Away(err) {
-				// It waits where it is; the others are taken meanwhile.
-				s.log.Error("refused file is not moved", "transfer", t.ID, "name", t.Name, "code", fault.CodeOf(err), "err", err)
+				unmoved[t.ID] = err // it waits where it is; the others are taken meanwhile
 				err = ctx.Err()
 			}
 		}
@@ -154,6 +158,7 @@ func (s *scan) tidy(ctx context.Context) error {
 			return err
 		}
 	}
+	s.troubled(ctx, store.TroubleError, unmoved)
 	return s.enter(ctx, lost)
 }
 

@@ -7,12 +7,14 @@ import (
 )
 
 // LineState is what an instance tells of its lines beside their sessions: the
-// certificates that it uses, and the callers that it did not let in. It is for
-// people; nothing is decided by it.
+// certificates that it uses, the callers that it did not let in, and the files
+// that it cannot write beside their transfers. It is for people; nothing is
+// decided by it.
 type LineState struct {
 	Since        time.Time     `json:"since"` // from when callers are counted
 	Certificates []Certificate `json:"certificates,omitempty"`
 	Refused      []Refused     `json:"refused,omitempty"` // those of the last ones
+	Troubles     []Trouble     `json:"troubles,omitempty"`
 }
 
 // Certificate is one that an instance shows or trusts, or, with an error, a
@@ -37,6 +39,30 @@ type Refused struct {
 	Count   int64     `json:"count"`
 	First   time.Time `json:"first"`
 	Last    time.Time `json:"last"`
+}
+
+// Stages that write files beside transfers.
+const (
+	TroubleBackup = "backup" // of a stored file
+	TroubleError  = "error"  // a refused file, which still lies in the work directory
+	TroubleResult = "result" // the result file
+)
+
+// Trouble are files that could not be written for one reason, when that was
+// tried last. Nothing else waits for them, so their rows do not have it.
+type Trouble struct {
+	Stage string         `json:"stage"`
+	Code  string         `json:"code"`
+	Count int            `json:"count"`
+	Files []TroubledFile `json:"files"` // those that have waited longest
+}
+
+// TroubledFile is the file of one transfer, since when it could not be written,
+// and the values of the code, as in rows.
+type TroubledFile struct {
+	ID     string    `json:"id"`
+	Since  time.Time `json:"since"`
+	Detail string    `json:"detail,omitempty"`
 }
 
 // lineState is the name of an instance's LineState in table meta.

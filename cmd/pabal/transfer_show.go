@@ -82,6 +82,7 @@ func (a *app) transferShow(ctx context.Context, id string, f showFlags) error {
 	p := &page{app: a, w: a.out, zone: cfg.Location()}
 	p.facts(d)
 	p.failure(d.Error)
+	p.troubles(d)
 	p.stands(d)
 	p.blockMap(d, f.blocks)
 	p.history(d, f.all)

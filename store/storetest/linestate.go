@@ -20,7 +20,8 @@ func testLineState(t *testing.T, open Open) {
 	require.NoError(t, err)
 	require.Zero(t, empty)
 	want := store.LineState{Since: at, Certificates: []store.Certificate{{File: "us.pem", Subject: "CN=us", SHA256: "00", NotBefore: at, NotAfter: at}},
-		Refused: []store.Refused{{Address: "192.0.2.1", Code: "instance.stranger", Detail: "{}", Count: 7, First: at, Last: at}}}
+		Refused:  []store.Refused{{Address: "192.0.2.1", Code: "instance.stranger", Detail: "{}", Count: 7, First: at, Last: at}},
+		Troubles: []store.Trouble{{Stage: store.TroubleBackup, Code: "file.disk_full", Count: 300, Files: []store.TroubledFile{{ID: "x", Since: at, Detail: "{}"}}}}}
 	require.NoError(t, s.SetLineState(t.Context(), "a", term, store.LineState{Since: at}))
 	require.NoError(t, s.SetLineState(t.Context(), "a", term, want))
 	got, err := s.LineState(t.Context(), "a")
