@@ -26,6 +26,7 @@ func (s *session) Accept(ctx context.Context, o machine.Offer) (acc line.Accepta
 		}
 		return err
 	})
+	s.goes(transfer.Receive)
 	s.logFile(s.incoming)
 	return acc, err
 }

@@ -68,6 +68,9 @@ func (s *session) Open(ctx context.Context, t *protocol.Telegram) (line.Judgemen
 	}
 	if s.inst == nil { // else it was we who called, and its line is ours
 		s.inst = n
+		if _, said := s.profile.Sender(t); !said && s.profile.Session.FetchByRequest {
+			d = "" // what the caller wants shows when it announces a file, or asks for some
+		}
 		if err := s.begin(ctx, s.peer.String(), false, d); err != nil {
 			return line.Judgement{}, err
 		}
@@ -180,6 +183,7 @@ func (s *session) Fetch(ctx context.Context, t *protocol.Telegram) (line.Counted
 	if s.inst.closedNow(s.business(), true) {
 		return line.Counted{Reason: protocol.ClosedHours}, nil
 	}
+	s.goes(transfer.Send)
 	s.only = safe(t.Text(protocol.Name))
 	if s.only == allKinds {
 		s.only = ""

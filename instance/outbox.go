@@ -25,11 +25,13 @@ func (s *session) Next(ctx context.Context) (machine.Order, error) {
 	if t == nil {
 		if s.fetch && s.profile.Session.FetchByRequest && !s.fetched {
 			s.fetched = true
+			s.goes(transfer.Receive)
 			return machine.Order{Kind: machine.FetchFiles, Query: s.fetchQuery()}, nil
 		}
 		return machine.Order{Kind: machine.NothingMore}, nil
 	}
 	s.current = t
+	s.goes(t.Direction)
 	s.logFile(t)
 	f := s.order(t)
 	query := machine.Query{Kind: fileStatus, Name: t.WireName, Date: t.BaseDate}

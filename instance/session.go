@@ -149,6 +149,19 @@ func (s *session) begin(ctx context.Context, peer string, calling bool, d transf
 	return nil
 }
 
+// goes notes that files go that way in the session, or are asked for: what it
+// was opened for may not be all that is done in it, and where who opens asks for
+// files later its opening says nothing of it. The row says so from its end on.
+func (s *session) goes(d transfer.Direction) {
+	switch s.row.Direction {
+	case d:
+	case "":
+		s.row.Direction = d
+	default:
+		s.row.Direction = transfer.BothWays
+	}
+}
+
 // end writes the session's row for the last time, which frees its line.
 func (s *session) end(ctx context.Context) {
 	s.row.ClosedAt = s.now()

@@ -11,6 +11,8 @@ type Direction string
 const (
 	Send    Direction = "send"
 	Receive Direction = "receive"
+	// BothWays is of a session that carried files either way; a transfer goes one.
+	BothWays Direction = "both"
 )
 
 // Status is where a transfer stands. The stages of the server claim rows in

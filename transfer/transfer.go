@@ -234,7 +234,7 @@ type Session struct {
 	Profile     string
 	Instance    string
 	Host        string    // where it was held, and where its log is
-	Direction   Direction // "" until the peer has said
+	Direction   Direction // which way files went, or were asked for; BothWays; "" = neither yet
 	Calling     bool      // we connected
 	Peer        string    // address
 	OpenedAt    time.Time

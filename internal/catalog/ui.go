@@ -7,8 +7,11 @@ func (c *Catalog) Status(lang Lang, status string) string {
 	return c.Text(lang, fault.Code("ui.status."+status), nil)
 }
 
-// Direction is the label of send or receive.
+// Direction is the label of send, receive or both, and of neither.
 func (c *Catalog) Direction(lang Lang, direction string) string {
+	if direction == "" {
+		direction = "none"
+	}
 	return c.Text(lang, fault.Code("ui.direction."+direction), nil)
 }
 

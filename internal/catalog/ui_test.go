@@ -20,7 +20,7 @@ func TestEveryStatusAndDirectionHasALabel(t *testing.T) {
 		require.NotContains(t, seen, label, "%s and %s look the same", s, seen[label])
 		seen[label] = s
 	}
-	for _, d := range []transfer.Direction{transfer.Send, transfer.Receive} {
+	for _, d := range []transfer.Direction{transfer.Send, transfer.Receive, transfer.BothWays} {
 		require.Equal(t, string(d), c.Direction(EN, string(d)))
 		require.NotContains(t, c.Direction(KO, string(d)), "ui.")
 	}
