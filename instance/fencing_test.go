@@ -258,9 +258,11 @@ func stoppedAtEveryWrite(t *testing.T, on engine, side string) {
 			seen[rows[0].Status] = append(seen[rows[0].Status], who)
 		}
 		// It is dead for the other one, who takes everything over.
-		buried, err := beside.Bury(t.Context(), time.Now(), ours(), "instance_OTHER")
-		require.NoError(t, err)
-		require.True(t, buried)
+		wait("it lives", func() bool { // as long as a beat arrives that had left before it was stopped
+			buried, err := beside.Bury(t.Context(), time.Now(), ours(), "instance_OTHER")
+			require.NoError(t, err)
+			return buried
+		})
 		require.NoError(t, observer.recover(t.Context()))
 		before := picture(t, beside)
 		close(g.held)
