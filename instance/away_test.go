@@ -248,6 +248,13 @@ func TestStoreAwayInMidSession(t *testing.T) {
 			body := content(4*blockOf("cms") + 1)
 			p.institution.drop("EB21.CENTRE.JOB", body)
 			log.until(t, test.says)
+			if test.says == faulty { // which is written before the answer leaves
+				require.Eventually(t, func() bool {
+					mu.Lock()
+					defer mu.Unlock()
+					return len(faults) > 0
+				}, hang, time.Millisecond)
+			}
 			away.Store(false)
 			c.Back()
 			arrivedOnce(t, p, body)
