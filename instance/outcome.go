@@ -44,7 +44,7 @@ func (i *Instance) retry(t *transfer.Transfer, inst *institution, err error, now
 	if inst != nil && inst.RetryTries > 0 && t.Tries >= inst.RetryTries && !t.EndedOnce {
 		t.Status = transfer.Failed
 		t.EndedAt = now
-		note(t, fault.New(CodeTriesUsed, t.Name, "tries", t.Tries, "reason", t.ErrorCode))
+		note(t, triesUsed(t))
 		return
 	}
 	first, most := 30*time.Second, 10*time.Minute
@@ -53,4 +53,17 @@ func (i *Instance) retry(t *transfer.Transfer, inst *institution, err error, now
 	}
 	t.Status = transfer.Waiting
 	t.NextTry = now.Add(loop.Backoff(first, most, t.Tries))
+}
+
+// triesUsed says that a transfer is given up, and the last failure with its own
+// values: what is to be put right is that. The subject is that of the failure.
+func triesUsed(t *transfer.Transfer) *fault.Error {
+	last := Noted(t.ErrorCode, t.ErrorDetail)
+	e := fault.New(CodeTriesUsed, last.Subject, "name", t.Name, "tries", t.Tries, "because", t.ErrorCode)
+	for name, value := range last.Args {
+		if _, ours := e.Args[name]; !ours {
+			e.Args[name] = value
+		}
+	}
+	return e
 }
