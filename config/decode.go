@@ -261,7 +261,7 @@ func (d *decoder) secret(text, path string) (string, *fault.Error) {
 		}
 		value := strings.TrimRight(string(content), "\r\n")
 		if value == "" {
-			return "", fault.New(CodeSecretFile, name, "reason", "empty")
+			return "", fault.New(CodeSecretFile, name, "reason", fault.Say("nothing_in_it"))
 		}
 		return value, nil
 	}

@@ -101,7 +101,7 @@ type Names struct {
 func (o CheckOptions) Validate(form Form) []fault.Problem {
 	v := &validator{form: form}
 	if (o.Header != nil || o.Trailer != nil) && form.Kind == Raw {
-		v.add("header", "a raw file has no records")
+		v.add("header", fault.Say("no_records"))
 	}
 	if h := o.Header; h != nil {
 		v.mark("header.mark", 0, h.Mark)
@@ -110,7 +110,7 @@ func (o CheckOptions) Validate(form Form) []fault.Problem {
 		}
 		if h.Date != nil {
 			if layout, ok := dateLayouts[h.Date.Format]; !ok {
-				v.add("header.date", "unknown date format "+h.Date.Format)
+				v.add("header.date", fault.Say("no_date_format", "format", h.Date.Format))
 			} else {
 				v.field("header.date", Field{h.Date.Offset, len(layout)})
 			}
@@ -124,7 +124,7 @@ func (o CheckOptions) Validate(form Form) []fault.Problem {
 			if total.Sum != nil {
 				v.field(path+".sum", *total.Sum)
 				if total.All {
-					v.add(path+".all", "only a count can include header and trailer")
+					v.add(path+".all", fault.Say("only_count"))
 				}
 			}
 			for j, m := range total.Where {
@@ -133,12 +133,12 @@ func (o CheckOptions) Validate(form Form) []fault.Problem {
 		}
 	}
 	if o.Text != TextAny && o.Text != TextASCII && o.Text != TextEUCKR && o.Text != TextCP949 {
-		v.add("text", "unknown character set "+string(o.Text))
+		v.add("text", fault.Say("no_charset", "charset", o.Text))
 	}
 	for i, r := range o.Rules {
 		path := fmt.Sprintf("rules[%d]", i)
 		if r.Each && form.Kind == Raw {
-			v.add(path+".each", "a raw file has no records")
+			v.add(path+".each", fault.Say("no_records"))
 		}
 		if _, err := compileRule(r); err != nil {
 			v.problems = append(v.problems, fault.Problem{Path: path + ".expr", Err: fault.As(err)})
@@ -152,17 +152,16 @@ type validator struct {
 	problems []fault.Problem
 }
 
-func (v *validator) add(path, why string) {
+func (v *validator) add(path string, why fault.Phrase) {
 	v.problems = append(v.problems, fault.Problem{Path: path, Err: fault.New(CodeBadOption, path, "why", why)})
 }
 
 func (v *validator) field(path string, f Field) {
 	switch {
 	case f.Offset < 0 || f.Length < 1 || f.Offset+f.Length > MaxRecord:
-		v.add(path, "offset or length is out of range")
+		v.add(path, fault.Say("span_out_of_range"))
 	case v.form.Length > 0 && f.Offset+f.Length > v.form.Length:
-		v.add(path, fmt.Sprintf("bytes %d to %d lie outside a record of %d bytes",
-			f.Offset, f.Offset+f.Length-1, v.form.Length))
+		v.add(path, fault.Say("span_outside", "first", f.Offset, "last", f.Offset+f.Length-1, "length", v.form.Length))
 	}
 }
 

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"pabal/internal/fault"
 )
 
 // macPiece is the width of keys and pieces in digits, and macModulus the
@@ -51,7 +53,7 @@ func NewMACState(k1, k2 string) (*MACState, error) {
 
 func macKey(k string) (uint64, error) {
 	if len(k) != macPiece || strings.Trim(k, "0123456789") != "" {
-		return 0, fmt.Errorf("a MAC key must be %d digits", macPiece)
+		return 0, fault.Say("mac_key", "width", macPiece).Err()
 	}
 	return strconv.ParseUint(k, 10, 64)
 }
@@ -61,7 +63,7 @@ func (m *MACState) Add(data string) error {
 	for i := range len(data) {
 		c := data[i]
 		if c < '0' || c > '9' {
-			return fmt.Errorf("MAC data must be digits: byte %d is not", i)
+			return fault.Say("mac_data", "byte", i).Err()
 		}
 		m.part = m.part*10 + uint64(c-'0')
 		if m.have++; m.have == macPiece {

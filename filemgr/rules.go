@@ -2,7 +2,6 @@ package filemgr
 
 import (
 	"errors"
-	"fmt"
 	"strconv"
 	"strings"
 
@@ -43,7 +42,7 @@ func compileRule(r Rule) (compiledRule, error) {
 		expr.Function("mac", ruleMAC, new(func(string, string, string) string)),
 	)
 	if err != nil {
-		return compiledRule{}, fault.New(CodeBadRule, r.Name, "expr", r.Expr, "why", firstLine(err)).Because(err)
+		return compiledRule{}, fault.New(CodeBadRule, r.Name, "expr", r.Expr, "why", fault.Say("expression_says", "text", firstLine(err))).Because(err)
 	}
 	return compiledRule{Rule: r, program: program}, nil
 }
@@ -53,16 +52,13 @@ func firstLine(err error) string {
 	return line
 }
 
-// ruleError is a failure of one of our own functions. Its text repeats nothing
-// of the record, which can hold an account number, so it may be shown and logged.
-type ruleError string
-
-func (e ruleError) Error() string { return string(e) }
+// What our own functions say repeats nothing of the record, which can hold an
+// account number, so it may be shown and logged.
 
 func ruleField(p ...any) (any, error) {
 	text, offset, length := p[0].(string), p[1].(int), p[2].(int)
 	if offset < 0 || length < 0 || offset > len(text) || length > len(text)-offset {
-		return nil, ruleError(fmt.Sprintf("field: %d bytes at %d of a record of %d", length, offset, len(text)))
+		return nil, fault.Say("field_outside", "length", length, "offset", offset, "record", len(text)).Err()
 	}
 	return text[offset : offset+length], nil
 }
@@ -70,7 +66,7 @@ func ruleField(p ...any) (any, error) {
 func ruleNum(p ...any) (any, error) {
 	n, err := strconv.Atoi(strings.TrimSpace(p[0].(string)))
 	if err != nil {
-		return nil, ruleError("num: not a whole number")
+		return nil, fault.Say("num_of_other").Err()
 	}
 	return n, nil
 }
@@ -78,7 +74,7 @@ func ruleNum(p ...any) (any, error) {
 func ruleDecimal(p ...any) (any, error) {
 	n, err := strconv.ParseFloat(strings.TrimSpace(p[0].(string)), 64)
 	if err != nil {
-		return nil, ruleError("decimal: not a number")
+		return nil, fault.Say("decimal_of_other").Err()
 	}
 	return n, nil
 }
@@ -86,23 +82,22 @@ func ruleDecimal(p ...any) (any, error) {
 func ruleMAC(p ...any) (any, error) {
 	sum, err := MAC(p[0].(string), p[1].(string), p[2].(string))
 	if err != nil {
-		return nil, ruleError(err.Error())
+		return nil, err
 	}
 	return sum, nil
 }
 
 // whyFailed explains a rule that could not be evaluated. The messages of
 // expr-lang itself can quote values, so only the place in the rule is kept.
-func whyFailed(err error) string {
-	var own ruleError
-	if errors.As(err, &own) {
-		return own.Error()
+func whyFailed(err error) fault.Phrase {
+	if own := fault.WordsOf(err); own.Said() {
+		return own
 	}
 	var at *file.Error
 	if errors.As(err, &at) {
-		return fmt.Sprintf("line %d, column %d of the rule", at.Line, at.Column+1)
+		return fault.Say("at_rule", "line", at.Line, "column", at.Column+1)
 	}
-	return "the expression failed"
+	return fault.Say("expression_failed")
 }
 
 // run evaluates the rule; nil means that it holds.

@@ -64,7 +64,7 @@ func compileCustom(r *registration) (*customNames, []fault.Problem) {
 		p, err := expr.Compile(text, append(options, expr.Env(env))...)
 		if err != nil {
 			problems = append(problems, fault.Problem{Path: path,
-				Err: fault.New(CodeCustomExpression, r.FileID, "reason", err).Because(err)})
+				Err: fault.New(CodeCustomExpression, r.FileID, "reason", fault.Say("expression_says", "text", err)).Because(err)})
 		}
 		return p
 	}
@@ -89,7 +89,7 @@ func compileCustom(r *registration) (*customNames, []fault.Problem) {
 			if known := fault.As(err); known != nil {
 				f = known
 			} else if err != nil {
-				f = fault.New(CodeCustomFailed, example, "reason", err).Because(err)
+				f = fault.New(CodeCustomFailed, example, "reason", fault.Say("expression_says", "text", err)).Because(err)
 			}
 			problems = append(problems, fault.Problem{Path: fmt.Sprintf("custom.examples[%d]", i), Err: f})
 		}

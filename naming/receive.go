@@ -24,7 +24,7 @@ func (r *registration) formatName(n Name) (string, error) {
 	if r != nil && r.custom != nil {
 		text, err := r.custom.write(n)
 		if err != nil {
-			return "", fault.New(CodeCustomFailed, n.describe(), "reason", err).Because(err)
+			return "", fault.New(CodeCustomFailed, n.describe(), "reason", fault.Say("expression_says", "text", err)).Because(err)
 		}
 		return text, nil
 	}

@@ -28,7 +28,7 @@ type expression struct {
 
 // value evaluates for a row of t. CodeExpression says why there is none.
 func (e *expression) value(c charset, t *Telegram, row string) (number int64, text string, err error) {
-	bad := func(reason string) *fault.Error {
+	bad := func(reason fault.Phrase) *fault.Error {
 		return fault.New(CodeExpression, row, "reason", reason, "kind", t.Kind)
 	}
 	env := make(map[string]any, len(e.fields))
@@ -49,19 +49,26 @@ func (e *expression) value(c charset, t *Telegram, row string) (number int64, te
 	if e.number {
 		n, ok := got.(int64)
 		if !ok {
-			return 0, "", bad("no whole number")
+			return 0, "", bad(fault.Say("no_whole_number"))
 		}
 		return n, "", nil
 	}
 	text, ok := got.(string)
 	if !ok {
-		return 0, "", bad("no text")
+		return 0, "", bad(fault.Say("no_text"))
 	}
 	return 0, text, nil
 }
 
-// reason is what the library says, in one line.
-func reason(err error) string {
+// reason is what a function of ours says, or the library, in one line.
+func reason(err error) fault.Phrase {
+	if p := fault.WordsOf(err); p.Said() {
+		return p
+	}
+	return fault.Say("expression_says", "text", oneLine(err))
+}
+
+func oneLine(err error) string {
 	var at *file.Error
 	if errors.As(err, &at) {
 		return at.Message
@@ -113,7 +120,7 @@ const mostPad = 9999
 func pad(args ...any) (any, error) {
 	width, err := whole(args[1])
 	if err != nil || width < 0 || width > mostPad {
-		return nil, errors.New("pad: a width from 0 to " + strconv.Itoa(mostPad))
+		return nil, fault.Say("pad_width", "most", mostPad).Err()
 	}
 	if len(args) == 2 {
 		n, err := whole(args[0])
@@ -123,7 +130,7 @@ func pad(args ...any) (any, error) {
 	text, _ := args[0].(string)
 	fill, _ := args[2].(string)
 	if len(fill) != 1 {
-		return nil, errors.New("pad: one character to fill with")
+		return nil, fault.Say("pad_fill").Err()
 	}
 	return text + strings.Repeat(fill, max(0, int(width)-len(text))), nil
 }
@@ -136,7 +143,7 @@ func div(args ...any) (any, error) {
 	case err != nil || berr != nil:
 		return nil, errors.Join(err, berr)
 	case b == 0:
-		return nil, errors.New("division by zero")
+		return nil, fault.Say("division_by_zero").Err()
 	}
 	return int(a / b), nil
 }
@@ -148,7 +155,7 @@ func whole(v any) (int64, error) {
 	case int64:
 		return n, nil
 	}
-	return 0, errors.New("no whole number")
+	return 0, fault.Say("no_whole_number").Err()
 }
 
 // names gathers what an expression names and what it gives a name itself, and
@@ -199,11 +206,11 @@ func (c *compiler) expression(kind Kind, r row, p *place) *expression {
 	options := append(expressionFunctions(), expr.Env(env), kindOf, expr.Patch(seen))
 	program, err := expr.Compile(r.Expr, options...)
 	if err != nil {
-		column, detail := 1, reason(err)
+		column, detail := 1, oneLine(err)
 		if at := (*file.Error)(nil); errors.As(err, &at) {
 			column = at.Column + 1
 		}
-		expected := fault.Say("at_column", "column", column, "detail", detail)
+		expected := fault.Say("at_column", "column", column, "detail", reason(err))
 		if name, ok := strings.CutPrefix(detail, unknownName); ok {
 			expected = c.unknown(name, column)
 		}

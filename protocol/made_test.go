@@ -221,7 +221,7 @@ func TestExpressions(t *testing.T) {
 		if why, fails := strings.CutPrefix(c.want, "!"); fails {
 			require.Error(t, err, c.expr)
 			require.Equal(t, "made", fault.As(err).Subject)
-			require.Contains(t, fault.As(err).Args["reason"], why, c.expr)
+			require.Contains(t, wanted(t, catalog.EN, fault.As(err)), why, c.expr)
 			continue
 		}
 		require.NoError(t, err, c.expr)

@@ -20,7 +20,7 @@ func wanted(t testing.TB, lang catalog.Lang, e *fault.Error) string {
 	c, err := sentences()
 	require.NoError(t, err)
 	var out strings.Builder
-	for _, name := range []string{"expected", "detail"} {
+	for _, name := range []string{"expected", "detail", "reason"} {
 		if p := e.Args.Phrase(name); p.Said() {
 			out.WriteString(c.Text(lang, p.Key(), p.Args()))
 		} else {

@@ -1,7 +1,6 @@
 package simulator
 
 import (
-	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -95,9 +94,9 @@ func ParseFaults(text string) (Faults, error) {
 		}
 		key, value, ok := strings.Cut(part, "=")
 		if !ok {
-			return Faults{}, badFault(part, "key=value")
+			return Faults{}, badFault(part, fault.Say("key_value"))
 		}
-		if expected := f.set(strings.TrimSpace(key), strings.TrimSpace(value)); expected != "" {
+		if expected := f.set(strings.TrimSpace(key), strings.TrimSpace(value)); expected.Said() {
 			return Faults{}, badFault(part, expected)
 		}
 	}
@@ -105,14 +104,14 @@ func ParseFaults(text string) (Faults, error) {
 	return f, nil
 }
 
-func badFault(part, expected string) error {
+func badFault(part string, expected fault.Phrase) error {
 	return fault.New(CodeFaults, part, "expected", expected)
 }
 
 // Set reads one fault by its key, as the package comment lists them. An error,
 // CodeFaults, says what is expected.
 func (f *Faults) Set(key, value string) error {
-	if expected := f.set(key, value); expected != "" {
+	if expected := f.set(key, value); expected.Said() {
 		return badFault(key+"="+value, expected)
 	}
 	f.finish()
@@ -126,31 +125,31 @@ func (f *Faults) finish() {
 	}
 }
 
-// set reads one part and returns what was expected in its place, or "".
-func (f *Faults) set(key, value string) (expected string) {
+// set reads one part and returns what was expected in its place, nothing if it is right.
+func (f *Faults) set(key, value string) (expected fault.Phrase) {
 	var ok bool
 	switch key {
 	case "lose":
 		f.Lose, ok = parsePick(value)
-		expected = "block:sequence,… or a share such as 5%"
+		expected = fault.Say("a_pick")
 	case "duplicate":
 		f.Duplicate, ok = parsePick(value)
-		expected = "block:sequence,… or a share such as 5%"
+		expected = fault.Say("a_pick")
 	case "reorder":
 		f.Reorder, ok = parsePick(value)
-		expected = "block:sequence,… or a share such as 5%"
+		expected = fault.Say("a_pick")
 	case "seed":
 		var err error
 		f.Seed, err = strconv.ParseUint(value, 10, 64)
-		ok, expected = err == nil, "a number"
+		ok, expected = err == nil, fault.Say("a_number")
 	case "delay":
-		ok, expected = f.parseDelay(value), "a time such as 50ms, or KIND:50ms"
+		ok, expected = f.parseDelay(value), fault.Say("a_delay")
 	case "split":
 		var err error
 		f.Split, err = strconv.Atoi(value)
-		ok, expected = err == nil && f.Split > 0, "a number of bytes"
+		ok, expected = err == nil && f.Split > 0, fault.Say("number_of_bytes")
 	case "drip":
-		ok, expected = f.parseDrip(value), "BYTES/TIME such as 1/100ms"
+		ok, expected = f.parseDrip(value), fault.Say("a_drip")
 	case "cut":
 		f.Cut, ok = parsePoints(value)
 		expected = pointForm()
@@ -168,16 +167,16 @@ func (f *Faults) set(key, value string) (expected string) {
 		if !f.NeverAll {
 			f.Never = strings.Split(value, ",")
 		}
-		ok, expected = value != "", "a wire name, or all"
+		ok, expected = value != "", fault.Say("name_or_all")
 	case "size":
 		var err error
 		f.SizeBy, err = strconv.ParseInt(value, 10, 64)
-		ok, expected = err == nil && f.SizeBy != 0, "a difference in bytes such as +10 or -1"
+		ok, expected = err == nil && f.SizeBy != 0, fault.Say("size_difference")
 	default:
-		expected = "lose, duplicate, reorder, seed, delay, split, drip, cut, silence, garbage, length, never or size"
+		expected = fault.Say("one_of", "known", "lose, duplicate, reorder, seed, delay, split, drip, cut, silence, garbage, length, never, size")
 	}
 	if ok {
-		return ""
+		return fault.Phrase{}
 	}
 	return expected
 }
@@ -270,10 +269,10 @@ func parsePoints(value string) ([]Point, bool) {
 	return out, true
 }
 
-func pointForm() string {
+func pointForm() fault.Phrase {
 	names := make([]string, 0, len(protocol.Kinds()))
 	for _, k := range protocol.Kinds() {
 		names = append(names, k.String())
 	}
-	return fmt.Sprintf("[after-]WHAT[@BLOCK][:NUMBER] with WHAT being sent, received or one of %s", strings.Join(names, ", "))
+	return fault.Say("a_point", "kinds", strings.Join(names, ", "))
 }

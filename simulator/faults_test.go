@@ -132,11 +132,11 @@ func TestNoFaultsNoWrapper(t *testing.T) {
 func TestOptionsThatCannotWork(t *testing.T) {
 	for what, change := range map[string]func(*Options){
 		"profile":      func(o *Options) { o.Profile = nil },
-		"directories":  func(o *Options) { o.GiveDir, o.TakeDir = "", "" },
+		"give, take":   func(o *Options) { o.GiveDir, o.TakeDir = "", "" },
 		"institution":  func(o *Options) { o.Institution = "" },
 		"gzip":         func(o *Options) { o.Gzip = true },
 		"ebcdic":       func(o *Options) { o.EBCDIC = true },
-		"message size": func(o *Options) { o.MessageSize = 39 },
+		"message_size": func(o *Options) { o.MessageSize = 39 },
 		"ask": func(o *Options) {
 			o.Side, o.Ask = protocol.CentreSide, []Question{{Kind: protocol.Inquiry, Name: "EB21"}}
 		},

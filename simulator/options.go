@@ -139,32 +139,32 @@ func countsRecords(p *protocol.Profile) bool {
 
 // Validate says what keeps a counterparty from working.
 func (o Options) Validate() error {
-	bad := func(what, why string) error { return fault.New(CodeOptions, what, "detail", why) }
+	bad := func(what string, why fault.Phrase) error { return fault.New(CodeOptions, what, "detail", why) }
 	p := o.Profile
 	switch {
 	case p == nil:
-		return bad("profile", "missing")
+		return bad("profile", fault.Say("missing"))
 	case o.GiveDir == "" && o.TakeDir == "":
-		return bad("directories", "neither gives nor takes")
+		return bad("give, take", fault.Say("neither_gives_nor_takes"))
 	case o.GiveDir != "" && o.GiveDir == o.TakeDir:
-		return bad("directories", "gives from the directory that it takes into")
+		return bad("give, take", fault.Say("gives_what_it_takes"))
 	case p.Carries(protocol.Open, protocol.Institution) && o.Institution == "" && o.Side == protocol.InstitutionSide:
-		return bad("institution", "missing")
+		return bad("institution", fault.Say("missing"))
 	case !p.Carries(protocol.Open, protocol.Institution) && o.Self == "":
-		return bad("self", "missing")
+		return bad("self", fault.Say("missing"))
 	case o.Gzip && !p.Files.Gzip:
-		return bad("gzip", "not in profile "+p.Name)
+		return bad("gzip", fault.Say("not_in_profile", "profile", p.Name))
 	case o.EBCDIC && !p.Files.EBCDIC:
-		return bad("ebcdic", "not in profile "+p.Name)
+		return bad("ebcdic", fault.Say("not_in_profile", "profile", p.Name))
 	case len(o.Ask) > 0 && o.Side != protocol.InstitutionSide:
-		return bad("ask", "only the institution's side asks")
+		return bad("ask", fault.Say("institution_asks"))
 	case slices.ContainsFunc(o.Ask, func(q Question) bool { return !p.Has(q.Kind) }):
-		return bad("ask", "not in profile "+p.Name)
+		return bad("ask", fault.Say("not_in_profile", "profile", p.Name))
 	case countsRecords(p) && o.GiveDir != "" && o.Record == 0:
-		return bad("record", "missing: the trailer of profile "+p.Name+" counts records")
+		return bad("record", fault.Say("records_counted", "profile", p.Name))
 	case o.MessageSize != 0 && !p.Carriable(o.MessageSize),
 		o.MessageSize > p.Files.MessageSize:
-		return bad("message size", "does not fit profile "+p.Name)
+		return bad("message_size", fault.Say("unfit_for_profile", "profile", p.Name))
 	}
 	_, err := o.DataSize()
 	return err

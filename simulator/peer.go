@@ -246,7 +246,7 @@ func (s *session) Open(_ context.Context, t *protocol.Telegram) (line.Judgement,
 			want = *o.Expect.Login
 		}
 		if want.Name != "" && name != want.Name {
-			return no(protocol.BadSender, refused("sender name"))
+			return no(protocol.BadSender, refused("sender_name"))
 		}
 		if pw := want.Password; pw != "" && !o.Profile.Session.Cipher.Matches(travelled, caller, name, pw, o.Now()) {
 			return no(protocol.BadPassword, refused("password"))

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 
 	"pabal/config"
@@ -22,15 +24,16 @@ type failure struct {
 	Problems []problemLine `json:"problems,omitempty"`
 }
 
-// problemLine is one mistake of a configuration.
+// problemLine is one mistake of a configuration, a profile or a scenario.
 type problemLine struct {
-	File     string `json:"file"`
-	Line     int    `json:"line"`
-	Column   int    `json:"column"`
-	Path     string `json:"path,omitempty"`
-	Code     string `json:"code"`
-	Sentence string `json:"sentence"`
-	Next     string `json:"next,omitempty"`
+	File     string     `json:"file"`
+	Line     int        `json:"line"`
+	Column   int        `json:"column,omitempty"`
+	Path     string     `json:"path,omitempty"`
+	Code     string     `json:"code"`
+	Sentence string     `json:"sentence"`
+	Next     string     `json:"next,omitempty"`
+	Args     fault.Args `json:"args,omitempty"`
 }
 
 // report writes an error to the error stream: what is wrong, what to do next,
@@ -63,6 +66,10 @@ func (a *app) report(err error) {
 		return
 	}
 	f := a.failure(err)
+	if len(f.Problems) > 0 {
+		a.sayMistakes(f.Problems)
+		return
+	}
 	fmt.Fprintf(a.err, "pabal: %s [%s]\n", f.Sentence, f.Code)
 	if f.Cause != "" {
 		fmt.Fprintln(a.err, a.text("ui.cause", "cause", f.Cause))
@@ -83,7 +90,43 @@ func (a *app) failure(err error) failure {
 		f.Code, f.Subject, f.Args = string(e.Code), e.Subject, e.Args
 		f.Cause = cause(e)
 	}
+	f.Problems = a.mistakes(err)
 	return f
+}
+
+// mistakes are all those that a file has, such as a profile, where err tells of
+// several: they are put right in one go.
+func (a *app) mistakes(err error) []problemLine {
+	var out []problemLine
+	var look func(error) bool
+	look = func(err error) bool {
+		if many, ok := err.(interface{ Unwrap() []error }); ok {
+			return !slices.ContainsFunc(many.Unwrap(), func(one error) bool { return !look(one) })
+		}
+		e := fault.As(err)
+		if e == nil || e.Args["file"] == "" || e.Args["line"] == "" {
+			return false
+		}
+		line, _ := strconv.Atoi(e.Args["line"])
+		sentence, next := a.cat.Sentence(a.language(), e)
+		out = append(out, problemLine{File: e.Args["file"], Line: line, Path: e.Args["path"], Code: string(e.Code), Sentence: sentence, Next: next, Args: e.Args})
+		return true
+	}
+	if !look(err) || len(out) < 2 {
+		return nil
+	}
+	return out
+}
+
+// sayMistakes has what to do next once behind those that it is the same for.
+func (a *app) sayMistakes(all []problemLine) {
+	for i, p := range all {
+		fmt.Fprintf(a.err, "%s [%s]\n", p.Sentence, p.Code)
+		if i+1 == len(all) || all[i+1].Next != p.Next {
+			a.next(p.Next)
+		}
+	}
+	fmt.Fprintln(a.err, "pabal: "+a.text("ui.problems", "count", len(all)))
 }
 
 // cause is what the operating system said, for example "address already in

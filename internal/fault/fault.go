@@ -95,6 +95,22 @@ func (a Args) Phrase(name string) Phrase {
 	return p
 }
 
+// Err is the phrase as an error, for a function that can say no otherwise why it
+// failed, such as one that an expression calls. WordsOf finds it.
+func (p Phrase) Err() error { return phraseError{p} }
+
+type phraseError struct{ Phrase }
+
+// Error is the form for logs, as that of Error.
+func (e phraseError) Error() string { return (&Error{Code: e.Key(), Args: e.args}).Error() }
+
+// WordsOf is the phrase in err's chain, the zero value where there is none.
+func WordsOf(err error) Phrase {
+	var e phraseError
+	errors.As(err, &e)
+	return e.Phrase
+}
+
 // Key is the phrase's entry in the catalogue.
 func (p Phrase) Key() Code { return Code(p.key) }
 

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"pabal/internal/fault"
 	"pabal/protocol"
 	"pabal/simulator/sample"
 )
@@ -20,7 +21,7 @@ func (r *reader) all(path string, list []giftSpec, p *protocol.Profile) (out []G
 		gifts := r.gifts(fmt.Sprintf("%s[%d]", path, n), &list[n], p)
 		for _, g := range gifts {
 			if names[g.Name] {
-				r.bad(fmt.Sprintf("%s[%d].name", path, n), g.Name, "another name: a file of this one is there already")
+				r.bad(fmt.Sprintf("%s[%d].name", path, n), g.Name, fault.Say("other_name"))
 				break
 			}
 			names[g.Name] = true
@@ -33,26 +34,26 @@ func (r *reader) all(path string, list []giftSpec, p *protocol.Profile) (out []G
 // gifts are the files of one entry.
 func (r *reader) gifts(path string, g *giftSpec, p *protocol.Profile) []Gift {
 	if g.Name == "" {
-		r.bad(path+".name", "", "the name of a file on the wire")
+		r.bad(path+".name", "", fault.Say("wire_name"))
 		return nil
 	}
 	size, ok := r.made(g, p)
 	if !ok {
-		r.bad(path, g.Name, fmt.Sprintf("blocks, telegrams and bytes that make a file of at most %d bytes", int64(mostBytes)))
+		r.bad(path, g.Name, fault.Say("most_file", "most", int64(mostBytes)))
 		return nil
 	}
 	if g.Path != "" && (size != 0 || g.Sample != "") {
-		r.bad(path, g.Name, "a path, or the size of a file that is made")
+		r.bad(path, g.Name, fault.Say("path_or_size"))
 	}
 	if g.Path != "" {
 		if _, err := os.Stat(r.beside(g.Path)); err != nil {
-			r.bad(path+".path", g.Path, "a file beside this one")
+			r.bad(path+".path", g.Path, fault.Say("file_beside"))
 		}
 		g.Path = r.beside(g.Path)
 	}
 	kind := sample.Kind(g.Sample)
 	if g.Sample != "" && sample.RecordLength(kind) == 0 {
-		r.bad(path+".sample", g.Sample, "a kind that pabal sample makes, such as EB21")
+		r.bad(path+".sample", g.Sample, fault.Say("sample_kind"))
 	}
 	copies := r.count(path+".copies", g.Copies, 1, mostCopies)
 	var out []Gift
@@ -64,15 +65,15 @@ func (r *reader) gifts(path string, g *giftSpec, p *protocol.Profile) []Gift {
 			wire, _, _ = strings.Cut(name, ".")
 		}
 		if !givable(name) {
-			r.bad(path+".name", name, "the name of a file, without directories, that is not hidden and does not end in .tmp or .part")
+			r.bad(path+".name", name, fault.Say("plain_name"))
 			break
 		}
 		if len(wire) > p.Files.NameWidth {
-			r.bad(path+".name", wire, fmt.Sprintf("%d characters at most", p.Files.NameWidth))
+			r.bad(path+".name", wire, fault.Say("most_characters", "most", p.Files.NameWidth))
 			break
 		}
 		if copies > 1 && n == 1 && name == out[0].Name {
-			r.bad(path+".name", g.Name, "${n:3} in the name of several files")
+			r.bad(path+".name", g.Name, fault.Say("numbered_name"))
 			break
 		}
 		out = append(out, Gift{Name: name, Wire: wire, Path: g.Path, Sample: kind, Size: size, Seed: r.seeds, Unregistered: g.Unknown})

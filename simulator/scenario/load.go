@@ -11,6 +11,7 @@ import (
 	"reflect"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -56,7 +57,7 @@ func Load(path string, o Options) (*Scenario, error) {
 
 // Parse is Load of text; paths in it are relative to the directory of file.
 func Parse(file string, text []byte, o Options) (*Scenario, error) {
-	r := &reader{file: file, o: o}
+	r := &reader{file: file, o: o, told: map[string]bool{}}
 	var root yaml.Node
 	if err := yaml.Unmarshal(text, &root); err != nil {
 		return nil, r.syntax(err)
@@ -75,6 +76,8 @@ func Parse(file string, text []byte, o Options) (*Scenario, error) {
 	}
 	s := r.scenario()
 	if len(r.problems) > 0 {
+		line := func(err error) int { n, _ := strconv.Atoi(fault.As(err).Args["line"]); return n }
+		slices.SortStableFunc(r.problems, func(a, b error) int { return cmp.Compare(line(a), line(b)) })
 		return nil, errors.Join(r.problems...)
 	}
 	return s, nil
@@ -86,6 +89,7 @@ type reader struct {
 	root     *yaml.Node
 	spec     spec
 	problems []error
+	told     map[string]bool // paths of them
 	seeds    int64
 	size     int // data bytes of a full telegram
 }
@@ -102,9 +106,19 @@ func (r *reader) unread(path string, line int, what fault.Phrase) {
 	r.problems = append(r.problems, fault.New(CodeSyntax, cmp.Or(path, r.file), "file", r.file, "line", line, "path", path, "detail", what))
 }
 
-func (r *reader) bad(path string, value any, expected string) {
+// bad notes what is wrong at path, the first thing of each. A value of "" is not
+// there, or none to be shown.
+func (r *reader) bad(path string, value any, expected fault.Phrase) {
+	if r.told[path] {
+		return
+	}
+	r.told[path] = true
+	code, subject := CodeValue, fmt.Sprint(value)
+	if subject == "" {
+		code, subject = CodeUnfit, path
+	}
 	_, line := strictyaml.Find(r.root, path)
-	r.problems = append(r.problems, fault.New(CodeValue, fmt.Sprint(value), "file", r.file, "line", line, "path", path, "expected", expected))
+	r.problems = append(r.problems, fault.New(code, subject, "file", r.file, "line", line, "path", path, "expected", expected))
 }
 
 func (r *reader) one(path, value string, allowed ...string) string {
@@ -112,7 +126,7 @@ func (r *reader) one(path, value string, allowed ...string) string {
 		return allowed[0]
 	}
 	if !slices.Contains(allowed, value) {
-		r.bad(path, value, strings.Join(allowed, ", "))
+		r.bad(path, value, fault.Say("one_of", "known", strings.Join(allowed, ", ")))
 	}
 	return value
 }
@@ -123,7 +137,7 @@ func (r *reader) duration(path, value string, otherwise time.Duration) time.Dura
 	}
 	d, err := time.ParseDuration(value)
 	if err != nil || d <= 0 {
-		r.bad(path, value, "a time such as 500ms or 10s")
+		r.bad(path, value, fault.Say("a_time", "example", "500ms, 10s"))
 	}
 	return d
 }
@@ -133,7 +147,7 @@ func (r *reader) count(path string, value, otherwise, most int) int {
 		return otherwise
 	}
 	if value < 1 || value > most {
-		r.bad(path, value, fmt.Sprintf("1 to %d", most))
+		r.bad(path, value, fault.Say("range", "low", 1, "high", most))
 	}
 	return value
 }
@@ -151,7 +165,7 @@ func (r *reader) secret(path, value string) string {
 		v, ok = r.o.Env(m[1])
 	}
 	if !ok {
-		r.bad(path, value, "a variable of the environment that is set")
+		r.bad(path, value, fault.Say("set_variable"))
 	}
 	return v
 }
@@ -167,7 +181,7 @@ func (r *reader) login(path string, l *loginSpec, p *protocol.Profile) *machine.
 		field      protocol.Field
 	}{{".name", l.Name, protocol.SenderName}, {".password", l.Password, protocol.SenderPassword}} {
 		if said.value != "" && !p.PresentsInLogin(said.field) {
-			r.bad(path+said.key, "", "nothing: profile "+p.Name+" says no such thing before the opening")
+			r.bad(path+said.key, "", fault.Say("nothing_in_login", "profile", p.Name))
 		}
 	}
 	return &machine.Login{Name: l.Name, Password: r.secret(path+".password", l.Password)}
@@ -183,21 +197,21 @@ func (r *reader) scenario() *Scenario {
 		Pause: r.duration("pause", f.Pause, 100*time.Millisecond), Within: r.duration("within", f.Within, defaultWithin),
 	}
 	if s.Name == "" {
-		r.bad("scenario", "", "a name")
+		r.bad("scenario", "", fault.Say("a_name"))
 	}
 	for lang := range f.About {
 		r.one("about."+lang, lang, "en", "ko")
 	}
 	var ok bool
 	if s.Side, ok = protocol.ParseSide(f.Side); !ok {
-		r.bad("side", f.Side, "institution, centre")
+		r.bad("side", f.Side, fault.Say("one_of", "known", "institution, centre"))
 	}
 	if s.Profile = r.profile(); s.Profile == nil {
 		return s
 	}
 	s.Who = r.who(s)
 	if l, err := s.Who.DataSize(); err != nil {
-		r.bad("message_size", f.MessageSize, "what profile "+s.Profile.Name+" can carry")
+		r.bad("message_size", f.MessageSize, fault.Say("carried_by_profile", "profile", s.Profile.Name))
 	} else {
 		r.size = l
 	}
@@ -206,10 +220,10 @@ func (r *reader) scenario() *Scenario {
 	s.Gifts = r.all("give", f.Give, s.Profile)
 	s.Server.Sends = r.all("server.sends", f.Server.Sends, s.Profile)
 	if len(s.Gifts) == 0 && !s.Take {
-		r.bad("give", "", "files to give, or take: true")
+		r.bad("give", "", fault.Say("give_or_take"))
 	}
 	if s.Fetch && !s.Take {
-		r.bad("fetch", true, "take: true as well")
+		r.bad("fetch", true, fault.Say("take_too"))
 	}
 	s.Server.Sender, s.Server.Password = cmp.Or(f.Server.Sender, defaultSender), cmp.Or(r.secret("server.password", f.Server.Password), defaultPassword)
 	s.Server.Login = r.login("server.login", f.Server.Login, s.Profile)
@@ -221,7 +235,7 @@ func (r *reader) scenario() *Scenario {
 func (r *reader) profile() *protocol.Profile {
 	name := r.spec.Profile
 	if name == "" {
-		r.bad("profile", "", "the name of a profile, or a .yaml file beside this one")
+		r.bad("profile", "", fault.Say("a_profile"))
 		return nil
 	}
 	load := r.o.Profiles
@@ -248,7 +262,7 @@ func (r *reader) profile() *protocol.Profile {
 	if fault.As(err) != nil && fault.CodeOf(err) != protocol.CodeProfileUnknown {
 		r.problems = append(r.problems, err) // says more than we could: its own file and line
 	} else if err != nil {
-		r.bad("profile", name, strings.Join(protocol.Embedded(), ", ")+", or a .yaml file beside this one")
+		r.bad("profile", name, fault.Say("known_profile", "known", strings.Join(protocol.Embedded(), ", ")))
 	}
 	return p
 }
@@ -288,13 +302,29 @@ func (r *reader) who(s *Scenario) simulator.Options {
 	}
 	r.one("packing", f.Packing, "", "whole", "filled", "one")
 	if err := o.Validate(); err != nil {
-		e := fault.As(err)
-		if e == nil {
-			e = fault.New(simulator.CodeOptions, "scenario", "detail", err.Error())
-		}
-		r.bad(strings.ReplaceAll(e.Subject, " ", "_"), "", cmp.Or(e.Args["detail"], string(e.Code)))
+		r.bad(subject(err), "", fault.Say("what_works", "why", why(err)))
 	}
 	return o
+}
+
+// subject is the key that an error of the options is about.
+func subject(err error) string {
+	if e := fault.As(err); e != nil {
+		return e.Subject
+	}
+	return "scenario"
+}
+
+// why is what an error of the options says, or its code.
+func why(err error) any {
+	e := fault.As(err)
+	if e == nil {
+		return err
+	}
+	if p := e.Args.Phrase("detail"); p.Said() {
+		return p
+	}
+	return e.Code
 }
 
 // faults are those of the text form, by key, and the answers.
@@ -302,7 +332,7 @@ func (r *reader) faults() simulator.Faults {
 	var f simulator.Faults
 	for _, key := range slices.Sorted(maps.Keys(r.spec.Faults)) {
 		if err := f.Set(key, r.spec.Faults[key]); err != nil {
-			r.bad("faults."+key, r.spec.Faults[key], fault.As(err).Args["expected"])
+			r.bad("faults."+key, r.spec.Faults[key], fault.As(err).Args.Phrase("expected"))
 		}
 	}
 	for n := range r.spec.Answers {
@@ -320,7 +350,7 @@ func (r *reader) answer(path string, a *answerSpec) simulator.Answer {
 		out.Kind = k.Reply()
 	}
 	if out.Kind == protocol.NoKind {
-		r.bad(path+".to", a.To, "open, info, fetch, check, end, close, inquiry, cancel")
+		r.bad(path+".to", a.To, fault.Say("one_of", "known", "open, info, fetch, check, end, close, inquiry, cancel"))
 	}
 	switch r.one(path+".map", a.Map, "right", "held", "none", "listed") {
 	case "held":
@@ -331,16 +361,16 @@ func (r *reader) answer(path string, a *answerSpec) simulator.Answer {
 		out.Map, out.Missing = simulator.MapListed, a.Missing
 	}
 	if (out.Map == simulator.MapListed) != (len(a.Missing) > 0) {
-		r.bad(path+".missing", a.Missing, "sequence numbers, together with map: listed")
+		r.bad(path+".missing", a.Missing, fault.Say("listed_numbers"))
 	}
 	if out.Map != simulator.MapRight && out.Kind != protocol.CheckReply {
-		r.bad(path+".map", a.Map, "to: check")
+		r.bad(path+".map", a.Map, fault.Say("map_of_check"))
 	}
 	if a.From < 0 || a.Times < 0 || a.Block < 0 {
-		r.bad(path, a.To, "from, times and block of 1 or more")
+		r.bad(path, a.To, fault.Say("from_one"))
 	}
 	if out.Response == "" && out.Delay == 0 && !out.Silent && out.Map == simulator.MapRight && out.SizeBy == 0 {
-		r.bad(path, a.To, "response, delay, silent, map or size: what the answer is like")
+		r.bad(path, a.To, fault.Say("answer_is_like"))
 	}
 	return out
 }
@@ -365,7 +395,7 @@ func (r *reader) expect(s *Scenario) Expect {
 		e.Resent = *f.Resent
 	}
 	if e.Given < 0 || e.Given > len(s.Gifts) {
-		r.bad("expect.given", e.Given, fmt.Sprintf("0 to %d, what there is to give", len(s.Gifts)))
+		r.bad("expect.given", e.Given, fault.Say("most_given", "most", len(s.Gifts)))
 	}
 	return e
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"pabal/internal/catalog"
 	"pabal/internal/fault"
 	"pabal/simulator"
 )
@@ -68,18 +69,18 @@ func TestMistakes(t *testing.T) {
 		{good + "answers: [{to: check, map: listed}]\n", CodeValue, 5, "answers[0].missing", "sequence numbers"},
 		{good + "answers: [{to: check, map: odd}]\n", CodeValue, 5, "answers[0].map", "right, held"},
 		{good + "within: soon\n", CodeValue, 5, "within", "a time"},
-		{good + "sessions: 5000\n", CodeValue, 5, "sessions", "1 to 1000"},
+		{good + "sessions: 5000\n", CodeValue, 5, "sessions", "1…1000"},
 		{good + "role: sleep\n", CodeValue, 5, "role", "connect, listen"},
 		{good + "who: {password: \"${env:NOT_THERE}\"}\n", CodeValue, 5, "who.password", "a variable"},
-		{good + "who: {login: {name: kim}}\n", CodeValue, 5, "who.login.name", "says no such thing"},
+		{good + "who: {login: {name: kim}}\n", CodeUnfit, 5, "who.login.name", "says no such thing"},
 		{good + "server: {login: {user: kim}}\n", CodeSyntax, 5, "server.login.user", ""},
-		{good + "message_size: 20\n", CodeValue, 5, "message_size", ""},
+		{good + "message_size: 20\n", CodeUnfit, 5, "message_size", ""},
 		{good + "expect: {given: 2}\n", CodeValue, 5, "expect.given", "0 to 1"},
 		{good + "fetch: true\n", CodeValue, 5, "fetch", "take: true"},
 		{strings.Replace(good, "cms", "nothing", 1), CodeValue, 2, "profile", "cms"},
 		{strings.Replace(good, "institution", "middle", 1), CodeValue, 3, "side", "institution, centre"},
 		{strings.Replace(good, "EB21", "EB21EB21X", 1), CodeValue, 4, "give[0].name", "8 characters"},
-		{strings.Replace(good, "{name: EB21}", "{bytes: 1}", 1), CodeValue, 4, "give[0].name", "the name"},
+		{strings.Replace(good, "{name: EB21}", "{bytes: 1}", 1), CodeUnfit, 4, "give[0].name", "the name"},
 		{strings.Replace(good, "{name: EB21}", "{name: A, copies: 2}", 1), CodeValue, 4, "give[0].name", "${n:3}"},
 		{strings.Replace(good, "{name: EB21}", "{name: A, path: nothing.dat}", 1), CodeValue, 4, "give[0].path", "a file"},
 		{strings.Replace(good, "{name: EB21}", "{name: A, sample: XX}", 1), CodeValue, 4, "give[0].sample", "a kind"},
@@ -90,7 +91,7 @@ func TestMistakes(t *testing.T) {
 		{good + "server: {sends: [{name: A}, {name: B}, {name: B}]}\n", CodeValue, 5, "server.sends[2].name", "another name"},
 		{strings.Replace(good, "{name: EB21}", "{name: A, blocks: 9000000000000000000}", 1), CodeValue, 4, "give[0]", "bytes"},
 		{strings.Replace(good, "{name: EB21}", "{name: A, bytes: -9000000000000000000, telegrams: 9000000000000000000}", 1), CodeValue, 4, "give[0]", "bytes"},
-		{"scenario: a\nprofile: cms\nside: centre\n", CodeValue, 1, "give", "files to give"},
+		{"scenario: a\nprofile: cms\nside: centre\n", CodeUnfit, 1, "give", "files to give"},
 	} {
 		_, err := Parse("x.yaml", []byte(test.text), Options{Today: today()})
 		e := fault.As(err)
@@ -99,7 +100,7 @@ func TestMistakes(t *testing.T) {
 		require.Equal(t, "x.yaml", e.Args["file"], test.text)
 		require.Equal(t, strconv.Itoa(test.line), e.Args["line"], "%s: %v", test.text, err)
 		require.Equal(t, test.path, e.Args["path"], test.text)
-		require.Contains(t, e.Args["expected"], test.expected, test.text)
+		require.Contains(t, wanted(t, catalog.EN, e), test.expected, test.text)
 	}
 }
 

@@ -47,7 +47,7 @@ func (r *reader) tls(s *Scenario) *TLS {
 	f, g := r.spec.TLS, r.spec.Server.TLS
 	if f == nil {
 		if g != nil {
-			r.bad("server.tls", "", "tls beside it: both ends use TLS or neither")
+			r.bad("server.tls", "", fault.Say("tls_of_both"))
 		}
 		return nil
 	}
@@ -55,21 +55,21 @@ func (r *reader) tls(s *Scenario) *TLS {
 	if f.Made {
 		switch {
 		case f.Certificate+f.Key+f.CA != "" || g != nil:
-			r.bad("tls.made", true, "no files beside it: all of them are made")
+			r.bad("tls.made", true, fault.Say("no_tls_files"))
 		case r.spec.Address != "":
-			r.bad("tls.made", true, "no address: a server that is not made for this scenario trusts none of what is made")
+			r.bad("tls.made", true, fault.Say("no_address"))
 		}
 		return t
 	}
 	if f.Mutual {
-		r.bad("tls.mutual", true, "made: true. With files, a ca at the end that is called has callers show a certificate")
+		r.bad("tls.mutual", true, fault.Say("mutual_made"))
 	}
 	t.Own = r.pem("tls", f.Certificate, f.Key, f.CA)
 	if s.Listens && f.Certificate == "" {
-		r.bad("tls.certificate", "", "the certificate that callers are shown")
+		r.bad("tls.certificate", "", fault.Say("certificate_shown"))
 	}
 	if s.Listens && f.ServerName != "" {
-		r.bad("tls.server_name", f.ServerName, "role: connect. Who calls says whom it expects")
+		r.bad("tls.server_name", f.ServerName, fault.Say("expected_by_caller", "role", "connect"))
 	}
 	if g == nil {
 		return t
@@ -79,10 +79,10 @@ func (r *reader) tls(s *Scenario) *TLS {
 		t.ServerName = g.ServerName
 	} else {
 		if g.Certificate == "" {
-			r.bad("server.tls.certificate", "", "the certificate that callers are shown")
+			r.bad("server.tls.certificate", "", fault.Say("certificate_shown"))
 		}
 		if g.ServerName != "" {
-			r.bad("server.tls.server_name", g.ServerName, "role: listen. Who calls says whom it expects")
+			r.bad("server.tls.server_name", g.ServerName, fault.Say("expected_by_caller", "role", "listen"))
 		}
 	}
 	return t
@@ -113,17 +113,17 @@ func (r *reader) pem(path, certificate, key, ca string) secure.Files {
 		if certificate == "" {
 			missing = ".certificate"
 		}
-		r.bad(path+missing, "", "a certificate and its key, or neither")
+		r.bad(path+missing, "", fault.Say("pair_or_neither"))
 	case secure.CodeCannotRead:
-		r.bad(path+at[subject], said[subject], "a PEM file beside this one that can be read")
+		r.bad(path+at[subject], said[subject], fault.Say("readable_pem"))
 	case secure.CodeNoPEM:
-		r.bad(path+at[subject], said[subject], "a PEM file with a certificate")
+		r.bad(path+at[subject], said[subject], fault.Say("pem_certificate"))
 	case secure.CodeOpenKey:
-		r.bad(path+at[subject], said[subject], "a key that not everybody can read (chmod 600)")
+		r.bad(path+at[subject], said[subject], fault.Say("closed_key"))
 	case secure.CodeWrongKey:
-		r.bad(path+at[subject], said[subject], "the key of "+path+".certificate")
+		r.bad(path+at[subject], said[subject], fault.Say("key_of", "certificate", path+".certificate"))
 	default:
-		r.bad(path, subject, err.Error())
+		r.bad(path, subject, fault.Say("usable_files", "why", err))
 	}
 	return f
 }

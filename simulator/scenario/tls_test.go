@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"pabal/internal/catalog"
 	"pabal/internal/fault"
 	"pabal/internal/secure"
 	"pabal/internal/secure/securetest"
@@ -49,7 +50,7 @@ func TestTLSMistakes(t *testing.T) {
 		e := fault.As(err)
 		require.NotNil(t, e, test.text)
 		require.Equal(t, []string{test.path, strconv.Itoa(test.line)}, []string{e.Args["path"], e.Args["line"]}, "%s: %v", test.text, err)
-		require.Contains(t, e.Args["expected"], test.expected, test.text)
+		require.Contains(t, wanted(t, catalog.EN, e), test.expected, test.text)
 	}
 }
 
