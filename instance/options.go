@@ -195,7 +195,6 @@ func (o *Options) Validate() []fault.Problem {
 		open.SetText(protocol.Institution, inst.WireCode)
 		open.SetText(protocol.From, inst.Self)
 		open.SetText(protocol.To, inst.Peer)
-		open.SetText(protocol.SenderName, inst.Sender.Name)
 		if _, err := p.Append(nil, &open); err != nil {
 			bad(path+".wire_code", fault.As(err))
 		}

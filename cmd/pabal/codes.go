@@ -29,6 +29,7 @@ const (
 	codeProfileTwice     fault.Code = "command.profile_twice"
 	codeProfileDirectory fault.Code = "command.profile_directory"
 	codeNoCredential     fault.Code = "command.no_credential"
+	codeTooWide          fault.Code = "command.too_wide" // a name, code or password that its row does not hold
 	codeNoTransferPass   fault.Code = "command.no_transfer_password"
 	codeNoUser           fault.Code = "command.no_user"
 	codeNoGroup          fault.Code = "command.no_group"

@@ -275,6 +275,8 @@ func (w *wiring) options(path string, given map[string]config.Secret, o *instanc
 			o.TransferPassword = v.Reveal()
 			if p := o.Profile; p != nil && !p.Carries(protocol.Info, protocol.Password) && !p.Carries(protocol.Fetch, protocol.Password) {
 				w.bad(path+"."+name, fault.New(codeNoTransferPass, o.Code, "profile", p.Name))
+			} else if p != nil {
+				w.fits(path+"."+name, o.Code, p, protocol.Password, o.TransferPassword, func(protocol.Kind) bool { return true })
 			}
 		default:
 			w.bad(path+"."+name, fault.New(codeUnknownOption, name, "known", "gzip, ebcdic, transfer_password"))

@@ -94,7 +94,9 @@ func loadText(t *testing.T, text string) *config.Config {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "pabal.yaml")
 	require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
-	cfg, err := config.Load(path, func(string) (string, bool) { return "s3cret", true })
+	cfg, err := config.Load(path, func(name string) (string, bool) {
+		return map[string]string{"LONG": strings.Repeat("s3cret-which-no-row-has-room-for ", 4)}[name] + map[bool]string{true: "s3cret"}[name != "LONG"], true
+	})
 	require.NoError(t, err)
 	return cfg
 }
@@ -174,6 +176,14 @@ func TestWireProblemsStandAtTheirKeys(t *testing.T) {
 		{"date", "yyMMdd }", "ddMMyy }", "files[0].checks.header.date_at", filemgr.CodeBadOption},
 		{"no line end", "form: lines }", "form: lines, line_end: none }", "files[2].record.line_end", codeLinesWithoutEnd},
 		{"sender", "peer_code: VAN001", "peer_code: VAN001\n    sender: { name: kim }", "institutions[1].sender.name", codeNoCredential},
+		{"name too long", "name: kim", "name: abcdefghijklmnopqrstu", "institutions[0].sender.name", codeTooWide},
+		{"name in Hangul too long", "name: kim", "name: 가나다라마바사아자차카", "institutions[0].sender.name", codeTooWide},
+		{"a name that cannot be said", "name: kim", "name: \"👤\"", "institutions[0].sender.name", protocol.CodeCharset},
+		{"password too long", `password: "${env:PW}" }
+    connect`, `password: "${env:LONG}" }
+    connect`, "institutions[0].sender.password", codeTooWide},
+		{"password that is looked for too long", "rounds: 4", `expect: { name: kim, password: "${env:LONG}" }`, "institutions[0].expect.password", codeTooWide},
+		{"transfer password too long", `transfer_password: "${env:PW}"`, `transfer_password: "${env:LONG}"`, "institutions[1].options.transfer_password", codeTooWide},
 		{"login", "peer_code: VAN001", "peer_code: VAN001\n    login: { expect: { name: kim } }", "institutions[1].login.expect.name", codeNoCredential},
 		{"expect", "peer_code: VAN001", "peer_code: VAN001\n    expect: { password: \"${env:PW}\" }", "institutions[1].expect.password", codeNoCredential},
 		{"transfer password", "rounds: 4", "options: { transfer_password: \"${env:PW}\" }", "institutions[0].options.transfer_password", codeNoTransferPass},
@@ -188,6 +198,7 @@ func TestWireProblemsStandAtTheirKeys(t *testing.T) {
 			require.NotEmpty(t, problems)
 			require.Equal(t, tt.path, problems[0].Path)
 			require.Equal(t, tt.code, problems[0].Err.Code)
+			require.NotContains(t, problems[0].Err.Error(), "s3cret")
 		})
 	}
 }
