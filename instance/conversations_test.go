@@ -24,7 +24,7 @@ func TestLoginRefused(t *testing.T) {
 		a.put(0, content(999))
 		for range 5 {
 			_, err := a.peer.Call(t.Context(), a.ours.inst.Addresses()[0], false)
-			require.Equal(t, machine.CodeLost, fault.CodeOf(err), "an answer that is wrong is answered by nothing")
+			require.Equal(t, machine.CodeLost, fault.CodeOf(err), "an answer that is wrong is answered by nothing: %v", err)
 		}
 		rows, err := a.ours.store.Sessions(t.Context(), store.SessionFilter{})
 		require.NoError(t, err)
