@@ -83,7 +83,7 @@ func Compile(file string, spec *Spec) (*Profile, error) {
 	p.compileLetters(c, spec)
 	p.compileResponses(c, spec)
 	p.compileFindings(c, spec)
-	p.compileRoom(c, spec)
+	p.compileRoom(c)
 	p.compileSense(c, spec)
 	for name := range c.own {
 		p.own = append(p.own, name)

@@ -30,11 +30,11 @@ func (p *Profile) eachRow(look func(k Kind, pl *place)) {
 }
 
 // compileRoom holds that rows have room for what must stand in them.
-func (p *Profile) compileRoom(c *compiler, spec *Spec) {
+func (p *Profile) compileRoom(c *compiler) {
 	p.nameRoom(c)
-	p.numberRoom(c, spec)
+	p.numberRoom(c)
 	p.mapRoom(c)
-	p.codeRoom(c, spec)
+	p.codeRoom(c)
 	p.eachRow(func(k Kind, pl *place) {
 		if pl.field == SenderPassword && pl.writes() && p.Session.Cipher == KFTCCipher && pl.width < passwordWidth {
 			c.problem("session.cipher", CodeProfileWidth, string(KFTCCipher),
@@ -71,7 +71,7 @@ func (p *Profile) nameRoom(c *compiler) {
 }
 
 // numberRoom holds that numbers which are known beforehand fit their rows.
-func (p *Profile) numberRoom(c *compiler, spec *Spec) {
+func (p *Profile) numberRoom(c *compiler) {
 	data := p.layouts[DataTelegram]
 	if data == nil || !data.hasData() {
 		return
@@ -133,7 +133,7 @@ func (p *Profile) mapRoom(c *compiler) {
 
 // codeRoom holds that response codes, and the centre's code, have one width
 // wherever they stand.
-func (p *Profile) codeRoom(c *compiler, spec *Spec) {
+func (p *Profile) codeRoom(c *compiler) {
 	width := p.Width(OpenReply, Response)
 	p.eachRow(func(k Kind, pl *place) {
 		switch {

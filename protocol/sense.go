@@ -12,7 +12,7 @@ import (
 func (p *Profile) compileSense(c *compiler, spec *Spec) {
 	p.endsSense(c, spec)
 	p.codesSense(c)
-	p.sizesSense(c, spec)
+	p.sizesSense(c)
 }
 
 // stands compares where a row is with the offset that the document has for it.
@@ -79,7 +79,7 @@ func (p *Profile) codesSense(c *compiler) {
 
 // sizesSense finds how large a file can be said to be, and holds that one as
 // large as the counterparty takes can be said and numbered.
-func (p *Profile) sizesSense(c *compiler, spec *Spec) {
+func (p *Profile) sizesSense(c *compiler) {
 	p.mostBytes = 0
 	limit := func(pl *place) {
 		if most := pl.num.most(pl.width); pl.writes() && (p.mostBytes == 0 || most < p.mostBytes) {
