@@ -87,6 +87,12 @@ func unsettled(t *transfer.Transfer) bool {
 	return t.Status == transfer.Unknown || waits && t.EndedOnce
 }
 
+// settling: a file whose end is unknown is claimed for a call that may settle it,
+// or in the middle of one.
+func settling(t *transfer.Transfer) bool {
+	return t.Status == transfer.Sending && t.EndedOnce
+}
+
 func hold(t *transfer.Transfer) error {
 	switch t.Status {
 	case transfer.Held:
@@ -172,9 +178,9 @@ func settle(t *transfer.Transfer, as string, now time.Time) error {
 	switch {
 	case as != AsArrived && as != AsNotArrived:
 		return fault.New(CodeSettleAs, t.ID, "status", t.Status, "name", title(t), "as", as)
-	case t.Direction == transfer.Send && t.EndedOnce && (t.Status == transfer.Sending || t.Status == transfer.Ending):
-		// Claimed for a call or in the middle of one: what the counterparty says
-		// there counts more than what a person was told before it.
+	case settling(t) || t.Status == transfer.Ending:
+		// What the counterparty says there counts more than what a person was
+		// told before it.
 		return refuse(CodeSettling, t)
 	case t.Direction == transfer.Receive || !unsettled(t) && !there:
 		return refuse(CodeNothingToSettle, t)
@@ -235,6 +241,8 @@ func cancel(t *transfer.Transfer, now time.Time) error {
 		return refuse(CodeEnding, t)
 	case t.Status == transfer.Placing:
 		return refuse(CodePlacing, t)
+	case settling(t):
+		return refuse(CodeSettling, t)
 	case unsettled(t):
 		return refuse(CodeUnsettled, t)
 	case t.Status.Final() && t.Status != transfer.Failed:

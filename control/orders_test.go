@@ -127,6 +127,7 @@ func TestOrders(t *testing.T) {
 		{"settle what waits to be asked again", Order{Name: Settle, As: AsArrived}, with(cut(transfer.Waiting), ended), transfer.Sent, ""},
 		{"cancel uncut", Order{Name: Cancel}, with(cut(transfer.Storing), neverCut), transfer.Cancelled, ""},
 		{"cancel on the line", Order{Name: Cancel}, cut(transfer.Sending), transfer.Cancelled, ""},
+		{"cancel while it is announced again", Order{Name: Cancel}, with(cut(transfer.Sending), ended), "", CodeSettling},
 		{"cancel what is held", Order{Name: Cancel}, cut(transfer.Held), transfer.Cancelled, ""},
 		{"cancel what failed", Order{Name: Cancel}, cut(transfer.Failed), transfer.Cancelled, ""},
 		{"cancel during the end", Order{Name: Cancel}, cut(transfer.Ending), "", CodeEnding},

@@ -37,7 +37,7 @@ func (i *Instance) retry(t *transfer.Transfer, inst *institution, err error, now
 	t.Owner, t.SessionID = "", ""
 	switch fault.CodeOf(err) {
 	case CodeDraining, CodeLeaseLost, CodeTermOver: // our own doing, no failure
-		t.Status, t.NextTry = transfer.Waiting, now
+		t.Status, t.NextTry = again(t, inst), now
 		return
 	}
 	t.Tries++
@@ -51,7 +51,7 @@ func (i *Instance) retry(t *transfer.Transfer, inst *institution, err error, now
 	if inst != nil {
 		first, most = or(inst.RetryFirst, first), or(inst.RetryMax, most)
 	}
-	t.Status = transfer.Waiting
+	t.Status = again(t, inst)
 	t.NextTry = now.Add(loop.Backoff(first, most, t.Tries))
 }
 
@@ -66,4 +66,14 @@ func triesUsed(t *transfer.Transfer) *fault.Error {
 		}
 	}
 	return e
+}
+
+// again is the status of a file that goes back to be sent. Where the profile
+// settles an unknown end by announcing the file again, an announcement that came
+// to nothing has settled nothing: the end is as unknown as before (design D5).
+func again(t *transfer.Transfer, inst *institution) transfer.Status {
+	if t.EndedOnce && inst != nil && inst.Profile.Files.SettleAgain {
+		return transfer.Unknown
+	}
+	return transfer.Waiting
 }

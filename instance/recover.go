@@ -21,7 +21,8 @@ import (
 //	storing            cut again from the start, at its place
 //	stored, waiting    as they are
 //	sending            nothing says how far it came: all of it may have
-//	                   reached the peer, the end request has not left
+//	                   reached the peer, the end request has not left. One
+//	                   whose end was unknown before is again
 //	ending             the end request may have left: unknown (design D5)
 //	unknown, held      as they are
 //	receiving          waits for the peer, who resumes or starts again
@@ -31,7 +32,7 @@ func (i *Instance) orphaned(t *transfer.Transfer) error {
 	t.SessionID = ""
 	switch t.Status {
 	case transfer.Sending:
-		t.Status, t.NextTry, t.SentBytes = transfer.Waiting, i.now(), t.WireSize
+		t.Status, t.NextTry, t.SentBytes = again(t, i.insts[t.Institution]), i.now(), t.WireSize
 		note(t, fault.New(CodeInterrupted, t.Name))
 	case transfer.Ending:
 		t.Status, t.NextTry, t.SentBytes = transfer.Unknown, i.now(), t.WireSize

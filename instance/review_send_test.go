@@ -53,7 +53,7 @@ func testUnsettledEndIsNeverFailed(t *testing.T, on engine) {
 	t.Run("cannot be reached", func(t *testing.T) {
 		p, r, s := start(t)
 		s.giveBack(t.Context(), p.claim(s), fault.New(CodeConnect, "CENTRE"))
-		require.Equal(t, transfer.Waiting, p.again(r).Status)
+		require.Equal(t, transfer.Unknown, p.again(r).Status, "nothing was settled by it")
 	})
 	t.Run("announcement refused", func(t *testing.T) {
 		p, r, s := start(t)

@@ -252,7 +252,7 @@ func (s *session) giveBack(ctx context.Context, t *transfer.Transfer, why error)
 			return
 		}
 		if r.Status == transfer.Sending {
-			r.Status = transfer.Waiting
+			r.Status = again(r, s.inst)
 		}
 		r.Owner, r.SessionID, r.NextTry = "", "", s.now()
 	})

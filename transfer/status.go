@@ -54,7 +54,7 @@ var moves = map[Direction]map[Status][]Status{
 	Send: {
 		Storing:   {Stored, Refused, Waiting, Failed, Held, Cancelled},
 		Stored:    {Sending, Storing, Waiting, Held, Cancelled, Failed},
-		Sending:   {Ending, Waiting, Failed, Held, Storing, Cancelled},
+		Sending:   {Ending, Waiting, Failed, Held, Storing, Cancelled, Unknown}, // Unknown: it was that before it was announced again
 		Ending:    {Sent, Unknown, Failed, Waiting, Held},
 		Unknown:   {Sent, Sending, Waiting, Failed, Held},
 		Waiting:   {Sending, Storing, Sent, Held, Cancelled, Failed},
