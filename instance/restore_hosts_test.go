@@ -98,8 +98,8 @@ func TestRestoredOverTwoHosts(t *testing.T) {
 	quiet(4)
 	back := one.dump()
 	// What each has sent of the other's only its own journal knows.
+	one.end() // before there is anybody to call
 	centre.start()
-	one.end()
 	two.await(transfer.Send, transfer.Sent, 6)
 	one.start()
 	two.end()
