@@ -2,6 +2,7 @@ package filemgr
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -136,7 +137,12 @@ func Build(ctx context.Context, o AssembleOptions, src Source) (Staged, error) {
 	if err != nil {
 		return Staged{}, accessFault(s.Path, err)
 	}
-	err = s.fill(ctx, f, o, src)
+	wire := &sideMeter{}
+	if o.WireDigest == "" {
+		wire.digester = newDigester(o.WireSize)
+	}
+	err = s.fill(ctx, f, o, wire, src)
+	s.digested(cmp.Or(wire.digest(), o.WireDigest))
 	if err == nil {
 		err = osFault(s.Path, place.SyncFile(f))
 	}
@@ -196,13 +202,16 @@ func Adopt(o AssembleOptions, size int64, digest string) (Staged, error) {
 	return s, accessFault(s.Path, errors.Join(err, f.Close()))
 }
 
-// fill writes the file and notes sizes and digests.
-func (s *Staged) fill(ctx context.Context, f *os.File, o AssembleOptions, src Source) error {
-	wire, file := &sideMeter{}, &meter{hash: sha256.New()}
-	if o.WireDigest == "" {
-		wire.digester = newDigester(o.WireSize)
-		defer wire.digest()
-	}
+// digested notes the digest of the wire bytes, which is that of a file of the
+// same bytes.
+func (s *Staged) digested(wire string) {
+	s.WireDigest, s.FileDigest = wire, cmp.Or(s.FileDigest, wire)
+}
+
+// fill writes the file and notes its size, that of the wire bytes, and the digest
+// of a file whose bytes are others.
+func (s *Staged) fill(ctx context.Context, f *os.File, o AssembleOptions, wire *sideMeter, src Source) error {
+	file := &meter{hash: sha256.New()}
 	same := SameBytes(o.Form, o.Encoding)
 	disk := bufio.NewWriterSize(diskWriter{f, s.Path}, bufferFor(o.WireSize))
 	var out io.Writer = disk
@@ -229,11 +238,7 @@ func (s *Staged) fill(ctx context.Context, f *os.File, o AssembleOptions, src So
 	if err := disk.Flush(); err != nil {
 		return err
 	}
-	s.WireSize, s.WireDigest = wire.size, o.WireDigest
-	if s.WireDigest == "" {
-		s.WireDigest = wire.digest()
-	}
-	s.FileSize, s.FileDigest = s.WireSize, s.WireDigest
+	s.WireSize, s.FileSize = wire.size, wire.size
 	if !same {
 		s.FileSize, s.FileDigest = file.size, file.digest()
 	}
@@ -247,10 +252,8 @@ func (s *Staged) fill(ctx context.Context, f *os.File, o AssembleOptions, src So
 // costs as much as everything else, is computed beside the rest.
 type sideMeter struct {
 	*digester
-	size  int64
-	n     int
-	ended bool
-	sum   string
+	size int64
+	n    int
 }
 
 func (m *sideMeter) Write(p []byte) (int, error) {
@@ -266,12 +269,12 @@ func (m *sideMeter) Write(p []byte) (int, error) {
 	return written, nil
 }
 
-// digest ends the computation; it may be asked again.
+// digest ends the computation; "" if there was none.
 func (m *sideMeter) digest() string {
-	if !m.ended {
-		m.ended, m.sum = true, m.finish()
+	if m.digester == nil {
+		return ""
 	}
-	return m.sum
+	return m.finish()
 }
 
 // meter counts and digests bytes.
