@@ -40,7 +40,8 @@ func (s *session) accept(ctx context.Context, o machine.Offer) (line.Acceptance,
 	if t := s.incoming; t != nil { // of a try that went wrong after it; this one may choose otherwise
 		s.giveUp(t)
 	}
-	s.incoming, s.offset, s.relies, s.sum = nil, 0, false, nil
+	s.incoming, s.offset, s.relies = nil, 0, false
+	s.digest(nil)
 	refuse := func(r protocol.Reason, e *fault.Error) (line.Acceptance, error) {
 		if s.noted.room("refused", "") {
 			s.log.Warn("file refused", "wire_name", o.Name, "code", e.Code, "err", e)
@@ -243,7 +244,7 @@ func (s *session) pickUp(ctx context.Context, t *transfer.Transfer, acc *line.Ac
 			lengths, held, acc.Partial = nil, offset, nil
 		}
 	}
-	s.incoming, s.offset, s.sum = t, offset, nil
+	s.incoming, s.offset = t, offset
 	s.relyOnStore()
 	acc.Resume = machine.Resume{Held: held, Block: block, Lengths: lengths, MessageSize: t.MessageSize}
 	s.log.Info("receiving goes on", "transfer", t.ID, "wire_name", t.WireName, "held", held, "block", block, "attempt", t.Attempt)
@@ -280,7 +281,8 @@ func (s *session) startReceive(ctx context.Context, reg naming.Registration, nam
 		}
 		return err
 	}
-	s.incoming, s.sum = t, newWireSum()
+	s.incoming = t
+	s.digest(newWireSum(&s.aheads, s.buildAhead(t, s.registered(reg))))
 	s.base = 0
 	s.log.Info("receiving", "transfer", t.ID, "wire_name", t.WireName, "name", t.Name, "declared", o.Size, "repeats", t.RepeatOf)
 	return nil

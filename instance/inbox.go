@@ -168,8 +168,15 @@ func (s *session) verify(ctx context.Context, c machine.Claims) (protocol.Reason
 		return refusal(wrong.Code), nil
 	}
 	s.log.Info("received", "transfer", t.ID, "wire_name", t.WireName, "bytes", wire, "blocks", blocks, "missed", t.Missed)
+	s.sum.received(t.ID)
 	s.wake.assemble.Give()
 	return protocol.OK, nil
+}
+
+// digest is for what comes from now on; what was begun for another file is over.
+func (s *session) digest(sum *wireSum) {
+	s.sum.drop()
+	s.sum = sum
 }
 
 // held sums up the block rows of a transfer.

@@ -56,6 +56,7 @@ type core struct {
 	latest  atomic.Pointer[Instance] // the options that new work begins with
 
 	listeners listeners
+	aheads    aheads
 	wrong     throttle
 	refused   refusals
 	troubles  troubles

@@ -94,6 +94,11 @@ func (i *Instance) stagedOf(t *transfer.Transfer) (path string, ready bool, err 
 func (i *Instance) stage(ctx context.Context, t *transfer.Transfer, o filemgr.AssembleOptions) (filemgr.Staged, error) {
 	o.Staged = i.stagedAt(t, o.Form, o.Encoding)
 	if !i.standsReady(t, o.Form, o.Encoding) {
+		if file := i.aheads.take(t.ID); file != nil {
+			if staged, there := file.Adopt(ctx, o); there {
+				return staged, nil
+			}
+		}
 		src := func(emit func([]byte) error) error { return i.s.PayloadHeld(ctx, t, emit) }
 		if o.Encoding.Tag != "" {
 			src = i.payload(ctx, t, o.Encoding)

@@ -33,6 +33,8 @@ type Options struct {
 	InFiles bool
 	Scans   bool // this instance scans: fileScanRouter is assigned to it
 
+	aheadFrom int64 // least size of a file that is built while it comes; 0 = aheadFrom
+
 	ScanEvery time.Duration // how often the scan directory is looked at
 	Settle    time.Duration // how long a file must stand still
 	Poll      time.Duration // how often the other stages look for work; 0 = 1 s

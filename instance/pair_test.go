@@ -70,6 +70,9 @@ func (h *host) start() {
 	h.mind.watch(h, s)
 	h.store = s
 	h.opt.InFiles = h.on.inFiles()
+	if h.on == sqlite && h.opt.aheadFrom == 0 { // on the other engine files are built from their rows
+		h.opt.aheadFrom = 1
+	}
 	h.inst, err = New(s, h.opt)
 	require.NoError(h.t, err)
 	ctx, cancel := context.WithCancel(context.Background())
@@ -228,6 +231,9 @@ func (c child) options() (Options, error) {
 		}
 	}
 	o.InFiles = c.Files
+	if c.Ahead {
+		o.aheadFrom = 1
+	}
 	for n := range o.Files {
 		o.Files[n].Result = c.Result
 	}

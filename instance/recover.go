@@ -100,6 +100,11 @@ func (i *Instance) expireStep(ctx context.Context) (bool, error) {
 			return false, err
 		}
 	}
+	for _, id := range i.aheads.waiting() { // another instance has built it, or a person has ended it
+		if t, err := i.s.Transfer(ctx, id); err == nil && t.Status.Final() {
+			i.aheads.forget(id)
+		}
+	}
 	return false, i.discardStaged(ctx)
 }
 

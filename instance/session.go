@@ -178,6 +178,7 @@ func (s *session) close(ctx context.Context, report line.Report, err error) {
 	if doubtful(err) {
 		s.doubt.Give()
 	}
+	s.digest(nil)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTime)
 	defer cancel()
 	if t := s.first; t != nil {

@@ -229,6 +229,9 @@ func (i *Instance) serve(ctx, hard context.Context, begun time.Time, ready func(
 	cut(fault.New(CodeDraining, i.o.ID))
 	i.lobby.closeAll()
 	<-drained
+	for _, id := range i.aheads.waiting() {
+		i.aheads.forget(id)
+	}
 	release()
 	keeping.Wait()
 	return lost

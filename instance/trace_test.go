@@ -21,7 +21,7 @@ import (
 
 // oneBlock traces the system calls of a server that receives one file of one
 // block and places it.
-func oneBlock(t *testing.T, on engine) (calls []string) {
+func oneBlock(t *testing.T, on engine, ahead bool) (calls []string) {
 	t.Helper()
 	strace := needs.Tool(t, "strace")
 	address, err := running.addresses.Free()
@@ -34,7 +34,7 @@ func oneBlock(t *testing.T, on engine) (calls []string) {
 		}
 	}
 	url := on.url(t, dirs["centre"])
-	text, err := json.Marshal(child{Dir: dirs["centre"], URL: url, Profile: "cms", Role: "centre", Address: address, Up: []string{"EB21"}, Files: on.inFiles()})
+	text, err := json.Marshal(child{Dir: dirs["centre"], URL: url, Profile: "cms", Role: "centre", Address: address, Up: []string{"EB21"}, Files: on.inFiles(), Ahead: ahead})
 	require.NoError(t, err)
 	out := filepath.Join(t.TempDir(), "trace")
 	cmd := exec.Command(strace, "-f", "-yy", "-s", "96", "-o", out,
@@ -90,7 +90,7 @@ const (
 // D2: nothing positive leaves before what it promises is on disk.
 func TestOrderOfSyncsAndAnswers(t *testing.T) {
 	t.Parallel()
-	inOrder(t, oneBlock(t, sqlite), []step{
+	inOrder(t, oneBlock(t, sqlite, false), []step{
 		{"the block is written to the log", rowsWritten},
 		{"and synced", rowsSynced},
 		{"before its check is answered with nothing missing", blockHeld},
@@ -110,6 +110,36 @@ func TestOrderOfSyncsAndAnswers(t *testing.T) {
 	})
 }
 
+// TestOrderOfSyncsAhead is the same for a file that is built while it comes: that
+// is nobody's until "received" is on disk, and is synced before it gets a name.
+func TestOrderOfSyncsAhead(t *testing.T) {
+	t.Parallel()
+	calls := oneBlock(t, sqlite, true)
+	const built = `receive/\.pabal/[0-9a-z]{13}`
+	inOrder(t, calls, []step{
+		{"the block is written to the log", rowsWritten},
+		{"and synced", rowsSynced},
+		{"before its check is answered with nothing missing", blockHeld},
+		{"'received' is written", rowsWritten},
+		{"and synced", rowsSynced},
+		{"before the end is answered", endHeld},
+		{"the file that stands ready is synced", `fsync\(\d+<[^>]*` + built + `\.ahead>`},
+		{"before it gets the name of one that is built", `rename(at2?)?\(.*` + built + `\.ahead", .*` + built + `"`},
+		{"that with its directory", `fsync\(\d+<[^>]*receive/\.pabal>`},
+		{"'placing' is written", rowsWritten},
+		{"and synced", rowsSynced},
+		{"the file is placed without replacing", placedOnce},
+		{"both directories are synced", dirSynced},
+		{"both directories are synced", dirSynced},
+		{"'assembled' is written", rowsWritten},
+		{"and synced", rowsSynced},
+	})
+	first(t, calls, 0, `write\(\d+<[^>]*`+built+`\.ahead>`, "the file is written while it comes")
+	for _, call := range calls {
+		require.NotRegexp(t, `write(64|v)?\(\d+<[^>]*`+built+`>`, call, "content is written once")
+	}
+}
+
 // TestOrderOfSyncsInFiles is the same with content in files (design D3): the
 // block is on disk where it stands, and the name of its file, before the row
 // that says so; and the file is not written a second time.
@@ -119,7 +149,7 @@ func TestOrderOfSyncsInFiles(t *testing.T) {
 		content = `pwrite64\(\d+<[^>]*receive/\.pabal/[0-9a-z]{13}>`
 		name    = `fsync\(\d+<[^>]*receive/\.pabal>`
 	)
-	calls := oneBlock(t, sqliteFiles)
+	calls := oneBlock(t, sqliteFiles, false)
 	inOrder(t, calls, []step{
 		{"the block is written to its file", content},
 		{"and synced", `fdatasync\(\d+<[^>]*receive/\.pabal/[0-9a-z]{13}>`},

@@ -33,6 +33,9 @@ type Instance struct {
 // others take over (design D4).
 func (s *Store) Lease() time.Duration { return s.options.Lease }
 
+// Sealed says that payload is encrypted before it is stored.
+func (s *Store) Sealed() bool { return s.sealer.write != nil }
+
 // Begin starts a new term of an instance, with this store's lease. From then
 // on every write of an earlier term is fenced off. Sessions that an earlier
 // term left open are closed with CodeSessionCut.
