@@ -24,6 +24,10 @@ const aheadPatience = 2 * time.Second
 // that is taken as it comes go past it.
 const aheadBuffer = 64 << 10
 
+// aheadFlush is how much is written before the kernel is told to bring it to the
+// disk: else all of it would wait for the sync behind the last block.
+const aheadFlush = 8 << 20
+
 // Ahead builds the file of a transfer while its wire bytes come, so that they
 // need not be read back from the database for it. It never fails: when anything
 // is in the way there is no such file, and Build makes it from the rows. A crash
@@ -78,6 +82,7 @@ func BuildAhead(o AssembleOptions) (*Ahead, error) {
 
 // source hands over what is put.
 func (a *Ahead) source(emit func([]byte) error) error {
+	held := 0
 	for {
 		select {
 		case <-a.dropped:
@@ -88,6 +93,10 @@ func (a *Ahead) source(emit func([]byte) error) error {
 			}
 			if err := emit(p); err != nil {
 				return err
+			}
+			if held += len(p); held >= aheadFlush {
+				held = 0
+				place.Flush(a.f)
 			}
 			a.idle <- struct{}{}
 		}
