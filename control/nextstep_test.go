@@ -6,6 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"pabal/internal/catalog"
+	"pabal/internal/fault"
 	"pabal/store"
 	"pabal/transfer"
 )
@@ -49,4 +50,23 @@ func TestNextStepsCanBeTyped(t *testing.T) {
 	s, err := d.c.Session(t.Context(), "s7")
 	require.NoError(t, err)
 	require.Contains(t, s.Error.Next, "pabal session show s7")
+}
+
+// TestNextStepOfAnUnsettledRefusal: what is to be done about a file that is
+// refused after its end may have been confirmed is an order that is carried out.
+func TestNextStepOfAnUnsettledRefusal(t *testing.T) {
+	for lang, reason := range map[catalog.Lang]string{catalog.EN: `"…"`, catalog.KO: `"사유"`} {
+		d := newDesk(t, lang)
+		made := d.create(transfer.Transfer{Direction: transfer.Send, Status: transfer.Held, Institution: "KFTC", Name: "EB21", EndedOnce: true,
+			ErrorCode: "instance.refused_unsettled", ErrorDetail: `{"subject":"EB211120","code":"634"}`})
+		show, err := d.c.Show(t.Context(), made.ID)
+		require.NoError(t, err)
+		require.Contains(t, show.Error.Sentence, "634")
+		require.Contains(t, show.Error.Next, "pabal transfer settle "+made.ID+" --as arrived --reason "+reason)
+		require.Contains(t, show.Error.Next, "--as not-arrived")
+		require.NotContains(t, show.Error.Next, "resend")
+		row := *made
+		require.Equal(t, CodeUnsettled, fault.CodeOf(Apply(&row, Order{Name: Resend}, d.clock)))
+		require.NoError(t, Apply(&row, Order{Name: Settle, As: AsArrived}, d.clock))
+	}
 }

@@ -56,6 +56,10 @@ const (
 	CodeTriesUsed     fault.Code = "instance.tries_used"     // as often as configured
 	CodeSuperseded    fault.Code = "instance.superseded"     // a partial file that nothing will resume
 
+	// CodeRefusedUnsettled: a file whose end was asked for before, and whose
+	// announcement the peer refuses now.
+	CodeRefusedUnsettled fault.Code = "instance.refused_unsettled"
+
 	CodeStranger      fault.Code = "instance.stranger"    // nobody who may call has this address
 	CodeNotAllowed    fault.Code = "instance.not_allowed" // … the institution that it says to be has not
 	CodeNotAllowedOut fault.Code = "instance.not_allowed_out"

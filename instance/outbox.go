@@ -311,8 +311,9 @@ func (s *session) finish(r *transfer.Transfer, o machine.Outcome) {
 		give(transfer.Held, o.Err)
 	case machine.RefusedByPeer:
 		if r.EndedOnce && r.Status != transfer.Ending {
-			// No answer to the end that was lost: a person settles it.
-			give(transfer.Held, o.Err)
+			// No answer to the end that was lost: a person settles it, and does
+			// not send it again.
+			give(transfer.Held, unsettledRefusal(o))
 			return
 		}
 		r.EndedOnce, r.EndedDigest = false, ""
@@ -333,4 +334,17 @@ func (s *session) finish(r *transfer.Transfer, o machine.Outcome) {
 	default: // LaterByPeer, CutBefore
 		s.retry(r, s.inst, o.Err, now)
 	}
+}
+
+// unsettledRefusal says of a refusal that it leaves open whether the file
+// arrived when its end was asked for before. What the peer finds when it is
+// asked about that end stays as it is.
+func unsettledRefusal(o machine.Outcome) error {
+	e := fault.As(o.Err)
+	if e == nil || e.Code != machine.CodeRefused {
+		return o.Err
+	}
+	said := *e
+	said.Code = CodeRefusedUnsettled
+	return &said
 }

@@ -60,8 +60,19 @@ func testUnsettledEndIsNeverFailed(t *testing.T, on engine) {
 		s.current = p.claim(s)
 		require.NoError(t, s.Finish(t.Context(), machine.Outcome{Result: machine.RefusedByPeer, Response: "634",
 			Err: fault.New(machine.CodeRefused, "EB211120", "code", "634")}))
-		require.Equal(t, transfer.Held, p.again(r).Status, "a person settles it")
-		require.True(t, p.again(r).EndedOnce)
+		held := p.again(r)
+		require.Equal(t, transfer.Held, held.Status, "a person settles it")
+		require.True(t, held.EndedOnce)
+		require.Equal(t, string(CodeRefusedUnsettled), held.ErrorCode, "it cannot be sent again before")
+		require.JSONEq(t, `{"subject":"EB211120","code":"634"}`, held.ErrorDetail)
+	})
+	t.Run("found wrong when asked about", func(t *testing.T) {
+		p, r, s := start(t)
+		s.current = p.claim(s)
+		require.NoError(t, s.Finish(t.Context(), machine.Outcome{Result: machine.RefusedByPeer, Response: "002",
+			Err: fault.New(machine.CodeFoundBad, "EB211120", "code", "002", "finding", "bad")}))
+		require.Equal(t, transfer.Held, p.again(r).Status)
+		require.Equal(t, string(machine.CodeFoundBad), p.again(r).ErrorCode, "which says that it has arrived")
 	})
 	t.Run("end refused", func(t *testing.T) {
 		p, r, s := start(t)
