@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -14,6 +15,7 @@ import (
 	"pabal/filemgr"
 	"pabal/instance"
 	"pabal/internal/fault"
+	"pabal/store"
 )
 
 func newRun(a *app) *cobra.Command {
@@ -52,6 +54,23 @@ func (a *app) runServer(ctx context.Context, only []string) error {
 	if err := own.cfg.Report(lasting(own.checkDirectories())); err != nil {
 		return err
 	}
+	err = a.serve(ctx, &server{a: a, log: log, only: only, file: file, own: own, pid: os.Getpid(), running: map[string]*running{}}, hangups)
+	if hard := interrupt(ctx).Err(); hard != nil && err == nil {
+		return hard
+	}
+	if ctx.Err() != nil && (errors.Is(err, context.Canceled) || store.Coming(err)) {
+		// Somebody stopped it before it had begun: what it was about has not come
+		// about, and nothing is wrong. Cut short in the middle a database is said
+		// to be away or busy as well.
+		log.Info("pabal has stopped, as it was told to; it was still starting")
+		return interrupt(ctx).Err()
+	}
+	return err // nil: a server that was drained has ended well
+}
+
+// serve opens the database and runs the server until it has drained.
+func (a *app) serve(ctx context.Context, srv *server, hangups <-chan os.Signal) error {
+	own, log := srv.own, srv.log
 	witness, err := a.witness(own.cfg, log)
 	if err != nil {
 		return err
@@ -67,25 +86,26 @@ func (a *app) runServer(ctx context.Context, only []string) error {
 	if err := a.recognise(ctx, st, own.cfg.Host, log); err != nil {
 		return err
 	}
-	hard := interrupt(ctx)
+	ctx, end := context.WithCancel(ctx)
+	defer end()
 	group, gctx := errgroup.WithContext(ctx)
-	srv := &server{a: a, st: st, log: log, only: only, file: file, own: own, pid: os.Getpid(), group: group, ctx: gctx, hard: hard,
-		running: map[string]*running{}}
-	if err := srv.begin(gctx); err != nil {
-		return err
+	srv.st, srv.group, srv.ctx, srv.hard = st, group, gctx, interrupt(ctx)
+	err = srv.begin(gctx)
+	if err == nil {
+		group.Go(func() error { return srv.follow(gctx) })
+		group.Go(func() error { return a.watchDatabase(gctx, st, own.cfg.Host, log) })
+		group.Go(func() error { return srv.listenForHangups(gctx, hangups) })
+		group.Go(func() error { return a.sayReady(gctx, srv.started()) })
+	} else {
+		end() // the instances that run already leave before the database is closed
 	}
-	group.Go(func() error { return srv.follow(gctx) })
-	group.Go(func() error { return a.watchDatabase(gctx, st, own.cfg.Host, log) })
-	group.Go(func() error { return srv.listenForHangups(gctx, hangups) })
-	group.Go(func() error { return a.sayReady(gctx, srv.started()) })
-	err = group.Wait()
+	if werr := group.Wait(); err == nil {
+		err = werr
+	}
 	if lerr := srv.leave(); err == nil {
 		err = lerr
 	}
-	if err != nil {
-		return err
-	}
-	return hard.Err() // a server that was drained has ended well
+	return err
 }
 
 // choose picks the instances to run; none named means all.
