@@ -214,11 +214,17 @@ func (i *Instance) startFetch(ctx context.Context, t *term, n *institution, last
 			return
 		}
 		last.LastSuccess = i.now()
-		if report.MoreToFetch && report.Files > 0 { // one that only promises is not asked without pause
+		more := report.MoreToFetch && report.Files > 0 // one that only promises is not asked without pause
+		if more {
 			last.LastTry = time.Time{} // the rest is due at once
-			i.wake.fetch.Give()
 		}
-		done := func(ctx context.Context) error { return i.s.SetWindow(ctx, i.now(), "fetch "+n.Code, last) }
+		done := func(ctx context.Context) error {
+			err := i.s.SetWindow(ctx, i.now(), "fetch "+n.Code, last)
+			if err == nil && more { // not before: a look at the window of before would use the hint up
+				i.wake.fetch.Give()
+			}
+			return err
+		}
 		if err := done(context.WithoutCancel(s.ctx)); err != nil {
 			i.later(done)
 		}
