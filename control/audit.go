@@ -3,8 +3,10 @@ package control
 import (
 	"context"
 	"encoding/json"
+	"strings"
 	"time"
 
+	"pabal/internal/fault"
 	"pabal/store"
 	"pabal/transfer"
 )
@@ -45,6 +47,9 @@ func (c *Control) Audit(ctx context.Context, f store.CommandFilter) ([]*Audited,
 			ID: r.ID, At: r.At, Command: r.Name, Subject: r.Subject, Transfer: r.TransferID,
 			Who: r.Who, Login: r.Login, LoginBy: r.LoginBy, Host: r.Host, Reason: r.Reason, Request: r.RequestID, Approver: r.Approver,
 			From: string(r.Before), To: string(r.After), Before: raw(r.BeforeFields), After: raw(r.AfterFields), person: r.By(),
+		}
+		if r.Name == abandon { // rows of before have the reason in English
+			out[n].Reason = c.cat.Text(c.lang, "ui.audit.abandoned", fault.Args{"version": strings.TrimPrefix(r.Subject, "version ")})
 		}
 	}
 	return out, nil

@@ -33,6 +33,10 @@ func (s Said) Fault() *fault.Error { return fault.Noted(s.Code, s.Detail) }
 // DocumentName is what hosts call the document of a version in problems.
 func DocumentName(number int64) string { return "version " + strconv.FormatInt(number, 10) }
 
+// abandon is the command that ends a proposal which nobody decided: whoever made
+// it has died. Audit has the words for why.
+const abandon = "config abandon"
+
 // Proposal is a new version of the configuration.
 type Proposal struct {
 	Document string
@@ -133,8 +137,8 @@ func (c *Control) propose(ctx context.Context, p Proposal, by Actor) (int64, err
 			continue
 		}
 		// Whoever proposed it has died: by our own clock nothing has moved.
-		audit := by.Command("config abandon")
-		audit.Reason = DocumentName(pending) + " was never decided"
+		audit := by.Command(abandon)
+		audit.Reason = "" // that of by is why the next one comes
 		err = c.s.DecideVersion(ctx, c.now().UTC(), store.Decision{Number: pending, Audit: audit})
 		if err != nil && fault.CodeOf(err) != store.CodeVersionDecided {
 			return 0, err

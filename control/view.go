@@ -101,6 +101,9 @@ type Proof struct {
 	transfer.Proof
 	Holds bool   `json:"holds"`
 	Text  string `json:"text"` // what it is, in words
+
+	ExpectedText string `json:"-"` // what was compared, in words
+	ActualText   string `json:"-"`
 }
 
 // Block is what is held of one block.
@@ -197,9 +200,18 @@ func nextTry(t *transfer.Transfer) *time.Time {
 func (c *Control) proofs(text string) []Proof {
 	var out []Proof
 	for _, p := range transfer.ProofsOf(text) {
-		out = append(out, Proof{Proof: p, Holds: p.Holds(), Text: c.cat.Text(c.lang, fault.Code("ui.proof."+p.Name), nil)})
+		out = append(out, Proof{Proof: p, Holds: p.Holds(), Text: c.cat.Text(c.lang, fault.Code("ui.proof."+p.Name), nil),
+			ExpectedText: c.proven(p.Expected), ActualText: c.proven(p.Actual)})
 	}
 	return out
+}
+
+// proven is a value of a proof in words.
+func (c *Control) proven(value string) string {
+	if p, ok := transfer.Words(value).(fault.Phrase); ok {
+		return c.cat.Text(c.lang, p.Key(), p.Args())
+	}
+	return value
 }
 
 // failureOf is a failure that stands in the row or the history of a transfer.

@@ -19,7 +19,7 @@ import (
 // held for it again.
 
 // passed is the proof of a file that passes its checks.
-const passed = "passed"
+const passed = transfer.Passed
 
 // check is what a file is still to be held against, nil if nothing.
 func (i *Instance) check(t *transfer.Transfer, f *File) (*filemgr.Check, error) {

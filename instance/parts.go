@@ -2,7 +2,6 @@ package instance
 
 import (
 	"context"
-	"fmt"
 	"iter"
 	"time"
 
@@ -158,15 +157,13 @@ func (s *session) trailerTotals(ctx context.Context, t *transfer.Transfer) (tran
 	}
 	records, counted := held.Records()
 	hasRecords, hasBytes := s.profile.Parts.Counts()
-	proof.Expected, proof.Actual = "parts in order", "parts in order"
-	if hasRecords && counted {
-		proof.Expected += fmt.Sprintf(", %d records", said.Records)
-		proof.Actual += fmt.Sprintf(", %d records", records)
+	if !hasRecords || !counted {
+		said.Records, records = -1, -1
 	}
-	if hasBytes {
-		proof.Expected += fmt.Sprintf(", %d bytes", said.Bytes)
-		proof.Actual += fmt.Sprintf(", %d bytes", bytes)
+	if !hasBytes {
+		said.Bytes, bytes = -1, -1
 	}
+	proof.Expected, proof.Actual = transfer.InOrder(said.Records, said.Bytes), transfer.InOrder(records, bytes)
 	return proof, nil
 }
 

@@ -24,7 +24,7 @@ func (s *session) received(t *transfer.Transfer, c machine.Claims, gap bool, blo
 		case transfer.ProofBlocks:
 			p.Expected, p.Actual = number(c.Blocks), number(blocks)
 			if gap {
-				p.Actual += " with gaps"
+				p.Actual = transfer.WithGaps(p.Actual)
 			}
 		case transfer.ProofLastSequence:
 			p.Expected, p.Actual = number(s.base+c.Sequences), number(sequences)
@@ -54,7 +54,7 @@ func disproved(name string, proofs []transfer.Proof, wire, blocks int64) *fault.
 		case p.Name == transfer.ProofBlocks || p.Name == transfer.ProofLastSequence:
 			return fault.New(CodeGap, name, "held", wire, "blocks", blocks)
 		case p.Name == transfer.ProofTrailerTotals:
-			return fault.New(CodeTrailerTotals, name, "trailer", p.Expected, "held", p.Actual)
+			return fault.New(CodeTrailerTotals, name, "trailer", transfer.Words(p.Expected), "held", transfer.Words(p.Actual))
 		default:
 			return fault.New(CodeWrongSize, name, "held", p.Actual, "declared", p.Expected)
 		}

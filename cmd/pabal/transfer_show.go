@@ -202,9 +202,9 @@ func (p *page) facts(d *control.Detail) {
 		if n == 0 {
 			label = p.text("ui.show.proofs")
 		}
-		text := proof.Text + ": " + proof.Actual
+		text := proof.Text + ": " + proof.ActualText
 		if !proof.Holds {
-			text = p.text("ui.show.proof_fails", "proof", proof.Text, "actual", proof.Actual, "expected", proof.Expected)
+			text = p.text("ui.show.proof_fails", "proof", proof.Text, "actual", proof.ActualText, "expected", proof.ExpectedText)
 		}
 		rows = append(rows, []string{label, text})
 	}
