@@ -70,3 +70,41 @@ func TestNextStepOfAnUnsettledRefusal(t *testing.T) {
 		require.NoError(t, Apply(&row, Order{Name: Settle, As: AsArrived}, d.clock))
 	}
 }
+
+// TestFilesNotTaken: a file that was refused when it was announced shows in its
+// session, also where what is wrong is not the file.
+func TestFilesNotTaken(t *testing.T) {
+	for _, lang := range []catalog.Lang{catalog.EN, catalog.KO} {
+		d := newDesk(t, lang)
+		for _, id := range []string{"quiet", "refuses", "broken"} {
+			s := &transfer.Session{ID: id, Institution: "KFTC", Profile: "cms", Instance: "instance_A", Direction: transfer.Receive, OpenedAt: d.clock, ClosedAt: d.clock}
+			if id == "broken" {
+				s.ErrorCode, s.ErrorDetail = "session.mistakes", `{"mistakes":"3"}`
+			}
+			require.NoError(t, d.s.OpenSession(t.Context(), d.clock, s))
+		}
+		for _, e := range []transfer.Event{
+			{SessionID: "quiet", Kind: "round"},
+			{SessionID: "quiet", TransferID: "t1", Kind: store.EventStatus, Code: "instance.other_size"},
+			{SessionID: "refuses", Kind: store.EventRefused, Code: "instance.other_size", Detail: `{"subject":"EB211120","size":"9","held":"8","other":"t1"}`},
+			{SessionID: "refuses", Kind: store.EventRefused, Code: "instance.closed_hours", Detail: `{"subject":"KFTC","wire_name":"EB221120"}`},
+		} {
+			require.NoError(t, d.s.Event(t.Context(), d.clock, e))
+		}
+		failed, err := d.c.Sessions(t.Context(), store.SessionFilter{Failed: true})
+		require.NoError(t, err)
+		require.Len(t, failed, 2)
+		require.Equal(t, []string{"broken", "refuses"}, []string{failed[0].ID, failed[1].ID})
+		one, err := d.c.Session(t.Context(), "refuses")
+		require.NoError(t, err)
+		require.Equal(t, failed[1], one)
+		require.Len(t, one.Refused, 2)
+		require.Equal(t, []string{"EB211120", "EB221120"}, []string{one.Refused[0].WireName, one.Refused[1].WireName})
+		require.Contains(t, one.Refused[0].Error.Sentence, "EB211120")
+		require.NotEmpty(t, one.Refused[1].Error.Next)
+		require.True(t, d.clock.Equal(one.Refused[0].At))
+		quiet, err := d.c.Session(t.Context(), "quiet")
+		require.NoError(t, err)
+		require.Empty(t, quiet.Refused)
+	}
+}

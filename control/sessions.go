@@ -1,6 +1,7 @@
 package control
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strings"
@@ -27,6 +28,16 @@ type Session struct {
 	Seconds     float64    `json:"seconds,omitempty"` // from one to the other
 	Files       int        `json:"files"`
 	Error       *Failure   `json:"error,omitempty"`
+	// Refused are files that the counterparty announced and that were not taken.
+	Refused []RefusedFile `json:"refused_files,omitempty"`
+}
+
+// RefusedFile is one that a counterparty announced and that was not taken. No
+// transfer stands for it.
+type RefusedFile struct {
+	At       time.Time `json:"at"`
+	WireName string    `json:"wire_name"`
+	Error    *Failure  `json:"error"`
 }
 
 // Sessions lists sessions as the filter says.
@@ -39,8 +50,35 @@ func (c *Control) Sessions(ctx context.Context, f store.SessionFilter) ([]*Sessi
 	for n, r := range rows {
 		out[n] = c.session(r)
 	}
-	return out, nil
+	return out, c.refusedFiles(ctx, out)
 }
+
+// refusedFiles adds to sessions the files that were refused in them.
+func (c *Control) refusedFiles(ctx context.Context, sessions []*Session) error {
+	byID := make(map[string]*Session, len(sessions))
+	ids := make([]string, len(sessions))
+	for n, s := range sessions {
+		ids[n], byID[s.ID] = s.ID, s
+	}
+	for some := range slices.Chunk(ids, askedAtOnce) {
+		events, err := c.s.Refusals(ctx, some)
+		if err != nil {
+			return err
+		}
+		for _, e := range events {
+			s, why := byID[e.SessionID], fault.Noted(e.Code, e.Detail)
+			if why == nil {
+				continue
+			}
+			name := cmp.Or(why.Args["wire_name"], why.Subject) // what is wrong may not be the file
+			s.Refused = append(s.Refused, RefusedFile{At: e.At, WireName: name, Error: c.told(why.InSession(e.SessionID))})
+		}
+	}
+	return nil
+}
+
+// askedAtOnce is of how many sessions the refused files are read at once.
+const askedAtOnce = 500
 
 func (c *Control) session(r *transfer.Session) *Session {
 	s := &Session{
@@ -59,7 +97,8 @@ func (c *Control) Session(ctx context.Context, id string) (*Session, error) {
 	if err != nil || len(rows) == 0 {
 		return nil, err
 	}
-	return c.session(rows[0]), nil
+	s := c.session(rows[0])
+	return s, c.refusedFiles(ctx, []*Session{s})
 }
 
 // Failure puts a fault code that stands without its values into words.

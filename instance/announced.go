@@ -3,6 +3,7 @@ package instance
 import (
 	"context"
 	"errors"
+	"maps"
 	"strconv"
 	"time"
 
@@ -45,7 +46,9 @@ func (s *session) accept(ctx context.Context, o machine.Offer) (line.Acceptance,
 	refuse := func(r protocol.Reason, e *fault.Error) (line.Acceptance, error) {
 		if s.noted.room("refused", "") {
 			s.log.Warn("file refused", "wire_name", o.Name, "code", e.Code, "err", e)
-			s.history(ctx, transfer.Event{SessionID: s.row.ID, Kind: "refused", Code: string(e.Code), Detail: detail(e)})
+			said := fault.New(e.Code, e.Subject, "wire_name", safe(o.Name)) // the subject may be another
+			maps.Copy(said.Args, e.Args)
+			s.history(ctx, transfer.Event{SessionID: s.row.ID, Kind: store.EventRefused, Code: string(e.Code), Detail: detail(said)})
 		}
 		return line.Acceptance{Reason: r}, nil
 	}

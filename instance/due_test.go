@@ -250,6 +250,7 @@ func testRefusalsOfASession(t *testing.T, on engine) {
 		}
 	}
 	require.Equal(t, mostNoted, kinds["refused"])
+	require.Contains(t, events[0].Detail, `"wire_name":"EB211120"`, "the subject is not the file")
 	require.Equal(t, 1, kinds["more"])
 	require.JSONEq(t, fmt.Sprintf(`{"kind":"refused","count":"%d"}`, offers+freeGuesses+1-mostNoted), rest)
 }

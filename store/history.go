@@ -160,7 +160,7 @@ type SessionFilter struct {
 	Institution string
 	Instance    string
 	OpenOnly    bool
-	Failed      bool      // closed with a fault
+	Failed      bool      // closed with a fault, or a file was refused in it
 	IDs         []string  // none = any
 	Since       time.Time // opened at or after
 	Until       time.Time // opened before
@@ -179,7 +179,7 @@ func (s *Store) Sessions(ctx context.Context, f SessionFilter) ([]*transfer.Sess
 		w.add("closed_at = 0")
 	}
 	if f.Failed {
-		w.add("error_code <> ''")
+		w.add("(error_code <> '' OR id IN (SELECT session_id FROM events WHERE " + refusals + "))")
 	}
 	w.in("id", f.IDs)
 	order := "opened_at, id"

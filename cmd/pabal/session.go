@@ -82,11 +82,19 @@ func (a *app) who(s *control.Session) string {
 func (a *app) ended(s *control.Session) string {
 	switch {
 	case s.Closed == nil:
-		return a.text("ui.session.open")
+		return a.text("ui.session.open") + a.refusedIn(s)
 	case s.Error != nil:
-		return "[" + s.Error.Code + "]"
+		return "[" + s.Error.Code + "]" + a.refusedIn(s)
 	}
-	return a.text("ui.session.ended")
+	return a.text("ui.session.ended") + a.refusedIn(s)
+}
+
+// refusedIn is how many files of a session were not taken, if any.
+func (a *app) refusedIn(s *control.Session) string {
+	if len(s.Refused) == 0 {
+		return ""
+	}
+	return ", " + a.text("ui.session.refused", "count", len(s.Refused))
 }
 
 // sessions are those of a transfer's attempts.
@@ -129,5 +137,11 @@ func (p *page) session(s *control.Session, log string) {
 	row("ui.show.log", log)
 	p.table(rows)
 	p.failure(s.Error)
+	for _, f := range s.Refused {
+		p.line("")
+		p.line("%s", p.text("ui.session.refused_file", "time", f.At.In(p.zone).Format("15:04:05.000"), "wire_name", f.WireName))
+		p.line("%s [%s]", f.Error.Sentence, f.Error.Code)
+		p.line("%s", p.text("ui.next", "next", f.Error.Next))
+	}
 	p.line("")
 }

@@ -51,6 +51,26 @@ func testSessions(t *testing.T, open Open) {
 	require.NoError(t, err)
 	require.Equal(t, []*transfer.Session{second}, all)
 
+	// A session in which a file was refused has failed as well. A transfer's
+	// history is none of it.
+	require.NoError(t, s.Event(t.Context(), start, transfer.Event{SessionID: "s2", TransferID: "t1", Kind: store.EventRefused}))
+	require.NoError(t, s.Event(t.Context(), start, transfer.Event{SessionID: "s2", Kind: "more"}))
+	all, err = s.Sessions(t.Context(), store.SessionFilter{Failed: true})
+	require.NoError(t, err)
+	require.Equal(t, []*transfer.Session{first}, all)
+	require.NoError(t, s.Event(t.Context(), start, transfer.Event{SessionID: "s2", Kind: store.EventRefused, Code: "a"}))
+	require.NoError(t, s.Event(t.Context(), start, transfer.Event{SessionID: "s3", Kind: store.EventRefused, Code: "b"}))
+	all, err = s.Sessions(t.Context(), store.SessionFilter{Failed: true})
+	require.NoError(t, err)
+	require.Equal(t, []*transfer.Session{first, second}, all)
+	refused, err := s.Refusals(t.Context(), []string{first.ID, "s2"})
+	require.NoError(t, err)
+	require.Len(t, refused, 1)
+	require.Equal(t, "a", refused[0].Code)
+	refused, err = s.Refusals(t.Context(), nil)
+	require.NoError(t, err)
+	require.Empty(t, refused)
+
 	// What a dead process left open is closed by its successor, and only that.
 	left := &transfer.Session{Instance: "one"}
 	require.NoError(t, s.OpenSession(t.Context(), start, left))
