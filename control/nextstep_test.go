@@ -2,6 +2,7 @@ package control
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -103,6 +104,12 @@ func TestFilesNotTaken(t *testing.T) {
 		require.Contains(t, one.Refused[0].Error.Sentence, "EB211120")
 		require.NotEmpty(t, one.Refused[1].Error.Next)
 		require.True(t, d.clock.Equal(one.Refused[0].At))
+		status, err := d.c.Status(t.Context(), d.clock)
+		require.NoError(t, err)
+		require.Equal(t, []FileNotTaken{{"KFTC", "refuses", one.Refused[1]}, {"KFTC", "refuses", one.Refused[0]}}, status.NotTaken)
+		status, err = d.c.Status(t.Context(), d.clock.Add(time.Hour))
+		require.NoError(t, err)
+		require.Empty(t, status.NotTaken, "of another day")
 		quiet, err := d.c.Session(t.Context(), "quiet")
 		require.NoError(t, err)
 		require.Empty(t, quiet.Refused)

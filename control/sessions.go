@@ -66,15 +66,59 @@ func (c *Control) refusedFiles(ctx context.Context, sessions []*Session) error {
 			return err
 		}
 		for _, e := range events {
-			s, why := byID[e.SessionID], fault.Noted(e.Code, e.Detail)
-			if why == nil {
-				continue
+			if f := c.notTaken(e); f != nil {
+				s := byID[e.SessionID]
+				s.Refused = append(s.Refused, *f)
 			}
-			name := cmp.Or(why.Args["wire_name"], why.Subject) // what is wrong may not be the file
-			s.Refused = append(s.Refused, RefusedFile{At: e.At, WireName: name, Error: c.told(why.InSession(e.SessionID))})
 		}
 	}
 	return nil
+}
+
+// notTaken is one refused file in words, nil if the event does not say why.
+func (c *Control) notTaken(e *transfer.Event) *RefusedFile {
+	why := fault.Noted(e.Code, e.Detail)
+	if why == nil {
+		return nil
+	}
+	name := cmp.Or(why.Args["wire_name"], why.Subject) // what is wrong may not be the file
+	return &RefusedFile{At: e.At, WireName: name, Error: c.told(why.InSession(e.SessionID))}
+}
+
+// FileNotTaken is a refused file and whose it was.
+type FileNotTaken struct {
+	Institution string `json:"institution"`
+	Session     string `json:"session"`
+	RefusedFile
+}
+
+// notTakenShown is how many of the day's refused files status shows.
+const notTakenShown = 10
+
+// filesNotTaken are the latest files that were refused since a time.
+func (c *Control) filesNotTaken(ctx context.Context, since time.Time) ([]FileNotTaken, error) {
+	events, err := c.s.RefusalsSince(ctx, since, notTakenShown)
+	if err != nil || len(events) == 0 {
+		return nil, err
+	}
+	ids, of := make([]string, len(events)), map[string]string{}
+	for n, e := range events {
+		ids[n] = e.SessionID
+	}
+	rows, err := c.s.Sessions(ctx, store.SessionFilter{IDs: ids})
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range rows {
+		of[r.ID] = r.Institution
+	}
+	var out []FileNotTaken
+	for _, e := range events {
+		if f := c.notTaken(e); f != nil {
+			out = append(out, FileNotTaken{of[e.SessionID], e.SessionID, *f})
+		}
+	}
+	return out, nil
 }
 
 // askedAtOnce is of how many sessions the refused files are read at once.

@@ -26,6 +26,10 @@ type Status struct {
 	// Troubles are files that cannot be written beside their transfers.
 	Troubles []Trouble `json:"troubles,omitempty"`
 
+	// NotTaken are the latest files of the business day that counterparties
+	// announced and that were refused.
+	NotTaken []FileNotTaken `json:"not_taken,omitempty"`
+
 	// Directories are those of the host that asks which are not there or nearly
 	// full; filled in by who knows the configuration.
 	Directories []Directory `json:"directories,omitempty"`
@@ -128,6 +132,9 @@ func (c *Control) Status(ctx context.Context, since time.Time) (*Status, error) 
 		if err := c.lineState(ctx, s, i, state); err != nil {
 			return nil, err
 		}
+	}
+	if s.NotTaken, err = c.filesNotTaken(ctx, since); err != nil {
+		return nil, err
 	}
 	counts, err := c.s.Counts(ctx, since)
 	if err != nil {

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"time"
 
 	"pabal/transfer"
 )
@@ -23,4 +24,12 @@ func (s *Store) Refusals(ctx context.Context, sessions []string) ([]*transfer.Ev
 	w := where{terms: []string{refusals}}
 	w.in("session_id", sessions)
 	return list(ctx, s, w.query("SELECT "+eventList+" FROM events", "id", 0), w.args, eventColumns)
+}
+
+// RefusalsSince reads the latest files that were refused since a time, at most so
+// many, the last one first.
+func (s *Store) RefusalsSince(ctx context.Context, since time.Time, most int) ([]*transfer.Event, error) {
+	w := where{terms: []string{refusals}}
+	w.times("at", since, time.Time{})
+	return list(ctx, s, w.query("SELECT "+eventList+" FROM events", byID(true), most), w.args, eventColumns)
 }

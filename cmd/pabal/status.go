@@ -97,6 +97,9 @@ func (a *app) printStatus(s *control.Status, today time.Time) error {
 	if err := a.printTroubles(s, at); err != nil {
 		return err
 	}
+	if err := a.printNotTaken(s, at); err != nil {
+		return err
+	}
 	if u := s.Untaken; u != nil {
 		if _, err := fmt.Fprintln(a.out, "\n"+a.text("ui.status.untaken", "directory", u.Directory, "count", u.Files, "name", u.Oldest, "since", at(u.Since))); err != nil {
 			return err

@@ -36,6 +36,26 @@ func (a *app) printTroubles(s *control.Status, at func(time.Time) string) error 
 	return nil
 }
 
+// printNotTaken names the files that counterparties announced today and that
+// were refused: no transfer tells of them.
+func (a *app) printNotTaken(s *control.Status, at func(time.Time) string) error {
+	if len(s.NotTaken) == 0 {
+		return nil
+	}
+	if _, err := fmt.Fprintln(a.out, "\n"+a.text("ui.status.not_taken")); err != nil {
+		return err
+	}
+	for _, f := range s.NotTaken {
+		_, err := fmt.Fprintf(a.out, "  %s\n  %s [%s]\n  %s\n",
+			a.text("ui.status.not_taken_one", "time", at(f.At), "institution", dash(f.Institution), "wire_name", f.WireName, "session", f.Session),
+			f.Error.Sentence, f.Error.Code, a.text("ui.next", "next", f.Error.Next))
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // troubles says what of the files of a transfer cannot be written.
 func (p *page) troubles(d *control.Detail) {
 	for _, t := range d.Troubles {
