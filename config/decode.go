@@ -254,7 +254,7 @@ func (d *decoder) secret(text, path string) (string, *fault.Error) {
 		}
 		content, err := os.ReadFile(name)
 		if err != nil {
-			return "", fault.New(CodeSecretFile, name, "reason", reason(err)).Because(err)
+			return "", fault.New(CodeSecretFile, name, "reason", fault.Reason(err)).Because(err)
 		}
 		if info, err := os.Stat(name); err == nil && info.Mode().Perm()&0o007 != 0 {
 			return "", fault.New(CodeSecretOpen, name, "mode", fmt.Sprintf("%04o", info.Mode().Perm()))

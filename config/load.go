@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"io"
-	"io/fs"
 	"reflect"
 	"unicode/utf8"
 
@@ -41,15 +40,6 @@ func load(path string, lookupEnv func(string) (string, bool), only string) (*Con
 // whole is a problem of the file rather than of one value.
 func whole(file string, line int, f *fault.Error) Problems {
 	return Problems{{Problem: fault.Problem{Err: f}, File: file, Line: line, Column: 1}}
-}
-
-// reason is the bare cause of a failed file operation; the path is told beside it.
-func reason(err error) string {
-	var p *fs.PathError
-	if errors.As(err, &p) {
-		return p.Err.Error()
-	}
-	return err.Error()
 }
 
 // parse is Load for a text.

@@ -49,11 +49,11 @@ func keyParts() map[string]string {
 func ReadFile(path string) (*Source, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
-		return nil, whole(path, 1, fault.New(CodeCannotRead, path, "reason", reason(err)).Because(err))
+		return nil, whole(path, 1, fault.New(CodeCannotRead, path, "reason", fault.Reason(err)).Because(err))
 	}
 	absolute, err := filepath.Abs(path)
 	if err != nil {
-		return nil, whole(path, 1, fault.New(CodeCannotRead, path, "reason", reason(err)).Because(err))
+		return nil, whole(path, 1, fault.New(CodeCannotRead, path, "reason", fault.Reason(err)).Because(err))
 	}
 	return split(text, path, filepath.Dir(absolute))
 }

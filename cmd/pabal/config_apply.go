@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"strconv"
@@ -99,7 +98,7 @@ func versionNumber(text string) (int64, error) {
 func (a *app) readDocument(path string) (string, *config.Source, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
-		return "", nil, fault.New(config.CodeCannotRead, path, "reason", reasonOf(err)).Because(err)
+		return "", nil, fault.New(config.CodeCannotRead, path, "reason", fault.Reason(err)).Because(err)
 	}
 	var source *config.Source
 	if sourceName(path) == sourceName(a.configPath) {
@@ -115,14 +114,6 @@ func (a *app) readDocument(path string) (string, *config.Source, error) {
 	}
 	document, err := source.Document()
 	return document, source, err
-}
-
-func reasonOf(err error) string {
-	var p *os.PathError
-	if errors.As(err, &p) {
-		return p.Err.Error()
-	}
-	return err.Error()
 }
 
 // newVersion proves a document against this host and has it decided. Where no

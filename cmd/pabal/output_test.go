@@ -5,16 +5,19 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"net"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/stretchr/testify/require"
 
+	"pabal/config"
 	"pabal/control"
 	"pabal/internal/catalog"
 	"pabal/internal/fault"
@@ -157,4 +160,22 @@ func TestEveryCommandIsExplained(t *testing.T) {
 		}
 		walk(newRoot(a, []string{"--lang", lang}))
 	}
+}
+
+// TestCausesInKorean: what the operating system says has words in front, where
+// it is one of the usual ones.
+func TestCausesInKorean(t *testing.T) {
+	refused := fault.New(store.CodeMissing, "/db").Because(&net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED})
+	for lang, want := range map[string]string{
+		"en": "  cause: dial tcp: connection refused\n",
+		"ko": "  원인: 연결 거부(해당 포트에서 대기 중인 프로그램 없음) (dial tcp: connection refused)\n",
+	} {
+		a, _, errs := testApp(t, lang)
+		a.report(refused)
+		require.Contains(t, errs.String(), want)
+	}
+	a, _, errs := testApp(t, "ko")
+	_, err := config.ReadFile(filepath.Join(t.TempDir(), "none.yaml"))
+	a.report(err)
+	require.Contains(t, errs.String(), "읽을 수 없습니다: 파일 또는 디렉토리가 없음.")
 }

@@ -72,7 +72,7 @@ func (a *app) report(err error) {
 	}
 	fmt.Fprintf(a.err, "pabal: %s [%s]\n", f.Sentence, f.Code)
 	if f.Cause != "" {
-		fmt.Fprintln(a.err, a.text("ui.cause", "cause", f.Cause))
+		fmt.Fprintln(a.err, a.text("ui.cause", "cause", a.worded(f.Cause, fault.As(err).Err)))
 	}
 	a.next(f.Next)
 }
@@ -142,6 +142,19 @@ func cause(e *fault.Error) string {
 		}
 	}
 	return text
+}
+
+// worded has words of the language before a cause that does not say them itself.
+func (a *app) worded(cause string, err error) string {
+	p, usual := fault.Reason(err).(fault.Phrase)
+	if !usual {
+		return cause
+	}
+	words := a.text(p.Key())
+	if strings.Contains(cause, words) {
+		return cause
+	}
+	return words + " (" + cause + ")"
 }
 
 func (a *app) badConfiguration(problems config.Problems) failure {

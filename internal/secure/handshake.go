@@ -75,7 +75,7 @@ func (c *Conn) Peer() *x509.Certificate {
 func (c *Conn) Read(b []byte) (int, error) {
 	n, err := c.Conn.Read(b)
 	if why := alert(err); why != "" {
-		err = fault.New(CodeRefused, c.who, "reason", why).Because(err)
+		err = fault.New(CodeRefused, c.who, "reason", objection(why)).Because(err)
 	}
 	return n, err
 }
@@ -171,6 +171,27 @@ func alert(err error) string {
 	return ""
 }
 
+// objection has words for the usual alerts; others are quoted.
+func objection(alert string) any {
+	switch alert {
+	case "expired certificate":
+		return fault.Say("alert_expired")
+	case "unknown certificate authority":
+		return fault.Say("alert_unknown_ca")
+	case "bad certificate":
+		return fault.Say("alert_bad_certificate")
+	case "revoked certificate":
+		return fault.Say("alert_revoked")
+	case "certificate required":
+		return fault.Say("alert_required")
+	case "protocol version not supported":
+		return fault.Say("alert_version")
+	case "handshake failure":
+		return fault.Say("alert_handshake")
+	}
+	return alert
+}
+
 // reason turns the error of a handshake into a fault. It has nothing of what
 // the other side wrote but the names in its certificate.
 func reason(err error, expected string, t Terms) error {
@@ -192,7 +213,7 @@ func reason(err error, expected string, t Terms) error {
 	)
 	switch text := err.Error(); {
 	case alert(err) != "":
-		return fault.New(CodeRefused, t.Who, "reason", alert(err)).Because(err)
+		return fault.New(CodeRefused, t.Who, "reason", objection(alert(err))).Because(err)
 	case errors.As(err, &header):
 		return fault.New(CodeNotTLS, t.Who)
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
@@ -218,7 +239,7 @@ func reason(err error, expected string, t Terms) error {
 	case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) || errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, net.ErrClosed):
 		return fault.New(CodeCut, t.Who).Because(err)
 	}
-	return fault.New(CodeFailed, t.Who, "reason", err).Because(err)
+	return fault.New(CodeFailed, t.Who, "reason", fault.Reason(err)).Because(err)
 }
 
 func (t Terms) now() time.Time {

@@ -10,7 +10,6 @@ import (
 	"crypto/x509"
 	"encoding/hex"
 	"encoding/pem"
-	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -200,12 +199,7 @@ func pair(files Files) (*tls.Certificate, error) {
 func content(name string) ([]byte, error) {
 	text, err := os.ReadFile(name)
 	if err != nil {
-		var bare *fs.PathError
-		reason := err.Error()
-		if errors.As(err, &bare) {
-			reason = bare.Err.Error()
-		}
-		return nil, fault.New(CodeCannotRead, name, "reason", reason).Because(err)
+		return nil, fault.New(CodeCannotRead, name, "reason", fault.Reason(err)).Because(err)
 	}
 	return text, nil
 }

@@ -100,7 +100,7 @@ func TestHandshakes(t *testing.T) {
 			clientErr: secure.CodeWrongName, serverErr: secure.CodeRefused, clientArg: "names", has: "gw.bank.example"},
 		{name: "caller without a certificate", client: trusting, call: plain, server: with(server.Files), clientErr: secure.CodeRefused, serverErr: secure.CodeNone},
 		{name: "… which may be", client: trusting, call: plain, server: with(server.Files), answer: secure.Server{Optional: true}},
-		{name: "caller of another CA", client: with(stranger.Files), call: plain, server: with(server.Files), clientErr: secure.CodeRefused, serverErr: secure.CodeUnknownCA, clientArg: "reason", has: "unknown certificate authority"},
+		{name: "caller of another CA", client: with(stranger.Files), call: plain, server: with(server.Files), clientErr: secure.CodeRefused, serverErr: secure.CodeUnknownCA, clientArg: "reason", has: "phrase.alert_unknown_ca"},
 		{name: "… also where none is wanted", client: with(stranger.Files), call: plain, server: with(server.Files), answer: secure.Server{Optional: true}, clientErr: secure.CodeRefused, serverErr: secure.CodeUnknownCA},
 		{name: "caller expired", client: with(clientExpired.Files), call: plain, server: with(server.Files), clientErr: secure.CodeRefused, serverErr: secure.CodeExpired},
 		{name: "a server's certificate, shown by a caller", client: with(wrongUse.Files), call: plain, server: with(server.Files), clientErr: secure.CodeRefused, serverErr: secure.CodeBadChain},
