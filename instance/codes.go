@@ -59,6 +59,7 @@ const (
 	// CodeRefusedUnsettled: a file whose end was asked for before, and whose
 	// announcement the peer refuses now.
 	CodeRefusedUnsettled fault.Code = "instance.refused_unsettled"
+	CodeFailedUnsettled  fault.Code = "instance.failed_unsettled" // … and which cannot be sent again
 
 	CodeStranger      fault.Code = "instance.stranger"    // nobody who may call has this address
 	CodeNotAllowed    fault.Code = "instance.not_allowed" // … the institution that it says to be has not

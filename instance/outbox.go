@@ -323,6 +323,10 @@ func (s *session) finish(r *transfer.Transfer, o machine.Outcome) {
 			give(transfer.Held, o.Err)
 			return
 		}
+		if r.EndedOnce { // and a person settles that
+			give(transfer.Held, unsettledFailure(r.Name, o.Err))
+			return
+		}
 		give(transfer.Failed, o.Err)
 	case machine.EndUnknown:
 		r.Tries++
@@ -334,6 +338,19 @@ func (s *session) finish(r *transfer.Transfer, o machine.Outcome) {
 	default: // LaterByPeer, CutBefore
 		s.retry(r, s.inst, o.Err, now)
 	}
+}
+
+// unsettledFailure: the file cannot be sent again, and may have arrived before.
+func unsettledFailure(name string, why error) error {
+	e := fault.As(why)
+	if e == nil {
+		return why
+	}
+	said := fault.New(CodeFailedUnsettled, name, "because", e.Code)
+	for arg, value := range e.Args {
+		said.Args[arg] = value
+	}
+	return said.Because(why)
 }
 
 // unsettledRefusal says of a refusal that it leaves open whether the file

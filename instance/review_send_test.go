@@ -74,6 +74,14 @@ func testUnsettledEndIsNeverFailed(t *testing.T, on engine) {
 		require.Equal(t, transfer.Held, p.again(r).Status)
 		require.Equal(t, string(machine.CodeFoundBad), p.again(r).ErrorCode, "which says that it has arrived")
 	})
+	t.Run("payload lost", func(t *testing.T) {
+		p, r, s := start(t)
+		s.current = p.claim(s)
+		require.NoError(t, s.Finish(t.Context(), machine.Outcome{Result: machine.CutBefore, Err: fault.New(store.CodeBlockDamaged, r.ID, "block", 1)}))
+		require.Equal(t, transfer.Held, p.again(r).Status, "a person settles it")
+		require.Equal(t, string(CodeFailedUnsettled), p.again(r).ErrorCode)
+		require.True(t, p.again(r).EndedOnce)
+	})
 	t.Run("end refused", func(t *testing.T) {
 		p, r, s := start(t)
 		s.current = p.claim(s)
