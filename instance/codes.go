@@ -56,7 +56,7 @@ const (
 	CodeTriesUsed     fault.Code = "instance.tries_used"     // as often as configured
 	CodeSuperseded    fault.Code = "instance.superseded"     // a partial file that nothing will resume
 
-	// CodeRefusedUnsettled: a file whose end was asked for before, and whose
+	// CodeRefusedUnsettled is of a file whose end was asked for before, and whose
 	// announcement the peer refuses now.
 	CodeRefusedUnsettled fault.Code = "instance.refused_unsettled"
 	CodeFailedUnsettled  fault.Code = "instance.failed_unsettled" // … and which cannot be sent again
