@@ -105,13 +105,7 @@ func (c *Control) troubleFailure(t store.Trouble, f store.TroubledFile) Failure 
 		code = CodeNoResultFile
 	}
 	why := fault.Noted(t.Code, f.Detail)
-	e := fault.New(code, why.Subject, "because", t.Code)
-	for name, value := range why.Args {
-		if name != "because" {
-			e.Args[name] = value
-		}
-	}
-	told := c.told(e.OfTransfer(f.ID))
+	told := c.told(fault.New(code, why.Subject, "because", t.Code).Telling(why).OfTransfer(f.ID))
 	told.Code = t.Code // the cause is what people search for
 	return *told
 }

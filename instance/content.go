@@ -60,10 +60,7 @@ func (i *Instance) lookThrough(ctx context.Context, t *transfer.Transfer, check 
 // holdContent holds a file whose content does not pass. A crash before the
 // commit has it looked at again.
 func (i *Instance) holdContent(ctx context.Context, t *transfer.Transfer, why *fault.Error) error {
-	held := fault.New(CodeContent, t.WireName, "because", why.Code)
-	for name, value := range why.Args {
-		held.Args[name] = value
-	}
+	held := fault.New(CodeContent, t.WireName, "because", why.Code).Telling(why)
 	r, err := i.s.Change(ctx, i.now(), t.Ref(), func(r *transfer.Transfer) error {
 		r.Status, r.Owner, r.NextTry, r.Tries = transfer.Held, "", time.Time{}, 0
 		r.Proofs = withChecks(r.Proofs, string(why.Code))

@@ -346,11 +346,7 @@ func unsettledFailure(name string, why error) error {
 	if e == nil {
 		return why
 	}
-	said := fault.New(CodeFailedUnsettled, name, "because", e.Code)
-	for arg, value := range e.Args {
-		said.Args[arg] = value
-	}
-	return said.Because(why)
+	return fault.New(CodeFailedUnsettled, name, "because", e.Code).Telling(e).Because(why)
 }
 
 // unsettledRefusal says of a refusal that it leaves open whether the file

@@ -59,13 +59,7 @@ func (i *Instance) retry(t *transfer.Transfer, inst *institution, err error, now
 // values: what is to be put right is that. The subject is that of the failure.
 func triesUsed(t *transfer.Transfer) *fault.Error {
 	last := Noted(t.ErrorCode, t.ErrorDetail)
-	e := fault.New(CodeTriesUsed, last.Subject, "name", t.Name, "tries", t.Tries, "because", t.ErrorCode)
-	for name, value := range last.Args {
-		if _, ours := e.Args[name]; !ours {
-			e.Args[name] = value
-		}
-	}
-	return e
+	return fault.New(CodeTriesUsed, last.Subject, "name", t.Name, "tries", t.Tries, "because", t.ErrorCode).Telling(last)
 }
 
 // again is the status of a file that goes back to be sent. Where the profile

@@ -124,6 +124,18 @@ func (e *Error) Because(err error) *Error {
 	return &c
 }
 
+// Telling returns a copy of e that has the values of why as well, for a sentence
+// that gives why as its reason. Where both have a name, it is e's that counts.
+func (e *Error) Telling(why *Error) *Error {
+	c := *e
+	c.Args = maps.Clone(why.Args)
+	if c.Args == nil {
+		c.Args = Args{}
+	}
+	maps.Copy(c.Args, e.Args)
+	return &c
+}
+
 // ArgTransfer is the ID of the transfer whose row or history has the failure.
 // Sentences mention it as {transfer}, so that the next step is a command as it is
 // typed. Who reads the row gives it, see OfTransfer; the row need not repeat it.
