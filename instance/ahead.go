@@ -39,15 +39,21 @@ type builtOne struct {
 // begin builds a file if there is room for one more.
 func (a *aheads) begin(o filemgr.AssembleOptions) *filemgr.Ahead {
 	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.come == aheadMost {
+	full := a.come == aheadMost
+	if !full {
+		a.come++
+	}
+	a.mu.Unlock()
+	if full {
 		return nil
 	}
-	file, err := filemgr.BuildAhead(o)
-	if err != nil {
-		return nil // the assemble stage says what is wrong
+	file, err := filemgr.BuildAhead(o) // others do not wait for this one's disk
+	if err != nil {                    // the assemble stage says what is wrong
+		a.mu.Lock()
+		a.come--
+		a.mu.Unlock()
+		return nil
 	}
-	a.come++
 	return file
 }
 
