@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"pabal/control"
+	"pabal/internal/linetest"
 	"pabal/internal/pgtest"
 	"pabal/store"
 	"pabal/transfer"
@@ -24,6 +25,7 @@ func TestFailover(t *testing.T) {
 	other := map[string]string{"institution": "centre", "centre": "institution"}
 	type line struct {
 		profile string
+		line    *linetest.Line    // between the two
 		ids     map[string]string // of the files that a side sends
 		sides   map[string]*process
 		want    map[string]map[string][]byte // receiving side → base date → content
@@ -48,7 +50,13 @@ func TestFailover(t *testing.T) {
 		for _, role := range []string{"centre", "institution"} {
 			dir := t.TempDir()
 			makeDirs(t, dir)
-			p := &process{t: t, c: child{Dir: dir, URL: pair.URL(t), Profile: l.profile, Role: role, Address: address,
+			at := address
+			if role == "institution" { // of 9 blocks, 6 and a part of one: whichever goes first, one has gone and another is on the line
+				l.line = linetest.New(t, address, int64(6*blockOf(l.profile)+5000))
+				t.Cleanup(l.line.Close)
+				at = l.line.Address()
+			}
+			p := &process{t: t, c: child{Dir: dir, URL: pair.URL(t), Profile: l.profile, Role: role, Address: at,
 				Up: []string{l.ids["institution"]}, Down: []string{l.ids["centre"]}}}
 			l.sides[role] = p
 			p.start()
@@ -60,18 +68,17 @@ func TestFailover(t *testing.T) {
 			}
 		}
 	}
-	// In the middle: one has gone and another is on the line.
-	watch := lines[0].sides["institution"].read()
-	eventually(t, "nothing is sent", func() bool {
-		rows, err := watch.List(t.Context(), store.Filter{Direction: transfer.Send})
-		now := map[transfer.Status]int{}
-		for _, r := range rows {
-			now[r.Status]++
+	for _, l := range lines {
+		select {
+		case <-l.line.Held():
+		case <-time.After(hang):
+			t.Fatal(l.profile + ": nothing is on the line")
 		}
-		return err == nil && now[transfer.Sent] > 0 && now[transfer.Sending] > 0
-	})
-	require.NoError(t, watch.Close())
+	}
 	pair.Fail(t)
+	for _, l := range lines {
+		l.line.Heal()
+	}
 	for _, l := range lines {
 		for role := range l.sides {
 			drop(l, role, 150)

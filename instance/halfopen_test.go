@@ -2,15 +2,13 @@ package instance
 
 import (
 	"bytes"
-	"io"
-	"net"
 	"os"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"pabal/internal/linetest"
 	"pabal/store"
 	"pabal/transfer"
 )
@@ -27,46 +25,20 @@ func lineDiesInSilence(t *testing.T, on engine) {
 	centre := newHost(t, on, "cms", "centre", []file{rawForm("EB21")}, nil)
 	centre.opt.Listen[0].Address = "127.0.0.1:0"
 	centre.start()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	heal := make(chan struct{})
-	var passing sync.WaitGroup
-	t.Cleanup(func() { _ = ln.Close(); passing.Wait() })
-	passing.Go(func() {
-		for first := true; ; first = false {
-			from, err := ln.Accept()
-			if err != nil {
-				return
-			}
-			to, err := net.Dial("tcp", centre.inst.Addresses()[0])
-			if err != nil {
-				t.Error(err)
-				return
-			}
-			passing.Go(func() {
-				defer to.Close()
-				if first {
-					_, _ = io.CopyN(to, from, 1<<20) // two blocks and a part of the third
-					<-heal
-				}
-				_, _ = io.Copy(to, from)
-			})
-			passing.Go(func() { defer from.Close(); _, _ = io.Copy(from, to) })
-		}
-	})
+	line := linetest.New(t, centre.inst.Addresses()[0], 1<<20) // two blocks and a part of the third
+	t.Cleanup(line.Close)
 	institution := newHost(t, sqlite, "cms", "institution", []file{rawForm("EB21")}, nil)
 	n := &institution.opt.Institutions[0]
-	n.Connect, n.Reply = ln.Addr().String(), 300*time.Millisecond
+	n.Connect, n.Reply = line.Address(), 300*time.Millisecond
 	institution.start()
 	body := content(2 << 20)
 	institution.drop("EB21.CENTRE.JOB", body)
 	institution.await(transfer.Send, transfer.Sent, 1)
 	row := centre.await(transfer.Receive, transfer.Assembled, 1)[0]
 	before := picture(t, centre.store)
-	close(heal)
-	_ = ln.Close()
+	line.Heal()
 	institution.end()
-	passing.Wait() // the old session has heard everything and is over
+	line.Drain() // the old session has heard everything and is over
 	require.Equal(t, before, picture(t, centre.store))
 	b, err := os.ReadFile(row.FinalPath)
 	require.NoError(t, err)

@@ -6,19 +6,18 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"pabal/internal/linetest"
 	"pabal/internal/pgtest"
 	"pabal/store"
 	"pabal/transfer"
@@ -109,50 +108,6 @@ func (s *served) ready(t *testing.T) {
 	}
 }
 
-// between stands on the way of every connection. The first one it lets
-// through up to a point and then holds, as a line that has gone dead does:
-// nothing is closed and nothing arrives.
-type between struct {
-	net.Listener
-	target atomic.Value
-	most   int64
-	heal   chan struct{} // closed: the line is well again
-}
-
-func standBetween(t *testing.T, target string, most int64) *between {
-	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	b := &between{Listener: ln, most: most, heal: make(chan struct{})}
-	b.target.Store(target)
-	var all sync.WaitGroup
-	t.Cleanup(func() { _ = ln.Close(); all.Wait() })
-	all.Go(func() {
-		for first := true; ; first = false {
-			from, err := ln.Accept()
-			if err != nil {
-				return
-			}
-			to, err := net.Dial("tcp", b.target.Load().(string))
-			if err != nil {
-				_ = from.Close()
-				continue
-			}
-			t.Cleanup(func() { _ = from.Close(); _ = to.Close() })
-			all.Go(func() {
-				if first {
-					_, _ = io.CopyN(to, from, b.most)
-					<-b.heal
-				}
-				_, _ = io.Copy(to, from)
-				_ = to.Close()
-			})
-			all.Go(func() { _, _ = io.Copy(from, to); _ = from.Close() })
-		}
-	})
-	return b
-}
-
 // yard is the directory of one side with its configuration.
 func yard(t *testing.T, rest string) (dir, config string) {
 	t.Helper()
@@ -228,24 +183,25 @@ func stoppedProcess(t *testing.T, cluster string) {
 	const one = "\ninstances: [ { id: instance_A, listen: [{ address: \"127.0.0.1:0\", profile: cms }] } ]\n"
 	const half = 3 << 20
 	var a, b *served
-	var line *between
+	var line *linetest.Line
 	var sender, receiver, urlSent, urlCame string
 	if cluster == "receives" {
 		dir, config := yard(t, centreSide(url, twoInstances))
 		a, b = serve(t, config, "instance_A"), serve(t, config, "instance_B")
 		receiver, urlCame = dir, url
-		line = standBetween(t, a.listen, half)
-		sender, config = yard(t, memberSide("sqlite:pabal.db", one, "", line.Addr().String()))
+		line = linetest.New(t, a.listen, half)
+		sender, config = yard(t, memberSide("sqlite:pabal.db", one, "", line.Address()))
 		urlSent = "sqlite:" + filepath.Join(sender, "pabal.db")
 		serve(t, config, "instance_A")
 	} else {
 		dir, config := yard(t, centreSide("sqlite:pabal.db", one))
 		receiver, urlCame = dir, "sqlite:"+filepath.Join(dir, "pabal.db")
-		line = standBetween(t, serve(t, config, "instance_A").listen, half)
-		sender, config = yard(t, memberSide(url, twoInstances, "standby: [instance_B]", line.Addr().String()))
+		line = linetest.New(t, serve(t, config, "instance_A").listen, half)
+		sender, config = yard(t, memberSide(url, twoInstances, "standby: [instance_B]", line.Address()))
 		urlSent = url
 		a, b = serve(t, config, "instance_A"), serve(t, config, "instance_B")
 	}
+	defer line.Close()
 	watch, err := store.Open(t.Context(), store.Options{URL: url, ReadOnly: true})
 	require.NoError(t, err)
 	defer watch.Close()
@@ -253,21 +209,15 @@ func stoppedProcess(t *testing.T, cluster string) {
 	require.NoError(t, os.WriteFile(filepath.Join(sender, "scan", ".f"), body, 0o600))
 	require.NoError(t, os.Rename(filepath.Join(sender, "scan", ".f"), filepath.Join(sender, "scan", "EB21.CENTRE.JOB")))
 
-	under := map[string]transfer.Status{"receives": transfer.Receiving, "sends": transfer.Sending}[cluster]
-	eventually(t, "a file under way", func() bool {
-		rows, err := watch.List(t.Context(), store.Filter{Statuses: []transfer.Status{under}})
-		require.NoError(t, err)
-		if len(rows) == 0 {
-			return false
-		}
-		infos, err := watch.BlockInfos(t.Context(), rows[0].ID)
-		require.NoError(t, err)
-		return len(infos) > 2
-	})
+	select {
+	case <-line.Held():
+	case <-time.After(hanging):
+		t.Fatal("nothing is on the line")
+	}
 	require.NoError(t, a.cmd.Process.Signal(syscall.SIGSTOP))
 	eventually(t, "the death of the first", func() bool { return strings.Contains(b.log.String(), "an instance is dead") })
 	if cluster == "receives" {
-		line.target.Store(b.listen)
+		line.Target(b.listen)
 	}
 	final := func(url string, want transfer.Status) *transfer.Transfer {
 		s, err := store.Open(t.Context(), store.Options{URL: url, ReadOnly: true})
@@ -286,7 +236,7 @@ func stoppedProcess(t *testing.T, cluster string) {
 	before := everything(t, watch)
 
 	// The first goes on, and the bytes that were held on its line arrive.
-	close(line.heal)
+	line.Heal()
 	require.NoError(t, a.cmd.Process.Signal(syscall.SIGCONT))
 	eventually(t, "a new term of the first", func() bool { return strings.Contains(a.log.String(), "instance runs again") })
 	require.Equal(t, before, everything(t, watch))

@@ -130,7 +130,7 @@ var isolated = []struct {
 }
 
 // testSuites are the directories whose product files are tests for others.
-var testSuites = []string{"store/storetest", "internal/secure/securetest", "protocol/protocoltest"}
+var testSuites = []string{"store/storetest", "internal/secure/securetest", "protocol/protocoltest", "internal/linetest"}
 
 const testOnly = "test code never lives in what we ship"
 
