@@ -20,18 +20,34 @@ type place struct {
 	snd   sendState
 	rcv   recvState
 	open  Do
-	flags string
+
+	brings, last, download, nothing, fetched, namesFile, planned bool
+	due, step                                                    int
+	nonce                                                        string
+	sending                                                      sendPlace
+	receiving                                                    recvPlace
+}
+
+type sendPlace struct {
+	gone, farewell, numbered bool
+	rounds                   int
+}
+
+type recvPlace struct {
+	gone, dirty, next bool
+	refusal           protocol.Reason
 }
 
 func placeOf(s *Session) place {
-	p := place{state: s.state, open: s.open, flags: fmt.Sprintf("%t%t%d%t%t%t%t%t%d%s", s.brings, s.last, s.due, s.download, s.nothing, s.fetched, s.stands && s.p.Session.NamesFile, s.planned, s.step, s.nonce)}
+	p := place{state: s.state, open: s.open, brings: s.brings, last: s.last, due: int(s.due), download: s.download, nothing: s.nothing, fetched: s.fetched,
+		namesFile: s.stands && s.p.Session.NamesFile, planned: s.planned, step: int(s.step), nonce: s.nonce}
 	switch s.state {
 	case Sending:
 		p.snd = s.snd.state
-		p.flags += fmt.Sprintf("%t%t%d%t", s.snd.gone != nil, s.snd.farewell != "", min(2, s.snd.rounds), s.snd.last > 0)
+		p.sending = sendPlace{gone: s.snd.gone != nil, farewell: s.snd.farewell != "", rounds: min(2, s.snd.rounds), numbered: s.snd.last > 0}
 	case Receiving:
 		p.rcv = s.rcv.state
-		p.flags += fmt.Sprintf("%t%s%t%t", s.rcv.gone != nil, s.rcv.refusal, s.rcv.dirty, s.rcv.next.Kind == Arrived)
+		p.receiving = recvPlace{gone: s.rcv.gone != nil, refusal: s.rcv.refusal, dirty: s.rcv.dirty, next: s.rcv.next.Kind == Arrived}
 	}
 	return p
 }
@@ -170,7 +186,7 @@ func (w *walk) visit() {
 		before := placeOf(from.s)
 		for _, st := range w.do {
 			s := w.room.copy(from.s)
-			actions := w.step(s, st, from.path)
+			actions := w.step(s, before, st, from.path)
 			after := placeOf(s)
 			w.edge(before, after, st, len(actions) > 0)
 			if _, known := w.paths[after]; !known {
@@ -198,28 +214,27 @@ func (w *walk) edge(before, after place, st stimulus, did bool) {
 	w.edges[key][word] = true
 }
 
-func (w *walk) step(s *Session, st stimulus, path []stimulus) []Action {
-	before := placeOf(s)
+func (w *walk) step(s *Session, before place, st stimulus, path []stimulus) []Action {
 	block, nothing, refusal := s.rcv.block, s.nothing, s.rcv.refusal
 	mistakes := s.Mistakes()
 	ev := st.make()
 	actions := s.Step(ev)
-	told := func() string {
-		return fmt.Sprintf("%s %s: after %s, then %s", w.cfg.Profile.Name, w.cfg.Side, names(path), st.name)
-	}
+	told := tale{w, path, st.name}
 	if (ev.Kind == Arrived || ev.Kind == Garbled) && !before.open.question() && before.state != Over {
 		w.defined(before, s, &ev, actions, s.Mistakes()-mistakes, told)
 	}
 	for i := range actions {
 		a := &actions[i]
 		if a.Do == HangUp || a.Do.question() {
-			require.Equal(w.t, len(actions)-1, i, "something follows a question or the end: %s", told())
+			w.holds(i == len(actions)-1, "something follows a question or the end", told)
 		}
 		if a.Do != Send {
 			continue
 		}
 		_, err := w.cfg.Profile.Append(nil, &a.Telegram)
-		require.NoError(w.t, err, told())
+		if err != nil {
+			require.NoError(w.t, err, "%s", told)
+		}
 		if ev.Kind == Broke || ev.Kind == Garbled || ev.Kind == Arrived && onTelegram[before.state][ev.Telegram.Kind] == nil {
 			w.negative(&a.Telegram, told)
 		}
@@ -228,23 +243,23 @@ func (w *walk) step(s *Session, st stimulus, path []stimulus) []Action {
 		}
 		switch a.Telegram.Kind { // a telegram alone never makes us confirm content
 		case protocol.EndReply, protocol.EndMoreReply:
-			require.True(w.t, nothing || refusal == protocol.Complete, told())
+			w.holds(nothing || refusal == protocol.Complete, "a file is confirmed by a telegram alone", told)
 		case protocol.CheckReply:
 			if a.Telegram.Number(protocol.Missing) == 0 && a.Telegram.Number(protocol.Sequence) > 0 {
-				require.Less(w.t, a.Telegram.Number(protocol.Block), block, told())
+				w.holds(a.Telegram.Number(protocol.Block) < block, "a block is confirmed by a telegram alone", told)
 			}
 		case protocol.LoginReply, protocol.VerifyReply:
-			require.Fail(w.t, "a login is accepted without asking", told())
+			w.holds(false, "a login is accepted without asking", told)
 		case protocol.InfoReply:
-			require.Fail(w.t, "a file is accepted without asking", told())
+			w.holds(false, "a file is accepted without asking", told)
 		}
 	}
 	if s.Over() {
-		require.Empty(w.t, s.Step(Event{Kind: Arrived, Telegram: &protocol.Telegram{Kind: protocol.Close}}), told())
+		w.holds(len(s.Step(Event{Kind: Arrived, Telegram: &protocol.Telegram{Kind: protocol.Close}})) == 0, "goes on after the end", told)
 		return actions
 	}
 	if !s.open.question() && s.state != Fresh {
-		require.NotEmpty(w.t, w.aside.copy(s).Step(Event{Kind: TimedOut}), "waits without end: %s", told())
+		w.holds(len(w.aside.copy(s).Step(Event{Kind: TimedOut})) > 0, "waits without end", told)
 	}
 	return actions
 }
@@ -253,7 +268,7 @@ func (w *walk) step(s *Session, st stimulus, path []stimulus) []Action {
 // its layout says, is counted, and answered where it wants an answer; before
 // the opening it ends the session. One that has a place is answered, or our own
 // side is asked what the answer is, or it is the last of the session.
-func (w *walk) defined(before place, s *Session, ev *Event, actions []Action, mistakes int, told func() string) {
+func (w *walk) defined(before place, s *Session, ev *Event, actions []Action, mistakes int, told tale) {
 	kind := ev.Telegram.Kind
 	answered := slices.ContainsFunc(actions, func(a Action) bool { return a.Do == Send && a.Telegram.Kind == kind.Reply() })
 	placeless := ev.Kind == Garbled || onTelegram[before.state][kind] == nil
@@ -261,13 +276,31 @@ func (w *walk) defined(before place, s *Session, ev *Event, actions []Action, mi
 	wants := kind.Reply() != protocol.NoKind
 	switch {
 	case placeless:
-		require.Equal(w.t, 1, mistakes, "a telegram without a place is not counted: %s", told())
-		require.Equal(w.t, wants, answered, "a telegram without a place: %s", told())
-		require.True(w.t, before.state > Judging || ends, "goes on before the opening: %s", told())
+		w.holds(mistakes == 1, "a telegram without a place is not counted once", told)
+		w.holds(wants == answered, "a telegram without a place is answered where nobody wants it, or not where somebody does", told)
+		w.holds(before.state > Judging || ends, "goes on before the opening", told)
 	case wants:
-		require.True(w.t, answered || s.open.question() || ends, "nobody is told: %s", told())
+		w.holds(answered || s.open.question() || ends, "nobody is told", told)
 	case kind != protocol.DataTelegram && kind != protocol.Resend:
-		require.True(w.t, mistakes > 0 || len(actions) > 0, "an answer is passed over: %s", told())
+		w.holds(mistakes > 0 || len(actions) > 0, "an answer is passed over", told)
+	}
+}
+
+// tale is how the walk came to where something does not hold. It is told only
+// then: a million steps are taken.
+type tale struct {
+	w    *walk
+	path []stimulus
+	then string
+}
+
+func (t tale) String() string {
+	return fmt.Sprintf("%s %s: after %s, then %s", t.w.cfg.Profile.Name, t.w.cfg.Side, names(t.path), t.then)
+}
+
+func (w *walk) holds(ok bool, what string, told tale) {
+	if !ok {
+		require.Fail(w.t, what, "%s", told)
 	}
 }
 
@@ -279,10 +312,10 @@ func names(path []stimulus) string {
 	return strings.Join(out, ", ")
 }
 
-func (w *walk) negative(t *protocol.Telegram, told func() string) {
+func (w *walk) negative(t *protocol.Telegram, told tale) {
 	for _, k := range protocol.Kinds() {
 		if t.Kind == k.Reply() && t.Kind != protocol.NoKind && t.Kind != protocol.CloseReply {
-			require.NotEqual(w.t, protocol.OK, w.cfg.Profile.Meaning(t.Text(protocol.Response)), "a positive answer: %s", told())
+			w.holds(w.cfg.Profile.Meaning(t.Text(protocol.Response)) != protocol.OK, "a positive answer", told)
 		}
 	}
 }
