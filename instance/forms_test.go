@@ -103,11 +103,15 @@ func testAllThatIsReadyInOneSession(t *testing.T, on engine) {
 			address, err := running.addresses.Free()
 			require.NoError(t, err)
 			id := map[string]string{"cms": "EB21", "edi": "C02"}[profile]
-			h := lone(t, on, profile, []file{rawForm(id)}, func(o *Options) { o.Institutions[0].Connect = address })
+			h := lone(t, on, profile, []file{rawForm(id)}, func(o *Options) {
+				o.Institutions[0].Connect = address
+				o.Institutions[0].RetryFirst, o.Institutions[0].RetryMax = time.Hour, time.Hour
+			})
 			for n := range 5 {
 				h.drop(fmt.Sprintf("%s.CENTRE.JOB.2026111%d", id, n), content(1000+n))
 			}
-			h.await(transfer.Send, transfer.Waiting, 1) // one was tried; the others did not knock on the same door
+			tried := h.await(transfer.Send, transfer.Waiting, 1)[0]
+			h.await(transfer.Send, transfer.Stored, 4) // they did not knock on the same door
 			p, err := protocol.Load(profile)
 			require.NoError(t, err)
 			peer, err := simulator.New(simulator.Options{Profile: p, Side: protocol.CentreSide, Institution: "12345678",
@@ -116,6 +120,7 @@ func testAllThatIsReadyInOneSession(t *testing.T, on engine) {
 			ln, err := net.Listen("tcp", address)
 			require.NoError(t, err)
 			go func() { _ = peer.Serve(t.Context(), ln) }()
+			h.released(tried.ID)
 			h.await(transfer.Send, transfer.Sent, 5)
 			h.end()
 			s := (&process{t: t, c: child{URL: h.url}}).read()
@@ -235,11 +240,14 @@ func testReleaseIsNotMadeToWait(t *testing.T, on engine) {
 	ln, err := net.Listen("tcp", address)
 	require.NoError(t, err)
 	go func() { _ = peer.Serve(t.Context(), ln) }()
-	_, err = h.store.Command(t.Context(), time.Now(), transfer.Command{Name: "release", TransferID: w.ID, Who: "operator"},
-		func(r *transfer.Transfer) error {
-			r.NextTry = time.Now()
-			return nil
-		})
-	require.NoError(t, err)
+	h.released(w.ID)
 	h.await(transfer.Send, transfer.Sent, 1)
+}
+
+// released has a person release a transfer that waits.
+func (h *host) released(id string) {
+	h.t.Helper()
+	_, err := h.store.Command(h.t.Context(), time.Now(), transfer.Command{Name: "release", TransferID: id, Who: "operator"},
+		func(r *transfer.Transfer) error { r.NextTry = time.Now(); return nil })
+	require.NoError(h.t, err)
 }
