@@ -163,7 +163,7 @@ func picture(t *testing.T, s *store.Store) []string {
 // facts are writes that are no claim on anything: they say what has happened
 // to a file of our place, or when a window was tried. They are true whoever
 // has the transfer, so nothing fences them.
-var facts = []string{"scan.enter", "scan.step", "Instance.backupStep", "session.round", "Instance.startFetch", "session.Accept", "session.end"}
+var facts = []string{"scan.enter", "scan.step", "Instance.backupStep", "session.round", "Instance.startFetch", "session.Accept"}
 
 func isFact(who string) bool {
 	return slices.ContainsFunc(facts, func(f string) bool { return strings.HasPrefix(who, f) })

@@ -54,7 +54,7 @@ func (s *session) Save(ctx context.Context, b *transfer.Block, complete bool) er
 // taken forgets a file that was taken from the session, so that what the
 // session does next is not recorded for it.
 func (s *session) taken(err error) error {
-	if err = dropped(err); errors.Is(err, line.ErrDropped) {
+	if err = s.dropped(err); errors.Is(err, line.ErrDropped) {
 		s.incoming = nil
 		s.doubt.Give()
 	}

@@ -101,7 +101,7 @@ func (s *session) fetchQuery() machine.Query {
 func (s *session) Load(ctx context.Context, offset int64, dst []byte) error {
 	got, err := s.s.ReadHeld(ctx, s.current, offset, int64(len(dst)), dst[:0])
 	if err != nil {
-		return dropped(err)
+		return s.dropped(err)
 	}
 	if len(got) != len(dst) {
 		at := s.current.Geometry().At(offset, s.current.WireSize)
@@ -178,7 +178,7 @@ func (s *session) unmarked(err error) error {
 	if fault.CodeOf(err) == store.CodeCommitUnknown {
 		s.stale = s.current.ID
 	}
-	return dropped(err)
+	return s.dropped(err)
 }
 
 // Finish commits what became of the file under way.

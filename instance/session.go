@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net"
+	"sync/atomic"
 	"time"
 
 	"pabal/internal/fault"
@@ -54,6 +55,7 @@ type session struct {
 	said     *sessionlog.Log    // what is said on the line; nil takes everything and keeps nothing
 	sum      *wireSum           // of its wire bytes; nil where it must be read back
 	base     int64              // sequences of those that earlier sessions brought
+	fenced   atomic.Bool        // something that it held was no longer its own
 }
 
 // settleTime is how long writing an outcome may take after a session was cut.
@@ -132,9 +134,9 @@ func (s *session) begin(ctx context.Context, peer string, calling bool, d transf
 	ended, err := s.s.OpenLine(ctx, s.now(), o)
 	if err != nil {
 		if store.Away(err) { // the line may be ours all the same
-			row := s.row
+			row, term := s.row, s.term
 			row.ClosedAt, row.ErrorCode = s.now(), string(store.CodeSessionCut)
-			s.later(func(ctx context.Context) error { return s.s.CloseSession(ctx, row.ClosedAt, &row) })
+			s.later(func(ctx context.Context) error { return s.s.CloseSession(ctx, row.ClosedAt, term, &row) })
 		}
 		s.open.remove(s.row.ID)
 		s.row = transfer.Session{}
@@ -162,15 +164,42 @@ func (s *session) goes(d transfer.Direction) {
 	}
 }
 
-// end writes the session's row for the last time, which frees its line.
+// end writes the session's row for the last time, which frees its line. Where the
+// counterparty has called again meanwhile its row is closed already, and this is
+// written over it; where our term is over it is not ours to write any more. A
+// crash before it leaves the row to who finds us dead.
 func (s *session) end(ctx context.Context) {
 	s.row.ClosedAt = s.now()
-	row := s.row
-	end := func(ctx context.Context) error { return s.s.CloseSession(ctx, row.ClosedAt, &row) }
-	if end(ctx) != nil {
+	row, term := s.row, s.term
+	end := func(ctx context.Context) error { return s.s.CloseSession(ctx, row.ClosedAt, term, &row) }
+	switch err := end(ctx); {
+	case errors.Is(err, store.ErrFenced):
+		s.doubt.Give()
+	case err != nil:
 		s.later(end)
 	}
 	s.open.remove(row.ID)
+}
+
+// reason is why the session ended. One that was cut in the middle of a question
+// to the store ended for the reason of the cut. Where something was no longer its
+// own, it may be because it was called over: then that stands in its row.
+func (s *session) reason(ctx context.Context, err error) error {
+	if err != nil && fault.As(err) == nil && ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
+	if s.row.ID == "" || !s.fenced.Load() && !doubtful(err) {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTime)
+	defer cancel()
+	rows, e := s.s.Sessions(ctx, store.SessionFilter{ID: s.row.ID})
+	if e == nil && len(rows) == 1 && !rows[0].ClosedAt.IsZero() {
+		if why := Noted(rows[0].ErrorCode, rows[0].ErrorDetail); why != nil {
+			return why
+		}
+	}
+	return err
 }
 
 // close gives back what was claimed but not carried and ends the row.
@@ -178,6 +207,7 @@ func (s *session) close(ctx context.Context, report line.Report, err error) {
 	if doubtful(err) {
 		s.doubt.Give()
 	}
+	err = s.reason(ctx, err) // before more is written: by now it has ended
 	s.digest(nil)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTime)
 	defer cancel()
@@ -295,6 +325,7 @@ func (s *session) settle(ctx context.Context, t *transfer.Transfer, f func(*tran
 	case err == nil:
 		return written
 	case errors.Is(err, store.ErrFenced):
+		s.fenced.Store(true)
 		s.doubt.Give()
 		s.Instance.log.Info("transfer was taken from the session", "transfer", t.ID, "session", s.row.ID)
 	case store.Away(err) || ctx.Err() != nil:
@@ -313,8 +344,9 @@ func (s *session) settle(ctx context.Context, t *transfer.Transfer, f func(*tran
 }
 
 // dropped turns "the row is not ours any more" into what line understands.
-func dropped(err error) error {
+func (s *session) dropped(err error) error {
 	if errors.Is(err, store.ErrFenced) {
+		s.fenced.Store(true)
 		return errors.Join(line.ErrDropped, err)
 	}
 	return err

@@ -53,12 +53,12 @@ func (i *Instance) strays(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		row := &transfer.Session{ID: l.SessionID}
+		row := &transfer.Session{ID: l.SessionID, Instance: l.Owner}
 		if len(sessions) > 0 {
 			row = sessions[0]
 		}
 		row.ClosedAt, row.ErrorCode = i.now(), string(store.CodeSessionCut)
-		if err := i.s.CloseSession(ctx, i.now(), row); err != nil {
+		if err := i.s.CloseSession(ctx, i.now(), l.Term, row); err != nil {
 			return err
 		}
 	}

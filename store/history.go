@@ -133,24 +133,23 @@ func fillSession(now time.Time, session *transfer.Session) {
 	}
 }
 
-// UpdateSession writes what has become known: institution, direction, files.
-func (s *Store) UpdateSession(ctx context.Context, session *transfer.Session) error {
-	return s.write(ctx, 0, func(tx *tx) error {
-		return tx.later(sessionUpdate, refs(sessionColumns(session))...)
-	})
-}
-
 // CloseSession writes the whole session and frees its line. ClosedAt, if zero,
-// becomes now. One that was ended by somebody else stays as it is.
-func (s *Store) CloseSession(ctx context.Context, now time.Time, session *transfer.Session) error {
+// becomes now. term is that of its instance in which it was opened: as long as
+// it goes on the session has the last word on itself, also where its row was
+// closed on its behalf because a newer one needed the line, see OpenLine. Errors:
+// CodeFenced when the term is over; the row stays as it was closed then.
+func (s *Store) CloseSession(ctx context.Context, now time.Time, term int64, session *transfer.Session) error {
 	if session.ClosedAt.IsZero() {
 		session.ClosedAt = normalTime(now)
 	}
 	return s.write(ctx, 0, func(tx *tx) error {
+		if err := tx.inTerm(session.ID, session.Instance, term); err != nil {
+			return err
+		}
 		if err := tx.later(`DELETE FROM lines WHERE session_id = $1`, session.ID); err != nil {
 			return err
 		}
-		return tx.later(sessionUpdate+` AND closed_at = 0`, refs(sessionColumns(session))...)
+		return tx.later(sessionUpdate, refs(sessionColumns(session))...)
 	})
 }
 

@@ -49,8 +49,9 @@ type Opening struct {
 
 	// Newest is for a session that the counterparty has opened and proven:
 	// where no line is free the oldest session is ended, because it is mostly
-	// a connection that died without anybody's hearing it. Why is noted in its
-	// row, and Settle says what becomes of what it had in hand.
+	// a connection that died without anybody's hearing it. Its row is closed with
+	// Why, until it says itself how it ended, see CloseSession, and Settle says
+	// what becomes of what it had in hand.
 	Newest bool
 	Why    fault.Code
 	Settle func(*transfer.Transfer) error
@@ -169,8 +170,9 @@ func (t *tx) endSession(now time.Time, l *Line, o Opening) error {
 	if err := t.later(`DELETE FROM lines WHERE session_id = $1`, l.SessionID); err != nil {
 		return err
 	}
-	if err := t.later(`UPDATE sessions SET closed_at = $1, error_code = $2 WHERE id = $3 AND closed_at = 0`,
-		toMicros(now), string(o.Why), l.SessionID); err != nil {
+	why := fault.New(o.Why, o.Session.Institution)
+	if err := t.later(`UPDATE sessions SET closed_at = $1, error_code = $2, error_detail = $3 WHERE id = $4 AND closed_at = 0`,
+		toMicros(now), string(why.Code), why.Detail(), l.SessionID); err != nil {
 		return err
 	}
 	rows, err := t.query(`SELECT `+transferList+` FROM transfers WHERE `+openInHand+` AND owner = $1 AND session_id = $2 ORDER BY id`+t.dialect.lockRow,

@@ -28,21 +28,19 @@ func testTerms(t *testing.T, open Open) {
 }
 
 func testSessions(t *testing.T, open Open) {
-	s, _ := begin(t, open)
-	first := &transfer.Session{Instance: "one", Peer: "127.0.0.1:9", Calling: true}
+	s, term := begin(t, open)
+	first := &transfer.Session{Institution: "0990001", Profile: "cms", Direction: transfer.Receive, Files: 2, Instance: "one", Peer: "127.0.0.1:9", Calling: true}
 	require.NoError(t, s.OpenSession(t.Context(), start, first))
 	require.Len(t, first.ID, 13)
 	second := &transfer.Session{ID: "s2", Instance: "two", OpenedAt: start.Add(time.Minute)}
 	require.NoError(t, s.OpenSession(t.Context(), start, second))
 
-	first.Institution, first.Profile, first.Direction, first.Files = "0990001", "cms", transfer.Receive, 2
-	require.NoError(t, s.UpdateSession(t.Context(), first))
 	all, err := s.Sessions(t.Context(), store.SessionFilter{Institution: "0990001", OpenOnly: true})
 	require.NoError(t, err)
 	require.Equal(t, []*transfer.Session{first}, all)
 
 	first.ErrorCode = "session.lost"
-	require.NoError(t, s.CloseSession(t.Context(), start.Add(time.Hour), first))
+	require.NoError(t, s.CloseSession(t.Context(), start.Add(time.Hour), term, first))
 	require.Equal(t, start.Add(time.Hour), first.ClosedAt)
 	all, err = s.Sessions(t.Context(), store.SessionFilter{NewestFirst: true})
 	require.NoError(t, err)

@@ -110,7 +110,7 @@ func testQuarantine(t *testing.T, open Open) {
 	requireCode(t, store.CodeQuarantined, s.Release(t.Context(), later, old.ID))
 	_, _, err = s.ExpireEvents(t.Context(), later, 0)
 	requireCode(t, store.CodeQuarantined, err)
-	require.NoError(t, s.CloseSession(t.Context(), now, inside.Session))
+	require.NoError(t, s.CloseSession(t.Context(), now, term+3, inside.Session))
 	_, _, err = s.ExpireSessions(t.Context(), later)
 	requireCode(t, store.CodeQuarantined, err)
 	_, _, err = s.ExpireTransfers(t.Context(), later)

@@ -211,7 +211,7 @@ func testExpire(t *testing.T, open Open) {
 	}
 	session := &transfer.Session{ID: "s1", OpenedAt: start, ClosedAt: start.Add(time.Minute)}
 	require.NoError(t, s.OpenSession(t.Context(), start, session))
-	require.NoError(t, s.CloseSession(t.Context(), start.Add(time.Minute), session))
+	require.NoError(t, s.CloseSession(t.Context(), start.Add(time.Minute), 0, session))
 	require.NoError(t, s.OpenSession(t.Context(), start, &transfer.Session{ID: "s2", OpenedAt: start}))
 
 	expire := func(before time.Time) (transfers, sessions int64) {

@@ -72,6 +72,7 @@ func Run(t *testing.T, open Open) {
 		{"Bury", testBury},
 		{"Lines", testLines},
 		{"LineNewest", testLineNewest},
+		{"SessionCalledOver", testSessionCalledOver},
 		{"LineOfTheDead", testLineOfTheDead},
 		{"LineRace", testLineRace},
 		{"SessionEnded", testSessionEnded},
