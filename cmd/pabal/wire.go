@@ -84,7 +84,8 @@ func payloadKeys(cfg *config.Config) (keys []store.Key, problems []fault.Problem
 
 type wiring struct {
 	cfg      *config.Config
-	profiles map[string]*protocol.Profile
+	profiles map[string]*protocol.Profile // those that are named
+	known    []string                     // all that could be
 	problems []fault.Problem
 	listens  [][]instance.Listen // by instance of the file
 	listenAt []string            // the paths of all of them, in their order
@@ -95,23 +96,39 @@ func (w *wiring) bad(path string, e *fault.Error) {
 	w.problems = append(w.problems, fault.Problem{Path: path, Err: e})
 }
 
-// loadProfiles reads those that come with the program and the site's own, which
-// may extend one another. A site's own does not take the name of another: what
-// runs must be plain.
+// loadProfiles reads the site's own, and of those that come with the program the
+// ones that are named: each takes longer to compile than most commands. They may
+// extend one another. A site's own does not take the name of another: what runs
+// must be plain.
 func (w *wiring) loadProfiles() {
 	w.profiles = map[string]*protocol.Profile{}
 	const at = "profiles.directory"
 	lib := newLibrary()
+	unnamed := map[string]bool{}
+	for _, name := range lib.Names() {
+		unnamed[name] = true
+	}
+	for _, in := range w.cfg.Institutions {
+		delete(unnamed, in.Profile)
+	}
+	for _, in := range w.cfg.Instances {
+		for _, l := range in.Listen {
+			delete(unnamed, l.Profile)
+		}
+	}
 	if dir := w.cfg.Profiles.Directory; dir != "" {
 		w.ownProfiles(at, dir, lib)
 	}
 	for _, name := range lib.Names() {
-		p, err := lib.Load(name)
-		if err != nil {
-			w.all(at, err)
-			continue
+		if !unnamed[name] {
+			p, err := lib.Load(name)
+			if err != nil {
+				w.all(at, err)
+				continue
+			}
+			w.profiles[name] = p
 		}
-		w.profiles[name] = p
+		w.known = append(w.known, name)
 	}
 }
 
@@ -160,8 +177,7 @@ func (w *wiring) all(path string, err error) {
 func (w *wiring) profile(path, name string) *protocol.Profile {
 	p := w.profiles[name]
 	if p == nil {
-		known := strings.Join(slices.Sorted(maps.Keys(w.profiles)), ", ")
-		w.bad(path, fault.New(protocol.CodeProfileUnknown, name, "known", known))
+		w.bad(path, fault.New(protocol.CodeProfileUnknown, name, "known", strings.Join(w.known, ", ")))
 	}
 	return p
 }

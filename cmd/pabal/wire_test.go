@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -242,6 +243,18 @@ func TestOwnProfiles(t *testing.T) {
 	write("mine.yaml", strings.Replace(string(source), "profile: cms", "profile: mine", 1))
 	_, problems = wire(cfg)
 	require.Empty(t, problems)
+
+	// One that nobody names is read all the same if it is the site's own, and
+	// offered whosever it is.
+	write("worse.yaml", strings.Replace(string(source), "profile: cms", "profile: worse\nsurplus: 1", 1))
+	cfg.Institutions[0].Profile = "cmd"
+	_, problems = wire(cfg)
+	require.Len(t, problems, 2)
+	require.Equal(t, protocol.CodeProfileSyntax, problems[0].Err.Code)
+	require.Equal(t, protocol.CodeProfileUnknown, problems[1].Err.Code)
+	known := strings.Split(problems[1].Err.Args["known"], ", ")
+	require.Equal(t, slices.Sorted(slices.Values(append(protocol.Embedded(), "mine"))), known)
+	cfg.Institutions[0].Profile = "cms"
 
 	require.NoError(t, os.RemoveAll(dir))
 	_, problems = wire(cfg)

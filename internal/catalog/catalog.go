@@ -13,15 +13,14 @@ package catalog
 import (
 	"bytes"
 	"embed"
-	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"maps"
 	"path"
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"gopkg.in/yaml.v3"
 
@@ -80,11 +79,34 @@ func (e entry) in(lang Lang) (sentence, next string) {
 
 // Catalog is the loaded catalogue. It is read-only and safe for concurrent use.
 type Catalog struct {
-	entries map[fault.Code]entry
+	entries map[fault.Code]*written
+}
+
+// written is an entry as it stands in its file. Its YAML is read when somebody
+// asks for it: a command says few of well over a thousand sentences, and to read
+// them all takes longer than the rest of most commands.
+type written struct {
+	yaml []byte
+	once sync.Once
+	entry
+	err error
+}
+
+func (w *written) read(code fault.Code) (entry, error) {
+	w.once.Do(func() {
+		d := yaml.NewDecoder(bytes.NewReader(w.yaml))
+		d.KnownFields(true)
+		only := map[fault.Code]entry{}
+		if w.err = d.Decode(&only); w.err == nil {
+			w.entry = only[code]
+		}
+	})
+	return w.entry, w.err
 }
 
 // Load reads the embedded sentences. It fails only when this build carries a
-// broken file, so a program may treat the error as fatal.
+// broken file, so a program may treat the error as fatal. What is broken in an
+// entry makes its code one without a sentence; a test reads them all.
 func Load() (*Catalog, error) { return load(embedded) }
 
 func load(files fs.FS) (*Catalog, error) {
@@ -92,29 +114,64 @@ func load(files fs.FS) (*Catalog, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Catalog{entries: map[fault.Code]entry{}}
+	c := &Catalog{entries: map[fault.Code]*written{}}
 	for _, name := range names {
 		text, err := fs.ReadFile(files, name)
 		if err != nil {
 			return nil, err
 		}
-		d := yaml.NewDecoder(bytes.NewReader(text))
-		d.KnownFields(true)
-		area := map[fault.Code]entry{}
-		if err := d.Decode(&area); err != nil && !errors.Is(err, io.EOF) {
+		if err := c.add(text); err != nil {
 			return nil, fmt.Errorf("catalog: %s: %w", path.Base(name), err)
-		}
-		for code, e := range area {
-			if _, twice := c.entries[code]; twice {
-				return nil, fmt.Errorf("catalog: %s: code %s stands in another file too", path.Base(name), code)
-			}
-			c.entries[code] = e
 		}
 	}
 	if _, ok := c.entries[CodeInternal]; !ok {
 		return nil, fmt.Errorf("catalog: no entry %s", CodeInternal)
 	}
 	return c, nil
+}
+
+// add cuts a file into its entries: each begins with its code at the beginning
+// of a line, and what belongs to it is on that line or indented.
+func (c *Catalog) add(text []byte) error {
+	var last *written
+	start := 0
+	for at := 0; at < len(text); {
+		end := len(text)
+		if n := bytes.IndexByte(text[at:], '\n'); n >= 0 {
+			end = at + n + 1
+		}
+		line := text[at:end]
+		if !bytes.ContainsRune([]byte(" #\r\n"), rune(line[0])) {
+			name, _, ok := bytes.Cut(line, []byte{':'})
+			if !ok {
+				return fmt.Errorf("%q begins no entry", line)
+			}
+			code := fault.Code(name)
+			if _, twice := c.entries[code]; twice {
+				return fmt.Errorf("code %s stands there a second time", code)
+			}
+			if last != nil {
+				last.yaml = text[start:at]
+			}
+			last, start = &written{}, at
+			c.entries[code] = last
+		}
+		at = end
+	}
+	if last != nil {
+		last.yaml = text[start:]
+	}
+	return nil
+}
+
+// entry of a code, if there is one.
+func (c *Catalog) entry(code fault.Code) (entry, bool) {
+	w, ok := c.entries[code]
+	if !ok {
+		return entry{}, false
+	}
+	e, err := w.read(code)
+	return e, err == nil
 }
 
 // Codes lists every code that has an entry, sorted.
@@ -128,13 +185,14 @@ func (c *Catalog) Sentence(lang Lang, err error) (sentence, next string) {
 		return "", ""
 	}
 	if f := fault.As(err); f != nil {
-		if e, ok := c.entries[f.Code]; ok {
+		if e, ok := c.entry(f.Code); ok {
 			sentence, next = e.in(lang)
 			args := c.words(lang, f.Subject, f.Args)
 			return fill(lang, sentence, f.Subject, args), fill(lang, next, f.Subject, args)
 		}
 	}
-	sentence, next = c.entries[CodeInternal].in(lang)
+	e, _ := c.entry(CodeInternal)
+	sentence, next = e.in(lang)
 	args := fault.Args{"text": err.Error()}
 	return fill(lang, sentence, "", args), fill(lang, next, "", args)
 }
@@ -143,7 +201,7 @@ func (c *Catalog) Sentence(lang Lang, err error) (sentence, next string) {
 // interface (area ui), or the sentence for a code and arguments that a row of
 // the database holds. An unknown code gives the code itself.
 func (c *Catalog) Text(lang Lang, code fault.Code, args fault.Args) string {
-	e, ok := c.entries[code]
+	e, ok := c.entry(code)
 	if !ok {
 		return string(code)
 	}
@@ -164,7 +222,7 @@ func (c *Catalog) words(lang Lang, subject string, args fault.Args) fault.Args {
 			said[name] = c.Text(lang, p.Key(), p.Args())
 		}
 	}
-	if e, ok := c.entries[fault.Code(args[argBecause])]; ok {
+	if e, ok := c.entry(fault.Code(args[argBecause])); ok {
 		sentence, _ := e.in(lang)
 		said[argBecause] = fill(lang, sentence, subject, said)
 	}

@@ -3,22 +3,52 @@ package catalog
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"regexp"
 	"strings"
 	"testing"
 	"testing/fstest"
 
 	"github.com/stretchr/testify/require"
+	"gopkg.in/yaml.v3"
 
 	"pabal/internal/fault"
 )
+
+// all entries, read: who loads them looks only for where they begin.
+func all(t *testing.T, c *Catalog) map[fault.Code]entry {
+	t.Helper()
+	entries := map[fault.Code]entry{}
+	for code, w := range c.entries {
+		e, err := w.read(code)
+		require.NoError(t, err, code)
+		entries[code] = e
+	}
+	return entries
+}
+
+// An entry is cut out of its file before it is read. That must give what the
+// whole file says.
+func TestEntriesAreThoseOfTheFiles(t *testing.T) {
+	c, err := Load()
+	require.NoError(t, err)
+	want := map[fault.Code]entry{}
+	names, err := fs.Glob(embedded, "sentences/*.yaml")
+	require.NoError(t, err)
+	for _, name := range names {
+		text, err := embedded.ReadFile(name)
+		require.NoError(t, err)
+		require.NoError(t, yaml.Unmarshal(text, &want), name)
+	}
+	require.Equal(t, want, all(t, c))
+}
 
 func TestEveryEntryIsComplete(t *testing.T) {
 	c, err := Load()
 	require.NoError(t, err)
 	hangul := regexp.MustCompile(`\p{Hangul}`)
 	form := regexp.MustCompile(`^[a-z0-9_]+(\.[a-z0-9_]+)*$`)
-	for code, e := range c.entries {
+	for code, e := range all(t, c) {
 		require.Regexp(t, form, string(code))
 		texts := map[string]string{"en": e.EN, "ko": e.KO}
 		if !strings.HasPrefix(string(code), areaUI) && !strings.HasPrefix(string(code), fault.Phrases) {
@@ -131,9 +161,9 @@ phrase.where: {en: '{what}, where {key} is so', ko: '{what}({key}인 경우)'}
 func TestLoadRefusesBrokenFiles(t *testing.T) {
 	good := "internal: {en: a, ko: b, next_en: c, next_ko: d}"
 	for name, files := range map[string]fstest.MapFS{
-		"unknown key":  {"sentences/a.yaml": {Data: []byte("x: {en: a, kr: b}")}, "sentences/i.yaml": {Data: []byte(good)}},
 		"same code":    {"sentences/a.yaml": {Data: []byte(good)}, "sentences/b.yaml": {Data: []byte(good)}},
 		"twice":        {"sentences/a.yaml": {Data: []byte(good + "\n" + good)}},
+		"no entry":     {"sentences/a.yaml": {Data: []byte(good + "\nx\n")}},
 		"no fall-back": {"sentences/a.yaml": {Data: []byte("x: {en: a, ko: b}")}},
 	} {
 		_, err := load(files)
@@ -141,6 +171,14 @@ func TestLoadRefusesBrokenFiles(t *testing.T) {
 	}
 	_, err := load(fstest.MapFS{"sentences/a.yaml": {Data: []byte(good)}, "sentences/empty.yaml": {Data: []byte("# nothing yet\n")}})
 	require.NoError(t, err)
+
+	c := sample(t, "x: {en: a, kr: b}\ny: {en: 'a}\nz:\n  en: a\n  ko: b")
+	for _, broken := range []fault.Code{"x", "y"} {
+		_, err := c.entries[broken].read(broken)
+		require.Error(t, err, broken)
+		require.Equal(t, string(broken), c.Text(EN, broken, nil))
+	}
+	require.Equal(t, "b", c.Text(KO, "z", nil))
 }
 
 func TestParticlesFollowTheLastSound(t *testing.T) {

@@ -224,6 +224,7 @@ func newFault(n *ast.CallExpr, full func(ast.Expr) string) (call, bool) {
 func TestCodesAndSentencesMatch(t *testing.T) {
 	c, err := Load()
 	require.NoError(t, err)
+	entries := all(t, c)
 	s := readModule(t, moduleRoot(t))
 	require.Contains(t, s.codes, CodeInternal, "the reader of Go files finds the code of this package")
 
@@ -235,7 +236,7 @@ func TestCodesAndSentencesMatch(t *testing.T) {
 		note(twice.at, "code %s is declared at %s too", twice.code, s.codes[twice.code])
 	}
 	for code, at := range s.codes {
-		if _, ok := c.entries[code]; !ok {
+		if _, ok := entries[code]; !ok {
 			note(at, "code %s has no entry in the catalogue", code)
 		}
 	}
@@ -244,20 +245,20 @@ func TestCodesAndSentencesMatch(t *testing.T) {
 			note(s.codes[code], "code %s is declared and never raised", code)
 		}
 	}
-	for code := range c.entries {
+	for code := range entries {
 		if _, declared := s.codes[code]; !declared && !s.asLiteral(string(code)) && !strings.HasPrefix(string(code), fault.Phrases) {
 			note("sentences/"+string(code), "has no constant of type fault.Code")
 		}
 	}
 	for _, call := range s.calls {
 		code := s.byName[call.code]
-		for _, name := range placeholders(c.entries[code].EN + c.entries[code].NextEN) {
+		for _, name := range placeholders(entries[code].EN + entries[code].NextEN) {
 			if name != "subject" && name != fault.ArgTransfer && name != fault.ArgSession && !call.keys[name] {
 				note(call.at, "the sentence of %s needs {%s}, which this call does not give", code, name)
 			}
 		}
 	}
-	s.phrasesMatch(c, note)
+	s.phrasesMatch(entries, note)
 	for dir, lines := range wrong {
 		t.Run(dir, func(t *testing.T) {
 			slices.Sort(lines)
@@ -267,12 +268,12 @@ func TestCodesAndSentencesMatch(t *testing.T) {
 }
 
 // phrasesMatch holds that what Go files say and the phrases of the catalogue are the same.
-func (s *source) phrasesMatch(c *Catalog, note func(at, format string, args ...any)) {
+func (s *source) phrasesMatch(entries map[fault.Code]entry, note func(at, format string, args ...any)) {
 	said := map[fault.Code]bool{}
 	for _, p := range s.phrases {
 		code := fault.Code(p.code)
 		said[code] = true
-		e, ok := c.entries[code]
+		e, ok := entries[code]
 		if !ok {
 			note(p.at, "%s is not in the catalogue: give it words of both languages in sentences/phrase.yaml", code)
 			continue
@@ -289,7 +290,7 @@ func (s *source) phrasesMatch(c *Catalog, note func(at, format string, args ...a
 			}
 		}
 	}
-	for code := range c.entries {
+	for code := range entries {
 		if strings.HasPrefix(string(code), fault.Phrases) && !said[code] {
 			note("sentences/phrase.yaml", "nobody says %s", code)
 		}
