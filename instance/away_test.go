@@ -268,7 +268,7 @@ func TestStoreAwayInMidSession(t *testing.T) {
 			}
 			// Its row may say that the next session took the line from it: the
 			// counterparty calls again while it waits to write what it ended of.
-			require.Contains(t, log.String(), "code="+test.code)
+			log.until(t, "code="+test.code)
 			sent := p.institution.await(transfer.Send, transfer.Sent, 1)[0]
 			require.GreaterOrEqual(t, sent.Attempt, int64(2))
 			require.Contains(t, log.String(), "receiving goes on", "resumed from what the store holds")

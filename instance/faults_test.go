@@ -68,7 +68,7 @@ func newAgainst(t *testing.T, on engine, profile, role string, sends bool, fault
 
 	o := simulator.Options{
 		Profile: p, Institution: wireCode(p), GiveDir: a.give, TakeDir: a.take, Faults: f,
-		Reply: reply, Idle: 3 * reply, Pause: time.Millisecond, Rounds: 6, Logger: testLog(t, "peer"),
+		Dial: hang, Reply: reply, Idle: 3 * reply, Pause: time.Millisecond, Rounds: 6, Logger: testLog(t, "peer"),
 	}
 	for _, f := range peer {
 		f(&o)

@@ -160,6 +160,16 @@ func picture(t *testing.T, s *store.Store) []string {
 	return out
 }
 
+// left waits until nobody is on a line any more: what a session has told its
+// counterparty comes before it is over.
+func (h *host) left() {
+	h.t.Helper()
+	eventually(h.t, "somebody is on a line", func() bool {
+		lines, err := h.store.Lines(context.Background())
+		return err == nil && len(lines) == 0
+	})
+}
+
 // facts are writes that are no claim on anything: they say what has happened
 // to a file of our place, or when a window was tried. They are true whoever
 // has the transfer, so nothing fences them.
@@ -393,6 +403,7 @@ func halfOpenAtEveryWrite(t *testing.T, on engine) {
 		require.Equal(t, "ended", newer.speak(now), "held at %s", who)
 		require.NoError(t, newer.Close())
 		second.await(transfer.Receive, transfer.Assembled, 1)
+		second.left()
 		before := picture(t, second.store)
 		close(g.held)
 		err := <-g.outcome

@@ -35,6 +35,7 @@ func lineDiesInSilence(t *testing.T, on engine) {
 	institution.drop("EB21.CENTRE.JOB", body)
 	institution.await(transfer.Send, transfer.Sent, 1)
 	row := centre.await(transfer.Receive, transfer.Assembled, 1)[0]
+	centre.left()
 	before := picture(t, centre.store)
 	line.Heal()
 	institution.end()

@@ -4,6 +4,7 @@ import (
 	"database/sql"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -48,8 +49,10 @@ func TestServerWhoseDatabaseIsTakenAway(t *testing.T) {
 			require.FileExists(t, path+"-wal.lost")
 
 			s = serve(t, config, "instance_A")
-			require.Contains(t, s.log.String(), "quarantine")
-			require.Contains(t, s.log.String(), test.why)
+			// What it says in its log comes by another pipe than that it is ready.
+			eventually(t, "quarantine", func() bool {
+				return strings.Contains(s.log.String(), "quarantine") && strings.Contains(s.log.String(), test.why)
+			})
 		})
 	}
 }
