@@ -38,4 +38,7 @@ const (
 	CodeProfileBusiness fault.Code = "profile.business" // no room for another business code
 	// An expression that does not compile: what and at which column.
 	CodeProfileExpression fault.Code = "profile.expression"
+	// What loads, and is seldom meant.
+	CodeProfileNear  fault.Code = "profile.near"
+	CodeProfileZeros fault.Code = "profile.zeros"
 )

@@ -29,6 +29,11 @@ func syntax(file string, err error) error {
 
 // joined makes one error of problems, in the order of their lines.
 func joined(file string, problems []fault.Problem) error {
+	return errors.Join(inOrder(file, problems)...)
+}
+
+// inOrder are problems of a file in the order of their lines.
+func inOrder(file string, problems []fault.Problem) []error {
 	line := func(p fault.Problem) int { n, _ := strconv.Atoi(p.Err.Args["line"]); return n }
 	slices.SortStableFunc(problems, func(a, b fault.Problem) int {
 		if d := line(a) - line(b); d != 0 {
@@ -44,7 +49,7 @@ func joined(file string, problems []fault.Problem) error {
 		p.Err.Args["path"] = p.Path
 		errs[i] = p.Err
 	}
-	return errors.Join(errs...)
+	return errs
 }
 
 // Compile checks spec and flattens it. All problems are reported together.
@@ -90,8 +95,9 @@ func Compile(file string, spec *Spec) (*Profile, error) {
 	}
 	slices.SortFunc(p.own, func(a, b string) int { return int(c.own[a]) - int(c.own[b]) })
 	if len(c.problems) > 0 {
-		return nil, joined(file, c.problems)
+		return nil, joined(file, append(c.problems, c.doubts...)) // what is doubtful may be why
 	}
+	p.Doubts = inOrder(file, c.doubts)
 	p.planReading()
 	return p, nil
 }

@@ -16,6 +16,7 @@ type Profile struct {
 	Certainty string
 	Source    string
 	Notes     []string
+	Doubts    []error // what is allowed in its file and seldom meant, each a *fault.Error
 
 	Session Session
 	Files   Files

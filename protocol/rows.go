@@ -21,6 +21,7 @@ type compiler struct {
 	own      map[string]Field
 	names    map[string]Field
 	problems []fault.Problem
+	doubts   []fault.Problem
 	said     map[string]bool
 	sizeHeld bool // the size in the answer to an announcement is that of what is held
 }
@@ -77,6 +78,7 @@ func (c *compiler) field(path, name string) Field {
 	}
 	f := firstOwn + Field(len(c.own))
 	c.own[name] = f
+	c.doubtName(path, name)
 	return f
 }
 
@@ -117,6 +119,7 @@ func (c *compiler) place(path string, s FieldSpec) place {
 	if s.Value != "" {
 		p.value, p.shown = c.fixed(path+".value", s.Value, &p), s.Value
 	}
+	c.doubtDigits(path, s, p.field)
 	c.numeric(path, s, &p)
 	c.dated(path, s, &p)
 	return p

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"pabal/internal/fault"
+	"pabal/protocol"
 	"pabal/simulator"
 )
 
@@ -25,6 +26,7 @@ func (a *app) profileCheck(ctx context.Context, name string) error {
 	if !a.json {
 		fmt.Fprintln(a.out, a.text("ui.profile.loads", "profile", p.Name, "title", a.title(p)))
 	}
+	a.sayDoubts(p)
 	var failed []error
 	said := map[string]bool{}
 	err = simulator.SelfPlay(ctx, p, dir, func(pl simulator.Played) {
@@ -40,6 +42,18 @@ func (a *app) profileCheck(ctx context.Context, name string) error {
 		err = fault.New(codeProfilePlay, p.Name, "failed", len(failed)).Because(errors.Join(failed...))
 	}
 	return err
+}
+
+// sayDoubts tells of what loads and is seldom meant.
+func (a *app) sayDoubts(p *protocol.Profile) {
+	for _, err := range p.Doubts {
+		f := a.failure(err)
+		if a.json {
+			_ = a.writeJSON(a.out, map[string]any{"doubt": f})
+			continue
+		}
+		fmt.Fprintf(a.out, "! %s [%s]\n  → %s\n", f.Sentence, f.Code, f.Next)
+	}
 }
 
 func (a *app) sayPlayed(pl simulator.Played) {
