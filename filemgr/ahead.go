@@ -11,13 +11,13 @@ import (
 )
 
 // aheadSuffix is that of a file that is built while its content comes. It stands
-// beside the place where files are built, under a name that nobody else writes to:
-// so it needs no lock, and is nothing until Adopt gives it the other name.
+// beside the place where files are built, under a name to which only who made it
+// writes: so it needs no lock, and is nothing until Adopt gives it the other name.
 const aheadSuffix = ".ahead"
 
-// aheadPatience is how long a piece waits for the one before it to be written. A
-// disk or a file server that hangs does not hold up the counterparty: then the
-// file is built later.
+// aheadPatience is how long a piece waits for the one before it to be written, and
+// the second one for the file to be opened. A disk or a file server that hangs does
+// not hold up the counterparty: then the file is built later.
 const aheadPatience = 2 * time.Second
 
 // aheadBuffer gathers what transforms leave in small pieces; blocks of a file
@@ -38,9 +38,9 @@ const aheadFlush = 8 << 20
 type Ahead struct {
 	form     Form
 	encoding Encoding
-	f        *os.File
+	f        *os.File      // there when it is done
 	piece    []byte        // under way
-	pieces   chan []byte   // closed behind the last one
+	pieces   chan []byte   // the one under way; closed behind the last
 	idle     chan struct{} // has one when the piece under way is written
 	dropped  chan struct{} // closed: nobody wants it any more
 	drop     sync.Once
@@ -51,29 +51,36 @@ type Ahead struct {
 }
 
 // BuildAhead begins to build the file of o, of which WireSize, WireDigest, Staged
-// and Check do not count.
+// and Check do not count. It touches no disk itself.
 func BuildAhead(o AssembleOptions) (*Ahead, error) {
+	return buildAhead(o, func(path string) (*os.File, error) {
+		if err := MakeStaging(o); err != nil {
+			return nil, err
+		}
+		// Never over one that is there: who waited long for a disk that hung would
+		// empty the file of a later session.
+		return o.Access.OpenNew(path)
+	})
+}
+
+func buildAhead(o AssembleOptions, open func(path string) (*os.File, error)) (*Ahead, error) {
 	if !validID(o.ID) {
 		return nil, fault.New(CodeBadID, o.ID)
 	}
 	if err := o.Form.Validate(); err != nil {
 		return nil, err
 	}
-	if err := MakeStaging(o); err != nil {
-		return nil, err
-	}
 	path := StagedPath(o.ReceiveDir, o.ID) + aheadSuffix
-	f, err := o.Access.Open(path)
-	if err != nil {
-		return nil, accessFault(path, err)
-	}
-	a := &Ahead{form: o.Form, encoding: o.Encoding, f: f, pieces: make(chan []byte), idle: make(chan struct{}, 1),
+	a := &Ahead{form: o.Form, encoding: o.Encoding, pieces: make(chan []byte, 1), idle: make(chan struct{}, 1),
 		dropped: make(chan struct{}), done: make(chan struct{}), staged: Staged{Path: path}}
 	a.idle <- struct{}{}
 	o.WireSize, o.Check = aheadBuffer, nil
 	go func() {
 		defer close(a.done)
-		if a.err = a.staged.fill(context.Background(), f, o, &sideMeter{}, a.source); a.err != nil {
+		if a.f, a.err = open(path); a.err != nil {
+			return
+		}
+		if a.err = a.staged.fill(context.Background(), a.f, o, &sideMeter{}, a.source); a.err != nil {
 			a.discard()
 		}
 	}()
@@ -118,10 +125,7 @@ func (a *Ahead) Put(p []byte) {
 		return
 	}
 	a.piece = append(a.piece[:0], p...)
-	select {
-	case a.pieces <- a.piece:
-	case <-a.done:
-	}
+	a.pieces <- a.piece // the one before it is written, so there is room
 }
 
 // End says that all has been put, and the digest of it (sha256 in hex). It does
@@ -129,6 +133,17 @@ func (a *Ahead) Put(p []byte) {
 func (a *Ahead) End(wireDigest string) {
 	a.wire = wireDigest
 	close(a.pieces)
+}
+
+// Over reports that nothing is written any more: all is, or it was given up. One
+// that waits for a disk that hangs is not over before the disk comes back.
+func (a *Ahead) Over() bool {
+	select {
+	case <-a.done:
+		return true
+	default:
+		return false
+	}
 }
 
 // Drop ends it without a file, also one that has ended.
@@ -172,11 +187,6 @@ func (a *Ahead) Adopt(ctx context.Context, o AssembleOptions) (Staged, bool) {
 
 // fits reports that all of it was written, and is what o asks for.
 func (a *Ahead) fits(o AssembleOptions) bool {
-	select {
-	case <-a.done:
-	default:
-		return false
-	}
-	return a.err == nil && a.wire != "" && o.WireDigest == a.wire && o.WireSize == a.staged.WireSize &&
+	return a.Over() && a.err == nil && a.wire != "" && o.WireDigest == a.wire && o.WireSize == a.staged.WireSize &&
 		(o.MaxSize == 0 || a.staged.FileSize <= o.MaxSize) && o.Form == a.form && o.Encoding == a.encoding && o.Check == nil
 }

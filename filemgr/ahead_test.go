@@ -116,9 +116,13 @@ func TestAheadThatIsNotWanted(t *testing.T) {
 // puts does not wait for it.
 func TestAheadOnFullDisk(t *testing.T) {
 	o := AssembleOptions{ReceiveDir: t.TempDir(), ID: "1", Form: Form{Kind: Raw}}
-	a, err := BuildAhead(o)
+	a, err := buildAhead(o, func(path string) (*os.File, error) {
+		require.NoError(t, MakeStaging(o))
+		f, err := o.Access.OpenNew(path)
+		require.NoError(t, err)
+		return f, f.Close() // nothing can be written to it
+	})
 	require.NoError(t, err)
-	require.NoError(t, a.f.Close()) // nothing can be written to it
 	for range 3 {
 		a.Put(make([]byte, aheadBuffer))
 	}

@@ -19,16 +19,16 @@ import (
 const (
 	// aheadFrom is the least size that this is worth a file of its own, in bytes.
 	aheadFrom = 4 << 20
-	// aheadMost is how many come this way at once, and how many stand ready:
-	// each takes a block's worth of memory and an open file.
+	// aheadMost is how many are written at once, and how many stand ready: each
+	// takes a block's worth of memory and an open file.
 	aheadMost = 8
 )
 
 // aheads are the files that are built while they come.
 type aheads struct {
 	mu    sync.Mutex
-	come  int        // under way
-	ready []builtOne // received, the oldest first
+	come  []*filemgr.Ahead // perhaps still written
+	ready []builtOne       // received, the oldest first
 }
 
 type builtOne struct {
@@ -36,33 +36,22 @@ type builtOne struct {
 	file *filemgr.Ahead
 }
 
-// begin builds a file if there is room for one more.
+// begin builds a file if there is room for one more. One that waits for a
+// directory that hangs keeps its place, also when nobody wants it any more: so no
+// more than those ever wait, and what comes after them is built from its rows.
 func (a *aheads) begin(o filemgr.AssembleOptions) *filemgr.Ahead {
 	a.mu.Lock()
-	full := a.come == aheadMost
-	if !full {
-		a.come++
-	}
-	a.mu.Unlock()
-	if full {
+	defer a.mu.Unlock()
+	a.come = slices.DeleteFunc(a.come, (*filemgr.Ahead).Over)
+	if len(a.come) == aheadMost {
 		return nil
 	}
-	file, err := filemgr.BuildAhead(o) // others do not wait for this one's disk
-	if err != nil {                    // the assemble stage says what is wrong
-		a.mu.Lock()
-		a.come--
-		a.mu.Unlock()
+	file, err := filemgr.BuildAhead(o)
+	if err != nil { // the assemble stage says what is wrong
 		return nil
 	}
+	a.come = append(a.come, file)
 	return file
-}
-
-// drop gives up one that is under way.
-func (a *aheads) drop(file *filemgr.Ahead) {
-	a.mu.Lock()
-	a.come--
-	a.mu.Unlock()
-	file.Drop()
 }
 
 // keep has one of which all has come wait for its transfer to be assembled.
@@ -70,7 +59,6 @@ func (a *aheads) keep(id, wireDigest string, file *filemgr.Ahead) {
 	file.End(wireDigest)
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.come--
 	if len(a.ready) == aheadMost {
 		a.ready[0].file.Drop()
 		a.ready = slices.Delete(a.ready, 0, 1)

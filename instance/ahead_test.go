@@ -111,25 +111,28 @@ func TestNotBuiltWhileItComes(t *testing.T) {
 			made := i.buildAhead(r, &f)
 			require.Equal(t, name == "", made != nil)
 			if made != nil {
-				i.aheads.drop(made)
+				made.Drop()
 			}
 		})
 	}
 
 	f := h.opt.Files[0]
+	begin := func(id string) (made *filemgr.Ahead) {
+		return h.inst.buildAhead(&transfer.Transfer{ID: id, WireSize: 1000}, &f)
+	}
 	var some []*filemgr.Ahead
-	for n := range aheadMost + 1 {
-		made := h.inst.buildAhead(&transfer.Transfer{ID: serial(n), WireSize: 1000}, &f)
-		require.Equal(t, n < aheadMost, made != nil)
-		if made != nil {
+	eventually(t, "the room of the one that was dropped", func() bool {
+		if made := begin(serial(len(some))); made != nil {
 			some = append(some, made)
 		}
-	}
+		return len(some) == aheadMost
+	})
+	require.Nil(t, begin("another"))
 	for n, made := range some { // all come whole, and nobody assembles them
 		h.inst.aheads.keep(serial(n), "", made)
 	}
-	made := h.inst.buildAhead(&transfer.Transfer{ID: "last", WireSize: 1000}, &f)
-	require.NotNil(t, made, "they do not take the room of those that come")
+	var made *filemgr.Ahead
+	eventually(t, "they do not take the room of those that come", func() bool { made = begin("last"); return made != nil })
 	h.inst.aheads.keep("last", "", made)
 	require.Len(t, h.inst.aheads.waiting(), aheadMost)
 	require.Nil(t, h.inst.aheads.take(serial(0)), "the oldest has made room")

@@ -70,7 +70,7 @@ func (w *wireSum) received(id string) {
 // drop gives the file up, if there still is one.
 func (w *wireSum) drop() {
 	if w != nil && w.file != nil {
-		w.all.drop(w.file)
+		w.file.Drop()
 		w.file = nil
 	}
 }

@@ -147,8 +147,13 @@ func (a Access) create(final string, write func(io.Writer) error, rename func(tm
 
 // Open opens a file of ours for writing from the start, with its access settled
 // before there is anything to read in it.
-func (a Access) Open(path string) (*os.File, error) {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC|syscall.O_NOFOLLOW, 0o600)
+func (a Access) Open(path string) (*os.File, error) { return a.open(path, os.O_TRUNC) }
+
+// OpenNew is Open for a file that must not be there yet (fs.ErrExist).
+func (a Access) OpenNew(path string) (*os.File, error) { return a.open(path, os.O_EXCL) }
+
+func (a Access) open(path string, flag int) (*os.File, error) {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|flag|syscall.O_NOFOLLOW, 0o600)
 	if err != nil {
 		return nil, err
 	}
