@@ -1,7 +1,6 @@
 package store
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"database/sql"
@@ -133,12 +132,43 @@ func (w wordFS) Open(name string) (fs.File, error) {
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
-	return &wordFile{File: f, content: bytes.NewReader([]byte(w.words.Replace(string(content))))}, nil
+	return &wordFile{File: f, content: strings.NewReader(marked(w.words.Replace(string(content))))}, nil
+}
+
+const (
+	mark      = "-- +goose "
+	markBegin = mark + "StatementBegin\n"
+	markEnd   = mark + "StatementEnd\n"
+)
+
+// marked says where each statement begins and ends. Where nobody says so, goose
+// looks at every line for a semicolon, each time with a buffer of 4 MiB: for a new
+// database that took longer than making the tables.
+func marked(text string) string {
+	var out strings.Builder
+	inside, said := false, false // a statement; one that the file itself marks
+	for line := range strings.Lines(text) {
+		code, _, _ := strings.Cut(line, "--")
+		code = strings.TrimSpace(code)
+		switch {
+		case strings.HasPrefix(line, mark):
+			said = line == markBegin
+		case !said && !inside && code != "":
+			inside = true
+			out.WriteString(markBegin)
+		}
+		out.WriteString(line)
+		if !said && inside && strings.HasSuffix(code, ";") {
+			inside = false
+			out.WriteString(markEnd)
+		}
+	}
+	return out.String()
 }
 
 type wordFile struct {
 	fs.File
-	content *bytes.Reader
+	content *strings.Reader
 }
 
 func (f *wordFile) Read(b []byte) (int, error) { return f.content.Read(b) }

@@ -22,20 +22,28 @@ type Key struct {
 // keys only in the outermost decoder, and forgets it inside UnmarshalYAML. A
 // field without a tag, or with "-", has no key.
 func Unknown(n *yaml.Node, t reflect.Type, path string) []Key {
+	return types{}.unknown(n, t, path)
+}
+
+// types are the keys of those that were seen: most documents have many rows of
+// few types.
+type types map[reflect.Type]map[string]reflect.Type
+
+func (seen types) unknown(n *yaml.Node, t reflect.Type, path string) []Key {
 	switch {
 	case n.Kind == yaml.SequenceNode && t.Kind() == reflect.Slice:
 		var out []Key
 		for i, item := range n.Content {
-			out = append(out, Unknown(item, t.Elem(), fmt.Sprintf("%s[%d]", path, i))...)
+			out = append(out, seen.unknown(item, t.Elem(), fmt.Sprintf("%s[%d]", path, i))...)
 		}
 		return out
 	case n.Kind == yaml.MappingNode:
-		return inMapping(n, t, path)
+		return seen.inMapping(n, t, path)
 	}
 	return nil // of another kind: the decoder says so
 }
 
-func inMapping(n *yaml.Node, t reflect.Type, path string) []Key {
+func (seen types) inMapping(n *yaml.Node, t reflect.Type, path string) []Key {
 	var out []Key
 	if t.Kind() == reflect.Pointer {
 		t = t.Elem()
@@ -45,14 +53,17 @@ func inMapping(n *yaml.Node, t reflect.Type, path string) []Key {
 		at := strings.TrimPrefix(path+"."+key.Value, ".")
 		switch t.Kind() {
 		case reflect.Map:
-			out = append(out, Unknown(value, t.Elem(), at)...)
+			out = append(out, seen.unknown(value, t.Elem(), at)...)
 		case reflect.Struct:
-			f, ok := Keys(t)[key.Value]
+			if seen[t] == nil {
+				seen[t] = Keys(t)
+			}
+			f, ok := seen[t][key.Value]
 			if !ok {
 				out = append(out, Key{key.Value, at, key.Line})
 				continue
 			}
-			out = append(out, Unknown(value, f, at)...)
+			out = append(out, seen.unknown(value, f, at)...)
 		}
 	}
 	return out
