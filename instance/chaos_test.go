@@ -119,7 +119,9 @@ func (c child) serve(ctx context.Context, o Options) error {
 			select {
 			case <-watch.Done():
 			case <-tick.C:
-				_, _ = s.Recognise(watch, time.Now(), o.Place) // again at the next tick
+				if s.Unsure() { // as "pabal run" does
+					_, _ = s.Recognise(watch, time.Now(), o.Place) // again at the next tick
+				}
 			}
 		}
 	})
@@ -323,7 +325,7 @@ func chaos(t *testing.T, files bool, url func(dir string) string, others []func(
 	deadline := time.Now().Add(hang)
 	for role, p := range sides {
 		s := p.read()
-		for {
+		for pause := new(watching); ; {
 			open, err := s.List(t.Context(), store.Filter{})
 			require.NoError(t, err)
 			left, sent := "", 0
@@ -344,8 +346,7 @@ func chaos(t *testing.T, files bool, url func(dir string) string, others []func(
 				tail := text[max(0, len(text)-6000):]
 				t.Fatalf("%s does not finish, %d of %d sent, %d of %d received:\n%s\n%s", role, sent, len(want[other]), len(received(open)), len(want[role]), left, tail)
 			}
-			pause := time.NewTimer(20 * time.Millisecond)
-			<-pause.C
+			pause.wait(nil)
 		}
 		require.NoError(t, s.Close())
 	}

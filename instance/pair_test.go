@@ -158,9 +158,10 @@ func sideOptions(dir, profile, role string, up, down []file) (Options, error) {
 	sub := func(name string) string { return filepath.Join(dir, name) }
 	o := Options{
 		ID: "instance_" + strings.ToUpper(role[:4]), Place: "host", Zone: time.FixedZone("KST", 9*3600), Scans: true,
-		Dirs:   filemgr.Dirs{Scan: sub("scan"), Work: sub("work"), Receive: sub("receive")},
-		Result: sub("result"), ScanEvery: 20 * time.Millisecond, Settle: 20 * time.Millisecond,
-		Poll: 20 * time.Millisecond, Drain: 5 * time.Second,
+		Dirs: filemgr.Dirs{Scan: sub("scan"), Work: sub("work"), Receive: sub("receive")},
+		// Stages are woken. Looking more often, four servers of tests that run side by
+		// side cost the processor more than what is tested.
+		Result: sub("result"), ScanEvery: 250 * time.Millisecond, Poll: 250 * time.Millisecond, Drain: 5 * time.Second,
 	}
 	n := Institution{
 		Profile: p, WireCode: wireCode(p), RetryFirst: 50 * time.Millisecond, RetryMax: 200 * time.Millisecond,

@@ -127,7 +127,8 @@ type desk struct {
 	meeting      sync.RWMutex    // held by each session with it
 	present      context.Context // of its sessions
 	leave        func()
-	bell         bell            // our server has said something
+	bell         bell            // our server has said something of a file's way
+	began        time.Time       // when this row's files were given: no transfer of theirs is older
 	address      string          // where we listen
 	used         int             // file names
 	refusals     map[string]bool // names of files that failed once, as they should
@@ -203,7 +204,7 @@ func newDesk(t *testing.T, on engine, name string, side protocol.Side, sends boo
 	d.ours.opt, err = sideOptions(d.ours.dir, name, role, nil, nil)
 	require.NoError(t, err)
 	o := &d.ours.opt
-	o.Log = d.bell.log(testLog(t, "ours"))
+	o.Log = d.bell.log(testLog(t, "ours"), "file ", "session over")
 	o.ScanEvery, o.Settle, o.Poll = 200*time.Millisecond, 0, 250*time.Millisecond // stages are woken, too
 	o.Trace = func(_ string, _ bool, tel *protocol.Telegram, _ []byte) {
 		if tel.Kind == protocol.InfoReply {
@@ -332,6 +333,7 @@ func (d *desk) play(r row) {
 	d.t.Helper()
 	t := d.t
 	d.held.Store(0)
+	d.began = time.Now().Truncate(time.Millisecond) // as ids tell it
 	dir := t.TempDir()
 	give, take := filepath.Join(dir, "give"), filepath.Join(dir, "take")
 	peer := d.meet(r.faults, give, take)
@@ -457,13 +459,17 @@ func (d *desk) put(give, name string, body []byte) {
 	require.NoError(d.t, os.Rename(tmp, filepath.Join(give, name)))
 }
 
-// until waits for something of the newest transfers, and calls our server as
+// until waits for something of this row's transfers, and calls our server as
 // long as it is the counterparty that calls.
 func (d *desk) until(r row, peer *simulator.Peer, done func([]*transfer.Transfer) bool) {
 	d.t.Helper()
 	limit := time.Now().Add(hang)
-	for {
-		all, err := d.ours.store.List(d.t.Context(), store.Filter{NewestFirst: true, Limit: len(r.files) + 16})
+	for rung := true; ; {
+		f := store.Filter{NewestFirst: true, Limit: len(r.files) + 16}
+		if rung { // those of the row are enough, unless somebody sets the clock back
+			f.Since = d.began
+		}
+		all, err := d.ours.store.List(d.t.Context(), f)
 		require.NoError(d.t, err)
 		if done(all) {
 			return
@@ -484,7 +490,7 @@ func (d *desk) until(r row, peer *simulator.Peer, done func([]*transfer.Transfer
 				continue
 			}
 		}
-		d.bell.wait(100 * time.Millisecond)
+		rung = d.bell.wait(250 * time.Millisecond)
 	}
 }
 
