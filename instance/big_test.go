@@ -35,7 +35,7 @@ func TestBigFiles(t *testing.T) {
 }
 
 func testBigFiles(t *testing.T, on engine, program string) {
-	small, big := 64, 128 // what is as large as the file needs, up to a bound, is at its bound
+	small, big := 32, 96 // what is as large as the file needs, up to a bound, is at its bound
 	ways := map[engine][]string{sqlite: {"cms/up", "edi/down"}, postgres: {"cms/down", "edi/up"}}[on]
 	if n, err := strconv.Atoi(os.Getenv("PABAL_BIG")); err == nil {
 		big, ways = n, []string{"cms/up", "cms/down", "edi/up", "edi/down"}
@@ -113,15 +113,14 @@ func bigFiles(t *testing.T, on engine, program, profile, way string, mibs []int)
 		require.NoError(t, os.Rename(tmp, filepath.Join(from.c.Dir, "scan", name)))
 		limit := start.Add(hang + time.Duration(mib/4)*time.Second)
 		var got []*transfer.Transfer
-		for len(got) <= n {
+		for pause := new(watching); len(got) <= n; {
 			var err error
 			got, err = s.List(t.Context(), store.Filter{Direction: transfer.Receive, Statuses: []transfer.Status{transfer.Assembled}})
 			require.NoError(t, err)
 			if time.Now().After(limit) {
 				t.Fatalf("not arrived: %s", mustRead(t, filepath.Join(from.c.Dir, "log")))
 			}
-			pause := time.NewTimer(20 * time.Millisecond)
-			<-pause.C
+			pause.wait(nil)
 		}
 		t.Logf("%s %s %d MiB: %.1f s", profile, way, mib, time.Since(start).Seconds())
 		require.Equal(t, want, got[n].FileDigest)
