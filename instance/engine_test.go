@@ -60,6 +60,7 @@ type servers struct {
 	postgres  pgtest.Server
 	sqlite    storetest.Template
 	addresses loopback.Addresses
+	content   bytesMade
 }
 
 var running servers

@@ -1,6 +1,7 @@
 package instance
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"crypto/sha256"
@@ -10,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -307,12 +309,24 @@ func (h *host) await(d transfer.Direction, st transfer.Status, n int) []*transfe
 	return got
 }
 
-func content(n int) []byte {
-	b := make([]byte, n)
-	for i := range b {
-		b[i] = byte(i*7 + i/251 + i/65536)
+// content are n bytes that repeat only after a long time: always the same, and a
+// longer one begins with the shorter.
+func content(n int) []byte { return running.content.first(n) }
+
+// bytesMade are the bytes of content that were wanted so far. The race detector
+// makes it dear to make each anew.
+type bytesMade struct {
+	mu   sync.Mutex
+	made []byte
+}
+
+func (m *bytesMade) first(n int) []byte {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for i := len(m.made); i < n; i++ {
+		m.made = append(m.made, byte(i*7+i/251+i/65536))
 	}
-	return b
+	return bytes.Clone(m.made[:n:n])
 }
 
 func sum(b []byte) string {
@@ -326,6 +340,18 @@ func blockOf(profile string) int {
 		return 3200 * 100
 	}
 	return 4057 * 100
+}
+
+// littleData is how many bytes a telegram carries under littleTelegrams: a tenth of
+// what cms has them carry. Blocks have a hundred telegrams all the same, and bytes
+// that nothing is about cost the race detector as much as those that count.
+const littleData = 400
+
+func littleTelegrams(institution, centre *Options) {
+	for _, o := range []*Options{institution, centre} {
+		n := &o.Institutions[0]
+		n.MessageSize = n.Profile.Files.MessageSize - n.Profile.MaxData(n.Profile.Files.MessageSize) + littleData
+	}
 }
 
 // TestBothEndsBothWays: two servers of ours, and telegrams as large as they are

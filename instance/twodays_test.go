@@ -20,8 +20,9 @@ func TestTwoDaysAtOnce(t *testing.T) {
 func testTwoDaysAtOnce(t *testing.T, on engine) {
 	p := makePair(t, on, "edi", []file{{id: "C02", form: filemgr.Form{Kind: filemgr.Raw}}}, nil, func(i, c *Options) {
 		i.Institutions[0].SendSessions, c.Institutions[0].ReceiveSessions = 2, 2
+		littleTelegrams(i, c)
 	})
-	body := content(40 * blockOf("edi"))
+	body := content(40 * 100 * littleData)
 	for _, day := range []string{"20261103", "20261104"} {
 		p.institution.drop("C02.CENTRE.JOB."+day, body)
 	}
