@@ -12,6 +12,7 @@ import (
 
 	"pabal/filemgr"
 	"pabal/protocol"
+	"pabal/protocol/machine"
 	"pabal/store"
 	"pabal/transfer"
 )
@@ -78,6 +79,46 @@ func TestBuiltWhileItComes(t *testing.T) {
 			require.True(t, os.SameFile((*at.Load())[0], placed), "it was built a second time")
 		})
 	}
+}
+
+// TestTakenAsSoonAsItCame: the assemble stage may see the row of a file that came
+// before the session knows that it is written. What was built is there for it.
+func TestTakenAsSoonAsItCame(t *testing.T) {
+	t.Parallel()
+	var written atomic.Pointer[func()]
+	watch := func() func(error) {
+		return func(error) {
+			if f := written.Swap(nil); f != nil {
+				(*f)()
+			}
+		}
+	}
+	p := parkOn(t, sqlite, store.Options{Watch: watch}, "cms", "centre", []file{rawForm("EB21")}, nil, func(o *Options) { o.aheadFrom = 1 })
+	ctx, body, s := t.Context(), content(1000), p.session()
+	_, err := s.Accept(ctx, machine.Offer{Name: "EB211120", Size: int64(len(body))})
+	require.NoError(t, err)
+	row := s.incoming
+	require.NotNil(t, row)
+	b := transfer.Block{Number: 1, Lengths: []uint16{uint16(len(body))}, Payload: body}
+	b.Held.Add(1)
+	require.NoError(t, s.Save(ctx, &b, true))
+	var built []fs.FileInfo
+	eventually(t, "nothing is built", func() bool { built = aheadIn(p.o.Dirs.Receive); return len(built) == 1 })
+	stage := func() {
+		_, err := p.assembleStep(ctx)
+		require.NoError(t, err)
+	}
+	written.Store(&stage)
+	reason, err := s.Verify(ctx, machine.Claims{Declared: int64(len(body)), AtEnd: int64(len(body)), Blocks: 1, Sequences: 1})
+	require.NoError(t, err)
+	require.Equal(t, protocol.OK, reason)
+	row = p.again(row)
+	require.Equal(t, transfer.Assembled, row.Status)
+	require.Equal(t, sum(body), sum(mustRead(t, row.FinalPath)))
+	placed, err := os.Stat(row.FinalPath)
+	require.NoError(t, err)
+	require.True(t, os.SameFile(built[0], placed), "it was built a second time")
+	require.Empty(t, aheadIn(p.o.Dirs.Receive))
 }
 
 // TestNotBuiltWhileItComes: what may never become a file, or not this one, is

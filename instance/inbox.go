@@ -70,6 +70,7 @@ func (s *session) Verify(ctx context.Context, c machine.Claims) (reason protocol
 	if s.incoming == nil {
 		return protocol.OtherReason, nil
 	}
+	id := s.incoming.ID
 	unknown := false // an earlier try may have been written after all
 	err = s.hold(ctx, "end", func() error {
 		reason, err = s.verify(ctx, c)
@@ -79,6 +80,9 @@ func (s *session) Verify(ctx context.Context, c machine.Claims) (reason protocol
 		unknown = unknown || fault.CodeOf(err) == store.CodeCommitUnknown
 		return err
 	})
+	if err != nil || reason != protocol.OK {
+		s.aheads.forget(id)
+	}
 	if err != nil {
 		return "", s.taken(err)
 	}
@@ -142,6 +146,10 @@ func (s *session) verify(ctx context.Context, c machine.Claims) (protocol.Reason
 	default:
 		wrong = disproved(t.WireName, proofs, wire, blocks)
 	}
+	digest := s.sum.of(wire)
+	if wrong == nil { // before the commit: the stage may see the row at once
+		s.sum.received(t.ID)
+	}
 	now := s.now()
 	err = s.change(ctx, t, func(r *transfer.Transfer) error {
 		r.Owner, r.Missed = "", r.Missed+c.Missed // the session stays: it tells later whether our answer was heard
@@ -157,7 +165,7 @@ func (s *session) verify(ctx context.Context, c machine.Claims) (protocol.Reason
 		note(r, nil)
 		r.Status, r.NextTry = transfer.Received, time.Time{}
 		r.WireSize, r.FileSize, r.Sequences, r.Blocks = wire, fileSize, sequences, blocks
-		r.WireDigest = s.sum.of(wire)
+		r.WireDigest = digest
 		return nil
 	})
 	if err != nil {
@@ -168,7 +176,6 @@ func (s *session) verify(ctx context.Context, c machine.Claims) (protocol.Reason
 		return refusal(wrong.Code), nil
 	}
 	s.log.Info("received", "transfer", t.ID, "wire_name", t.WireName, "bytes", wire, "blocks", blocks, "missed", t.Missed)
-	s.sum.received(t.ID)
 	s.wake.assemble.Give()
 	return protocol.OK, nil
 }

@@ -59,7 +59,8 @@ func (w *wireSum) of(size int64) string {
 	return hex.EncodeToString(w.hash.Sum(nil))
 }
 
-// received leaves the file to the assemble stage.
+// received leaves the file to the assemble stage, which takes it as soon as the
+// row says that it came.
 func (w *wireSum) received(id string) {
 	if w != nil && w.file != nil {
 		w.all.keep(id, w.of(w.size), w.file)
