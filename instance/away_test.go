@@ -195,7 +195,7 @@ func TestBeginsWhileStoreAway(t *testing.T) {
 			require.NoError(t, err)
 			require.Len(t, all, 1)
 			want := map[pgtest.Cut]int64{pgtest.Before: 1, pgtest.After: tries + 1}[plan]
-			require.Equal(t, want, all[0].Term)
+			require.GreaterOrEqual(t, all[0].Term, want, "on a busy machine another is given up")
 			require.Equal(t, all[0].Term, h.inst.term)
 			h.drop("EB21.MEMBER.JOB", content(10))
 			h.await(transfer.Send, transfer.Stored, 1)
