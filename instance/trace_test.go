@@ -193,7 +193,9 @@ func inOrder(t *testing.T, calls []string, steps []step) {
 	at := first(t, calls, 0, `write\(\d+<TCP:\[[^\]]*\]>, "0052FTE123456780640R`, "the announcement is answered")
 	for n, step := range steps {
 		found := first(t, calls, at+1, step.call, step.why)
-		at = found
+		if step.call != endHeld { // the file may be assembled before the answer has left
+			at = found
+		}
 		// An answer must be the first of its kind: none may have left earlier.
 		if strings.HasPrefix(step.call, answer) {
 			require.Equal(t, found, first(t, calls, 0, step.call, step.why), "step %d: %s", n, step.why)
