@@ -48,7 +48,11 @@ func (s *session) accept(ctx context.Context, o machine.Offer) (line.Acceptance,
 			s.log.Warn("file refused", "wire_name", o.Name, "code", e.Code, "err", e)
 			said := fault.New(e.Code, e.Subject, "wire_name", safe(o.Name)) // the subject may be another
 			maps.Copy(said.Args, e.Args)
-			s.history(ctx, transfer.Event{SessionID: s.row.ID, Kind: store.EventRefused, Code: string(e.Code), Detail: detail(said)})
+			entry := transfer.Event{SessionID: s.row.ID, Kind: store.EventRefused, Code: string(e.Code), Detail: detail(said)}
+			s.history(ctx, entry)
+			if entry.TransferID = e.Args["other"]; entry.TransferID != "" { // the file that is in its way tells of it too
+				s.history(ctx, entry)
+			}
 		}
 		return line.Acceptance{Reason: r}, nil
 	}
