@@ -18,11 +18,9 @@ import (
 func until(t *testing.T, what string, done func() bool) {
 	t.Helper()
 	limit := time.After(4 * time.Minute)
-	tick := time.NewTicker(2 * time.Millisecond)
-	defer tick.Stop()
-	for !done() {
+	for pause := 2 * time.Millisecond; !done(); pause = min(pause*5/4, 200*time.Millisecond) { // each look costs a process
 		select {
-		case <-tick.C:
+		case <-time.After(pause):
 		case <-limit:
 			t.Fatal(what)
 		}

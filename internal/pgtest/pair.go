@@ -128,13 +128,13 @@ func (s *Server) signalAll(t testing.TB, signal syscall.Signal) {
 
 func (p *Pair) until(t testing.TB, what string, done func() bool) {
 	t.Helper()
-	for end := time.Now().Add(2 * startTime); !done(); {
+	pause := 10 * time.Millisecond
+	for end := time.Now().Add(2 * startTime); !done(); pause = min(pause*5/4, 200*time.Millisecond) { // each look costs a process
 		if time.Now().After(end) {
 			said, _ := os.ReadFile(filepath.Join(p.Standby.dir, "log"))
 			t.Fatalf("pgtest: %s: %s", what, said)
 		}
-		pause := time.NewTimer(10 * time.Millisecond)
-		<-pause.C
+		<-time.After(pause)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -59,7 +60,9 @@ func (s *Server) Pooler(t testing.TB, address, mode string, settings ...string) 
 		}
 	})
 	for end := time.Now().Add(startTime); ; {
-		if _, err := os.Stat(filepath.Join(dir, socketName)); err == nil {
+		// The socket is there a moment before anybody listens on it.
+		if conn, err := net.Dial("unix", filepath.Join(dir, socketName)); err == nil {
+			check(t, conn.Close())
 			break
 		}
 		select {
