@@ -3,6 +3,7 @@ package instance
 import (
 	"bytes"
 	"os"
+	"slices"
 	"testing"
 	"time"
 
@@ -46,7 +47,8 @@ func lineDiesInSilence(t *testing.T, on engine) {
 	require.True(t, bytes.Equal(body, b))
 	sessions, err := centre.store.Sessions(t.Context(), store.SessionFilter{})
 	require.NoError(t, err)
-	require.Equal(t, string(CodeOccupied), sessions[0].ErrorCode)
+	// An answer may have been late on a busy machine, so there may be others that were lost.
+	require.True(t, slices.ContainsFunc(sessions, func(s *transfer.Session) bool { return s.ErrorCode == string(CodeOccupied) }))
 	entries, err := os.ReadDir(centre.path("receive"))
 	require.NoError(t, err)
 	require.Len(t, entries, 2, "the file and .pabal")
