@@ -39,8 +39,8 @@ type recvPlace struct {
 }
 
 func placeOf(s *Session) place {
-	p := place{state: s.state, open: s.open, brings: s.brings, last: s.last, due: int(s.due), download: s.download, nothing: s.nothing, fetched: s.fetched,
-		namesFile: s.stands && s.p.Session.NamesFile, planned: s.planned, step: int(s.step), nonce: s.nonce}
+	p := place{state: s.state, open: s.open, brings: s.brings, last: s.last, due: s.due, download: s.download, nothing: s.nothing, fetched: s.fetched,
+		namesFile: s.stands && s.p.Session.NamesFile, planned: s.planned, step: s.step, nonce: s.nonce}
 	switch s.state {
 	case Sending:
 		p.snd = s.snd.state
