@@ -28,6 +28,7 @@ func TestServerWhoseDatabaseIsTakenAway(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			dir, config := yard(t, centreSide("sqlite:pabal.db", one))
+			short(t, config)
 			path := filepath.Join(dir, "pabal.db")
 			s := serve(t, config, "instance_A")
 			db, err := sql.Open("sqlite", "file:"+path)
